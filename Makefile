@@ -1,0 +1,44 @@
+# Two commands do everything: `make demo` and `make test`. Both set up an environment of their own in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo test soak lint wheel clean
+
+demo: $(VENV)/.demo
+	$(BIN)/embedonce demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -m "not soak"
+
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -m soak
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+wheel: $(VENV)/.test
+	$(BIN)/python tools/check_wheel.py
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable ".[langchain,cli]"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable ".[langchain,cli]" --group test
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.lint: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable ".[langchain,cli]" --group lint
+	touch $@

@@ -1,0 +1,42 @@
+"""The plugin through which embedonce finds LangChain embedders; it imports LangChain only to wrap one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from embedonce import hookimpl
+
+if TYPE_CHECKING:
+    from embedonce import EmbeddingCache, Identity, WrapOptions
+
+_METHODS = ("embed_documents", "embed_query")
+
+
+def _is_langchain(embedder: object) -> bool:
+    """True for LangChain embedders, and for objects that merely have their methods, as many in the wild do."""
+    module = sys.modules.get("langchain_core.embeddings")
+    base = getattr(module, "Embeddings", None)
+    if base is not None and isinstance(embedder, base):
+        return True
+    return not isinstance(embedder, type) and all(callable(getattr(embedder, name, None)) for name in _METHODS)
+
+
+@hookimpl
+def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
+    """Wrap a LangChain embedder."""
+    if not _is_langchain(embedder):
+        return None
+    from langchain_embedonce.embeddings import CacheBackedEmbeddings
+
+    return CacheBackedEmbeddings.from_cache(embedder, cache, options)  # type: ignore[arg-type]
+
+
+@hookimpl
+def embedonce_identify(embedder: object) -> Identity | None:
+    """Identify a LangChain embedder."""
+    if not _is_langchain(embedder):
+        return None
+    from langchain_embedonce.identities import describe
+
+    return describe(embedder).identity

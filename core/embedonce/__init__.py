@@ -1,0 +1,45 @@
+"""Embed every text once: one embedding cache for every framework, on any path."""
+
+from embedonce.cache import EmbeddingCache, Mode
+from embedonce.errors import (
+    CacheMissError,
+    EmbedderContractError,
+    EmbedOnceError,
+    FormatError,
+    IdentityError,
+    KeyEncoderError,
+    PluginError,
+    StoreError,
+)
+from embedonce.hookspecs import hookimpl
+from embedonce.identity import Identity
+from embedonce.keys import KeyEncoder
+from embedonce.policy import Stats
+from embedonce.stores import ByteStore, MemoryStore, SegmentStore
+from embedonce.version import __version__
+from embedonce.wrapping import CachedFunction, Wrapper, WrapOptions, wrap
+
+__all__ = [
+    "ByteStore",
+    "CacheMissError",
+    "CachedFunction",
+    "EmbedOnceError",
+    "EmbedderContractError",
+    "EmbeddingCache",
+    "FormatError",
+    "Identity",
+    "IdentityError",
+    "KeyEncoder",
+    "KeyEncoderError",
+    "MemoryStore",
+    "Mode",
+    "PluginError",
+    "SegmentStore",
+    "Stats",
+    "StoreError",
+    "WrapOptions",
+    "Wrapper",
+    "__version__",
+    "hookimpl",
+    "wrap",
+]

@@ -1,0 +1,412 @@
+"""EmbeddingCache: the one object that does the caching."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import operator
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from embedonce.call import Call
+from embedonce.codecs import resolve_codec
+from embedonce.errors import FormatError, StoreError
+from embedonce.identity import as_identity
+from embedonce.keys import ROLES, resolve_key_encoder
+from embedonce.locks import ForkLock
+from embedonce.namespaces import DetachedNamespace, store_of
+from embedonce.plan import checked_texts
+from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
+from embedonce.vectors import vectors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from embedonce.call import Batch
+    from embedonce.identity import Identity
+    from embedonce.keys import KeyEncoder, Role
+    from embedonce.namespaces import Namespace, Namespaces
+    from embedonce.plan import Key
+
+    Embed = Callable[[list[str]], Any]
+
+Mode = Literal["read_write", "read_only", "refresh", "replay", "off"]
+MODES: tuple[str, ...] = get_args(Mode)
+
+BATCH_SIZE = 1024
+"""Texts between two writes: at most so many are lost by a crash, and requests stay as large as providers take them."""
+
+_INLINE_TEXTS = 32
+_INLINE_CHARACTERS = 32_768
+"""Not more than so many texts and characters in all are hashed on the event loop itself: less than 0.1 ms."""
+
+_Auto = Literal["auto"]
+_STATE = ("mode", "codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
+
+
+class EmbeddingCache:
+    """Keeps vectors so that every text is embedded once.
+
+    One cache may be used by any number of threads and tasks, and its store by any number of processes. It can be
+    pickled: the copy opens the same store.
+
+    Args:
+        store: A path, a URL, an (fs, path) pair, a `UPath`, a byte store, or None for `$EMBEDONCE_STORE` and else the
+            user's cache directory.
+        storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
+        key_encoder: Name of a key encoder (`sha256`, `blake2b`, `sha512`, `sha1`, or one of a plugin), or a callable
+            `str -> str`.
+        codec: How vectors are stored; `exact` gives back the very same numbers.
+        mode: `read_write`; `read_only` stores nothing; `refresh` embeds and overwrites; `replay` never embeds and
+            raises `CacheMissError` on a miss; `off` goes past the cache.
+        batch_size: Texts that are embedded between two writes; None for all at once.
+        on_store_error: `"warn"`: a store that fails is logged once and counted, and texts are embedded; `"raise"`.
+        text_safe: True if the byte store decodes what it keeps as UTF-8.
+
+    Raises:
+        StoreError: The store cannot be opened, or is something else than a cache.
+        KeyEncoderError: The key encoder is unknown or does not answer with keys.
+        ValueError: Another argument is not one of those listed.
+    """
+
+    def __init__(
+        self,
+        store: object = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
+        codec: str = "exact",
+        mode: Mode = "read_write",
+        batch_size: int | None | _Auto = "auto",
+        on_store_error: Literal["warn", "raise"] = "warn",
+        text_safe: bool = False,
+    ) -> None:
+        self.mode: Mode = checked_choice("mode", mode, MODES)
+        self.codec = resolve_codec(codec)
+        self.batch_size = checked_batch_size(batch_size)
+        self._on_store_error = checked_choice("on_store_error", on_store_error, ON_STORE_ERROR)
+        self._key_encoder = resolve_key_encoder(key_encoder)
+        self._store = store_of(store, storage_options, text_safe=text_safe)
+        self._start()
+
+    def _start(self) -> None:
+        self._ledger = Ledger(self._on_store_error)
+        self._namespaces: dict[str, Namespace] = {}
+        self._lock = ForkLock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _STATE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def __enter__(self) -> EmbeddingCache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> EmbeddingCache:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    @property
+    def store(self) -> Namespaces:
+        """Where the vectors are kept."""
+        return self._store
+
+    def wrap(self, embedder: Any, **options: Any) -> Any:
+        """Return an embedder of the same framework that asks this cache first; see `embedonce.wrap`."""
+        from embedonce.wrapping import wrap_with
+
+        return wrap_with(self, embedder, **options)
+
+    def agrees_with(self, other: EmbeddingCache) -> bool:
+        """True if both do the same with the same store."""
+        return other is self or (
+            self._store.same_as(other._store)
+            and all(getattr(self, name) == getattr(other, name) for name in _STATE if name != "_store")
+        )
+
+    def prepare(self, identity: Identity) -> None:
+        """Open a namespace now, so that what is wrong with its place is said before any text is embedded.
+
+        Raises:
+            StoreError: The store cannot be read, and `on_store_error="raise"`.
+            FormatError: It is of a newer format.
+            KeyEncoderError: It was written with another key encoder.
+        """
+        if self.mode != "off":
+            self._open(identity)
+
+    def stats(self) -> Stats:
+        """Return what this cache has done since it was made."""
+        with self._lock:
+            damaged = sum(namespace.damaged for namespace in self._namespaces.values())
+        return self._ledger.stats(damaged)
+
+    def flush(self) -> None:
+        """Make sure that all vectors are stored: they are, whenever a call has returned."""
+
+    def close(self) -> None:
+        """Let go of open files; the cache opens them again if it is used again."""
+        self.flush()
+        with self._lock:
+            self._namespaces.clear()
+
+    def embed(
+        self,
+        texts: Iterable[str],
+        embed: Embed,
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | None | _Auto = "auto",
+    ) -> NDArray[Any]:
+        """Return the vectors of texts, embedding those that are not in the cache.
+
+        Args:
+            texts: The texts.
+            embed: Called with a list of texts that are all different; returns one vector for each.
+            namespace: What decides the vectors besides text and role.
+            role: `document` or `query`; an identity that is known to be symmetric stores both as documents.
+            batch_size: Overrides that of the cache.
+
+        Returns:
+            Shape (n, d), one row per text in order: float32 where that is exact, else float64 or integers. It
+            belongs to the caller.
+
+        Raises:
+            EmbedderContractError: The embedder's answer is not one finite vector per text; none of it was stored.
+            CacheMissError: In mode `replay`, a text is not in the cache.
+            StoreError: The store failed, and `on_store_error="raise"` or the mode is `replay`.
+            Exception: Whatever the embedder raises; batches that were finished before are stored.
+        """
+        asked = checked_texts(texts)
+        identity, kept_role = checked_target(namespace, role)
+        if self.mode == "off" or not asked:
+            return self._past(asked, embed(asked) if asked else ())
+        call = Call(self._open(identity), identity, kept_role, asked, is_async=False)
+        self._begin(call)
+        if self.mode != "refresh":
+            self._load(call)
+            self._ledger.count(hits=int(call.rows.found.sum()))
+        try:
+            while call.missing:
+                self._check_replay(call)
+                if call.claim() and self.mode != "refresh":
+                    self._load(call)
+                    call.release_found()
+                for batch in call.to_embed(self._size(batch_size)):
+                    with call.paying(batch):
+                        self._ledger.count(embedded=len(batch.texts))
+                        matrix = call.checked(batch, embed(batch.texts))
+                    with call.landing(batch, matrix):
+                        self._save(call, batch, matrix)
+                wait(call.awaited.values())
+                self._join(call)
+        finally:
+            call.abandon()
+        return call.result()
+
+    async def aembed(
+        self,
+        texts: Iterable[str],
+        embed: Embed | Callable[[list[str]], Awaitable[Any]],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | None | _Auto = "auto",
+    ) -> NDArray[Any]:
+        """Async twin of `embed`; `embed` may be sync, it then runs in a thread, or async.
+
+        Hashing, decoding and disk work of more than a few texts is done in threads. Cancelling this call cancels
+        nobody else, and what was embedded before is stored.
+        """
+        asked = checked_texts(texts)
+        identity, kept_role = checked_target(namespace, role)
+        if self.mode == "off" or not asked:
+            return self._past(asked, await _awaited(embed, asked) if asked else ())
+        small = sum(map(len, asked)) <= _INLINE_CHARACTERS and len(asked) <= _INLINE_TEXTS
+        opened = self._namespaces.get(identity.namespace) or await asyncio.to_thread(self._open, identity)
+        call = await _hop(small, lambda: Call(opened, identity, kept_role, asked, is_async=True))
+        self._begin(call)
+        if self.mode != "refresh":
+            await self._aload(call)
+            self._ledger.count(hits=int(call.rows.found.sum()))
+        try:
+            while call.missing:
+                self._check_replay(call)
+                if call.claim() and self.mode != "refresh":
+                    await self._aload(call)
+                    call.release_found()
+                for batch in call.to_embed(self._size(batch_size)):
+                    with call.paying(batch):
+                        self._ledger.count(embedded=len(batch.texts))
+                        answer = await _awaited(embed, batch.texts)
+                        matrix = await _hop(len(batch.texts) <= _INLINE_TEXTS, call.checked, batch, answer)
+                    with call.landing(batch, matrix):
+                        await self._asave(call, batch, matrix)
+                for future in call.awaited.values():
+                    await asyncio.wrap_future(future)
+                self._join(call)
+        finally:
+            call.abandon()
+        return await _hop(small or not call.plan.has_duplicates, call.result)
+
+    # Steps
+
+    def _begin(self, call: Call) -> None:
+        plan = call.plan
+        self._ledger.count(calls=1, texts=plan.asked, duplicates=plan.asked - len(plan.texts))
+
+    def _check_replay(self, call: Call) -> None:
+        if self.mode == "replay":
+            raise call.miss_error()
+
+    def _join(self, call: Call) -> None:
+        if call.awaited:
+            self._ledger.count(joined=len(call.awaited))
+            call.joined([(i, future.result()) for i, future in call.awaited.items()])
+
+    def _size(self, batch_size: int | None | _Auto) -> int | None:
+        size = self.batch_size if batch_size == "auto" else checked_batch_size(batch_size)
+        return BATCH_SIZE if size == "auto" else size
+
+    def _past(self, texts: Sequence[str], answer: object) -> NDArray[Any]:
+        """Return what the embedder answers when nothing is cached."""
+        self._ledger.count(calls=1, texts=len(texts), embedded=len(texts))
+        if not texts:
+            return np.empty((0, 0), np.float32)
+        return vectors_of(answer, len(texts))
+
+    def _open(self, identity: Identity) -> Namespace:
+        """Return a namespace, or one that holds nothing while the store is out of order."""
+        name = identity.namespace
+        opened = self._namespaces.get(name)
+        if opened is not None:
+            return opened
+        if self._ledger.may_ask():
+            try:
+                with self._lock:
+                    opened = self._namespaces.get(name)
+                    if opened is None:
+                        read_only = self.mode in ("read_only", "replay")
+                        opened = self._store.open(identity, self._key_encoder, read_only=read_only)
+                        self._namespaces[name] = opened
+                return opened
+            except FormatError:
+                raise
+            except StoreError as error:
+                self._read_failed(error)
+        return DetachedNamespace(str(self._store), identity, self._key_encoder)
+
+    # The I/O verbs, under the error policy
+
+    def _load(self, call: Call) -> None:
+        if self._ledger.may_ask():
+            try:
+                call.namespace.load(call.role, call.plan.keys, call.rows)
+                self._ledger.succeeded()
+            except StoreError as error:
+                self._read_failed(error)
+
+    async def _aload(self, call: Call) -> None:
+        if self._ledger.may_ask():
+            try:
+                await call.namespace.aload(call.role, call.plan.keys, call.rows)
+                self._ledger.succeeded()
+            except StoreError as error:
+                self._read_failed(error)
+
+    def _save(self, call: Call, batch: Batch, matrix: NDArray[Any]) -> None:
+        keys, vectors = call.to_save(batch, matrix)
+        if self._may_save(keys):
+            try:
+                call.namespace.save(call.role, keys, vectors)
+                self._saved(keys)
+            except StoreError as error:
+                self._ledger.failed(error, writing=True)
+
+    async def _asave(self, call: Call, batch: Batch, matrix: NDArray[Any]) -> None:
+        keys, vectors = call.to_save(batch, matrix)
+        if self._may_save(keys):
+            try:
+                await call.namespace.asave(call.role, keys, vectors)
+                self._saved(keys)
+            except StoreError as error:
+                self._ledger.failed(error, writing=True)
+
+    def _may_save(self, keys: Sequence[Key]) -> bool:
+        return bool(keys) and self.mode != "read_only" and self._ledger.may_ask()
+
+    def _saved(self, keys: Sequence[Key]) -> None:
+        self._ledger.succeeded()
+        self._ledger.count(stored=len(keys))
+
+    def _read_failed(self, error: StoreError) -> None:
+        if self.mode == "replay":
+            # Taken for a miss, an outage would say that a recorded text is not there.
+            raise error
+        self._ledger.failed(error, writing=False)
+
+
+def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
+    """Return the value of an option that has a few names.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
+        raise ValueError(msg)
+    return value
+
+
+def checked_batch_size(batch_size: Any) -> Any:
+    """Return a batch size: a positive number, None or `"auto"`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if batch_size in (None, "auto"):
+        return batch_size
+    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or operator.index(batch_size) < 1:
+        msg = f"batch_size must be a whole number of at least 1, or None for all texts at once; got {batch_size!r}"
+        raise ValueError(msg)
+    return operator.index(batch_size)
+
+
+def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]:
+    """Return the identity and the role under which vectors are kept."""
+    checked_choice("role", role, ROLES)
+    identity = as_identity(namespace)
+    return identity, "document" if identity.symmetric else role
+
+
+async def _awaited(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
+    """Call a sync or async embedder; a sync one must not block the event loop."""
+    if inspect.iscoroutinefunction(embed) or inspect.iscoroutinefunction(getattr(embed, "__call__", None)):  # noqa: B004
+        return await embed(texts)
+    answer = await asyncio.to_thread(embed, texts)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+async def _hop(inline: bool, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: FBT001
+    """Call a function that computes: here if that is quick, else in a thread."""
+    return function(*arguments) if inline else await asyncio.to_thread(function, *arguments)

@@ -1,0 +1,180 @@
+"""One call of `embed` or `aembed`, as steps that both share; only the I/O verbs are written twice, in `cache.py`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.errors import CacheMissError, EmbedderContractError
+from embedonce.flight import Abandoned, Failed, flights_of
+from embedonce.keys import canonical, sha256
+from embedonce.plan import Plan, batches
+from embedonce.vectors import Gathered, vectors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from numpy.typing import NDArray
+
+    from embedonce.flight import Flight
+    from embedonce.identity import Identity
+    from embedonce.namespaces import Namespace
+    from embedonce.plan import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts that are sent to the embedder at once.
+
+    Attributes:
+        positions: Their numbers in the plan.
+        texts: The texts.
+    """
+
+    positions: Sequence[int]
+    texts: list[str]
+
+
+class Call:
+    """What one call asks for and has found so far.
+
+    Args:
+        namespace: Where the vectors live.
+        identity: What decides the vectors.
+        role: Under which they are kept.
+        texts: What was asked for.
+        is_async: True if the caller waits without blocking its thread.
+    """
+
+    def __init__(
+        self, namespace: Namespace, identity: Identity, role: str, texts: Sequence[str], *, is_async: bool
+    ) -> None:
+        self.namespace = namespace
+        self.role = role
+        self._name = identity.namespace
+        self._is_async = is_async
+        self.plan = Plan.of(texts, lambda unique: namespace.keys(role, unique))
+        self.rows = Gathered(len(self.plan.texts), identity.dimensions)
+        self._flights = flights_of(namespace.flight_name)
+        self._landed = self._flights.landed
+        self._mine: dict[int, Flight | None] = {}
+        self.awaited: dict[int, Future[Any]] = {}
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers of the texts that have no vector yet."""
+        return self.rows.missing
+
+    def miss_error(self) -> CacheMissError:
+        """The error for mode `replay`."""
+        missing = self.missing
+        digest = sha256(canonical(self.role, self.plan.texts[missing[0]]))
+        msg = (
+            f"{len(missing)} of {len(self.plan.texts)} texts are not in the cache for namespace {self._name!r} "
+            f"(role {self.role}); the first one has the SHA-256 key {digest[:16]}… and {len(self.plan.texts[missing[0]])} "
+            "characters; record it by running once with mode='read_write'"
+        )
+        return CacheMissError(msg)
+
+    def claim(self) -> bool:
+        """Claim what is missing; True if the store should be asked again before anybody pays for it."""
+        missing = self.missing
+        mine, theirs = self._flights.claim([self.plan.keys[i] for i in missing], is_async=self._is_async)
+        self._mine = {missing[i]: flight for i, flight in mine.items()}
+        self.awaited = {missing[i]: future for i, future in theirs.items()}
+        # Somebody may have stored it after this call had looked and before it claimed.
+        return bool(mine) and self._flights.landed != self._landed
+
+    def release_found(self) -> None:
+        """Let go of claims that a second look has answered."""
+        found = [i for i in self._mine if self.rows.found[i]]
+        matrix = self.rows.matrix
+        if found and matrix is not None:
+            self._land(found, lambda i: matrix[found[i]].copy())
+
+    def to_embed(self, batch_size: int | None) -> list[Batch]:
+        """Return what this call has to embed, in batches."""
+        return [
+            Batch(positions, [self.plan.texts[i] for i in positions])
+            for positions in batches(list(self._mine), batch_size)
+            if positions
+        ]
+
+    def checked(self, batch: Batch, answer: object) -> NDArray[Any]:
+        """Return the embedder's answer as a matrix.
+
+        Raises:
+            EmbedderContractError: It is not one vector of this namespace per text.
+        """
+        known = self.rows.dimensions if self.rows.dimensions is not None else self.namespace.dimensions
+        return vectors_of(answer, len(batch.positions), known)
+
+    def to_save(self, batch: Batch, matrix: NDArray[Any]) -> tuple[list[Key], NDArray[Any]]:
+        """Return the keys and vectors of a batch that can be stored."""
+        keys = [self.plan.keys[i] for i in batch.positions]
+        named = [key for key in keys if key is not None]
+        return named, matrix if len(named) == len(keys) else matrix[[key is not None for key in keys]]
+
+    @contextmanager
+    def paying(self, batch: Batch) -> Iterator[None]:
+        """Tell those who wait for a batch if the embedder fails on it or is cancelled."""
+        try:
+            yield
+        except BaseException as error:
+            keys = frozenset(key for i in batch.positions if (key := self.plan.keys[i]) is not None)
+            outcome = Failed(error, keys) if isinstance(error, Exception) else Abandoned()
+            self._land(batch.positions, lambda _: outcome)
+            raise
+
+    @contextmanager
+    def landing(self, batch: Batch, matrix: NDArray[Any]) -> Iterator[None]:
+        """Store a batch, then hand its vectors to whoever waits for them, however the storing went."""
+        self.rows.dimensions = matrix.shape[1]
+        self.rows.put(np.asarray(batch.positions), matrix)
+        try:
+            yield
+        finally:
+            # Waiters get copies: a row would keep the whole matrix alive.
+            self._land(batch.positions, lambda i: matrix[i].copy())
+
+    def abandon(self) -> None:
+        """Let go of everything that is still claimed, so that others may embed it."""
+        self._land(list(self._mine), lambda _: Abandoned())
+
+    def joined(self, outcomes: Sequence[tuple[int, Any]]) -> None:
+        """Take what other calls have embedded; what they have not stays missing.
+
+        Raises:
+            Exception: The embedder's error, if it failed on nothing but texts that this call wants too.
+        """
+        wanted = {key for key in self.plan.keys if key is not None}
+        for position, outcome in outcomes:
+            if isinstance(outcome, Failed):
+                # The batch of somebody else may have failed because of a text that is not asked for here.
+                if outcome.keys <= wanted:
+                    raise outcome.error
+            elif not isinstance(outcome, Abandoned):
+                if self.rows.dimensions is None:
+                    self.rows.dimensions = len(outcome)
+                if len(outcome) != self.rows.dimensions:
+                    msg = (
+                        f"namespace {self._name!r} was answered with vectors of length {len(outcome)} and "
+                        f"{self.rows.dimensions}: two models share it; give each its own namespace= or version="
+                    )
+                    raise EmbedderContractError(msg)
+                self.rows.put(np.array([position]), outcome[np.newaxis])
+        self.awaited = {}
+
+    def result(self) -> NDArray[Any]:
+        """One row per text of the call, shape (n, d)."""
+        matrix = self.rows.matrix
+        if matrix is None:
+            return np.empty((0, self.rows.dimensions or self.namespace.dimensions or 0), np.float32)
+        return self.plan.spread(matrix)
+
+    def _land(self, positions: Sequence[int], outcome_of: Callable[[int], Any]) -> None:
+        self._flights.land([(self.plan.keys[i], self._mine.pop(i, None)) for i in positions], outcome_of)

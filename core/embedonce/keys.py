@@ -1,0 +1,204 @@
+"""Key encoders and the key specification: how a role and a text become a key.
+
+The specification with its test vectors is `docs/key-specification.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from embedonce.callers import warn_user
+from embedonce.errors import KeyEncoderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Role = Literal["document", "query"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+KEY_VERSION = 1
+"""Version of the canonical string; a change makes every older entry a miss."""
+
+MAX_KEY_BYTES = 1024
+"""Longest key in UTF-8 bytes: the limit of S3 object names, the strictest common one."""
+
+_DIGEST_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PROBES = ("embedonce", "Ünïcode and\nnew lines\x00")
+# RFC 4122 name space of LangChain's sha1 keys: UUID(int=1985).
+_LANGCHAIN_UUID = uuid.UUID(int=1985)
+
+
+def canonical(role: str, text: str) -> str:
+    """Return the string that is hashed for a text: injective, because no role holds a colon."""
+    return f"embedonce:{KEY_VERSION}:{role}:{text}"
+
+
+def utf8(text: str) -> bytes:
+    """Encode a text, lone surrogates included: injective, and plain UTF-8 wherever that is possible."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def sha256(text: str) -> str:
+    """SHA-256 in lower-case hexadecimal digits: the default, and FIPS-safe."""
+    return hashlib.sha256(utf8(text)).hexdigest()
+
+
+def sha512(text: str) -> str:
+    """SHA-512 in lower-case hexadecimal digits."""
+    return hashlib.sha512(utf8(text)).hexdigest()
+
+
+def blake2b(text: str) -> str:
+    """BLAKE2b with a digest of 64 bytes in lower-case hexadecimal digits."""
+    return hashlib.blake2b(utf8(text)).hexdigest()
+
+
+def sha1(text: str) -> str:
+    """SHA-1 wrapped in a version 5 UUID, as LangChain's cache writes it; for existing caches only."""
+    digest = hashlib.sha1(utf8(text), usedforsecurity=False).hexdigest()
+    return str(uuid.uuid5(_LANGCHAIN_UUID, digest))
+
+
+def blake3(text: str) -> str:
+    """BLAKE3 with a digest of 32 bytes in lower-case hexadecimal digits (needs the package `blake3`)."""
+    from blake3 import blake3 as digest
+
+    return str(digest(utf8(text)).hexdigest())
+
+
+def xxh3_128(text: str) -> str:
+    """XXH3 with 128 bits in lower-case hexadecimal digits (needs the package `xxhash`); not collision-resistant."""
+    from xxhash import xxh3_128_hexdigest
+
+    return str(xxh3_128_hexdigest(utf8(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncoder:
+    """A named function from a string to a key.
+
+    Attributes:
+        name: The name under which it is recorded with the stored data; `"callable"` if it has none.
+        version: Recorded as well; two versions never share a namespace.
+        function: The function itself.
+    """
+
+    name: str
+    version: str
+    function: Callable[[str], str]
+
+    def __call__(self, text: str) -> str:
+        """Return the key of a canonical string.
+
+        Raises:
+            KeyEncoderError: The function answered with something that is no key.
+        """
+        return checked_key(self.function(text), self.name)
+
+    def record(self) -> dict[str, str]:
+        """What is recorded with the stored data; `check` tells a changed function from the same one."""
+        answers = "\n".join(self(probe) for probe in _PROBES)
+        return {"name": self.name, "version": self.version, "check": sha256(answers)[:16]}
+
+    def digests(self, role: str, texts: Sequence[str]) -> list[bytes] | None:
+        """Return the 32 raw bytes of each text's key, or None if keys are not SHA-256 digests."""
+        if self.function is not sha256:
+            return None
+        prefix, digest = canonical(role, ""), hashlib.sha256
+        return [digest((prefix + text).encode("utf-8", "surrogatepass")).digest() for text in texts]
+
+
+def checked_key(key: object, name: str = "") -> str:
+    """Return `key` if it is a legal key.
+
+    Raises:
+        KeyEncoderError: It is no string, empty, longer than 1,024 UTF-8 bytes or holds a lone surrogate.
+    """
+    by = f"key encoder {name!r} answered with" if name else "got"
+    if not isinstance(key, str):
+        msg = f"a key must be a str: {by} {type(key).__name__}"
+    elif not key:
+        msg = f"a key must not be empty: {by} ''"
+    elif not (key.isascii() and len(key) <= MAX_KEY_BYTES):
+        try:
+            size = len(key.encode())
+        except UnicodeEncodeError:
+            msg = f"a key must be valid Unicode: {by} a lone surrogate in {key[:40]!r}"
+        else:
+            if size <= MAX_KEY_BYTES:
+                return key
+            msg = f"a key must have at most {MAX_KEY_BYTES} UTF-8 bytes: {by} one of {size}"
+    else:
+        return key
+    raise KeyEncoderError(msg)
+
+
+def is_digest_key(key: str) -> bool:
+    """True if the key is 64 lower-case hexadecimal digits, that is, 32 bytes in clear."""
+    return _DIGEST_KEY.fullmatch(key) is not None
+
+
+BUILT_IN: dict[str, Callable[[str], str]] = {
+    "sha256": sha256,
+    "sha512": sha512,
+    "blake2b": blake2b,
+    "sha1": sha1,
+    "blake3": blake3,
+    "xxh3_128": xxh3_128,
+}
+_EXTRA_OF = {"blake3": "blake3", "xxh3_128": "xxhash"}
+
+
+def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) -> KeyEncoder:
+    """Return the key encoder for a name or a callable.
+
+    Raises:
+        KeyEncoderError: The name is unknown, its package is missing, or the callable does not answer with keys.
+    """
+    if isinstance(key_encoder, KeyEncoder):
+        encoder = key_encoder
+    elif isinstance(key_encoder, str):
+        encoder = _named(key_encoder)
+    elif callable(key_encoder):
+        encoder = KeyEncoder("callable", "", key_encoder)
+    else:
+        msg = f"key_encoder must be a name or a callable str -> str, got {key_encoder!r}; built in: {_names()}"
+        raise KeyEncoderError(msg)
+    try:
+        encoder.record()
+    except ImportError as error:
+        package = _EXTRA_OF.get(encoder.name, "")
+        msg = f"key encoder {encoder.name!r} needs another package: {error}; run: pip install {package or '…'}"
+        raise KeyEncoderError(msg) from error
+    except KeyEncoderError:
+        raise
+    except Exception as error:
+        msg = f"key encoder {encoder.name!r} failed on a plain string: {error!r}; it must map every str to a key"
+        raise KeyEncoderError(msg) from error
+    return encoder
+
+
+def _named(name: str) -> KeyEncoder:
+    if name == "sha1":
+        warn_user(
+            "key encoder 'sha1' is not collision-resistant: use it to read existing LangChain caches only, "
+            "and key_encoder='sha256' for new ones"
+        )
+    if name in BUILT_IN:
+        return KeyEncoder(name, "1", BUILT_IN[name])
+    from embedonce.plugins import key_encoders
+
+    registered = key_encoders()
+    if name in registered:
+        return registered[name]
+    msg = f"unknown key encoder {name!r}; available: {_names(registered)}, or pass a callable str -> str"
+    raise KeyEncoderError(msg)
+
+
+def _names(registered: Sequence[str] | dict[str, KeyEncoder] = ()) -> str:
+    return ", ".join(sorted({*BUILT_IN, *registered}))
+

@@ -1,0 +1,110 @@
+"""What happens when a store fails: counted, logged once, and after repeated faults left alone for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from embedonce.locks import ForkLock
+
+if TYPE_CHECKING:
+    from embedonce.errors import StoreError
+
+logger = logging.getLogger("embedonce")
+
+OnStoreError = Literal["warn", "raise"]
+ON_STORE_ERROR: tuple[str, ...] = get_args(OnStoreError)
+
+_FAULTS = 3
+_PAUSE = 30.0
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a cache has done since it was made. Every field is a number of texts unless it says otherwise.
+
+    Attributes:
+        calls: Calls of `embed` and `aembed`.
+        texts: Texts asked for.
+        duplicates: Texts that stood more than once in one call.
+        hits: Unique texts of a call that were in the store.
+        joined: Unique texts of a call that somebody else was embedding already.
+        embedded: Texts that the embedder was given.
+        stored: Vectors that were written.
+        damaged: Entries and files of the store that were damaged and counted as misses.
+        read_errors: Faults of the store while reading.
+        write_errors: Faults of the store while writing; the vectors were returned all the same.
+        skipped: Reads and writes left out because the store had failed repeatedly just before.
+    """
+
+    calls: int = 0
+    texts: int = 0
+    duplicates: int = 0
+    hits: int = 0
+    joined: int = 0
+    embedded: int = 0
+    stored: int = 0
+    damaged: int = 0
+    read_errors: int = 0
+    write_errors: int = 0
+    skipped: int = 0
+
+
+class Ledger:
+    """Counts what happens to one cache, and keeps its store from being asked while it is out of order.
+
+    Args:
+        on_store_error: `"warn"` to go on without the store, `"raise"` to pass its errors on.
+    """
+
+    def __init__(self, on_store_error: str) -> None:
+        self._raises = on_store_error == "raise"
+        self._stats = Stats()
+        self._lock = ForkLock()
+        self._faults = 0
+        self._until = float("-inf")
+        self._logged = False
+
+    def count(self, **added: int) -> None:
+        """Add to the counters."""
+        with self._lock:
+            for name, number in added.items():
+                setattr(self._stats, name, getattr(self._stats, name) + number)
+
+    def stats(self, damaged: int) -> Stats:
+        """Return a copy of the counters."""
+        with self._lock:
+            return replace(self._stats, damaged=damaged)
+
+    def may_ask(self) -> bool:
+        """False while the store is left alone."""
+        if time.monotonic() < self._until and not self._raises:
+            self.count(skipped=1)
+            return False
+        return True
+
+    def succeeded(self) -> None:
+        """The store answered."""
+        if self._faults:
+            with self._lock:
+                self._faults = 0
+
+    def failed(self, error: StoreError, *, writing: bool) -> None:
+        """The store failed.
+
+        Raises:
+            StoreError: The given one, if the user prefers that.
+        """
+        with self._lock:
+            self._faults += 1
+            if self._faults >= _FAULTS:
+                self._until = time.monotonic() + _PAUSE
+            logged, self._logged = self._logged, True
+        self.count(**{"write_errors" if writing else "read_errors": 1})
+        if self._raises:
+            raise error
+        if not logged:
+            what = "vectors are returned but not stored" if writing else "texts are embedded anew"
+            logger.warning("%s; %s (further faults are counted in stats() only)", error, what)

@@ -1,0 +1,248 @@
+"""Where a cache lives: paths, URLs and file systems, as users of every framework write them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from embedonce.errors import StoreError
+from embedonce.stores.segments.local import LocalIO
+from embedonce.stores.segments.space import is_space_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embedonce.stores.segments.io import SegmentIO
+
+STORE_VARIABLE = "EMBEDONCE_STORE"
+# One letter before a colon is a Windows drive.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::|:/)")
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure", "az": "azure"}
+
+
+class Location(Protocol):
+    """The root of a store: picklable, and without secrets in its `str`."""
+
+    @property
+    def is_local(self) -> bool:
+        """True if reading a few rows takes microseconds."""
+
+    def __str__(self) -> str:
+        """The path or URL, for messages."""
+
+    def check(self) -> None:
+        """Make sure that the root is, or can become, a cache.
+
+        Raises:
+            StoreError: It cannot.
+        """
+
+    def open(self, directory: str) -> SegmentIO:
+        """Return one directory below the root.
+
+        Raises:
+            StoreError: The root cannot hold a cache.
+        """
+
+
+@dataclass(frozen=True)
+class LocalLocation:
+    """A directory of this machine.
+
+    Attributes:
+        path: The root.
+        private: True to create it for this user alone: the default cache directory, as vectors can be partly
+            turned back into text.
+        options: `fsync`, `file_mode` and `dir_mode` of `LocalIO`.
+    """
+
+    path: Path
+    private: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    is_local = True
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def open(self, directory: str) -> LocalIO:
+        """See `Location`."""
+        self.check()
+        return LocalIO(self.path / directory, **self.options)
+
+    def check(self) -> None:
+        """See `Location`.
+
+        Raises:
+            StoreError: It is a file, a directory with other things in it, or cannot be created or read.
+        """
+        try:
+            self.path.mkdir(0o700 if self.private else self.options.get("dir_mode", 0o777), parents=True, exist_ok=True)
+            with os.scandir(self.path) as entries:
+                names = [entry.name for entry in entries if not entry.name.startswith(".")]
+        except (FileExistsError, NotADirectoryError) as error:
+            msg = f"{self.path} is no directory, so it cannot be a cache; give the path of a directory"
+            raise StoreError(msg) from error
+        except OSError as error:
+            msg = f"cannot use {self.path} as a cache: {error.strerror or error}; give a directory that you may write"
+            raise StoreError(msg) from error
+        if names and not any(is_space_directory(name) for name in names):
+            shown = ", ".join(sorted(names)[:3])
+            msg = (
+                f"{self.path} holds other things ({shown}) and is no cache of embedonce; give an empty or new "
+                "directory (a LangChain LocalFileStore is opened by passing the LocalFileStore itself)"
+            )
+            raise StoreError(msg)
+
+
+class RemoteLocation:
+    """A path on an fsspec file system.
+
+    Args:
+        url: What the user wrote.
+        storage_options: Options of the file system; never shown, since they may hold secrets.
+        file_system: An instance and a path on it, instead of the URL.
+    """
+
+    def __init__(
+        self, url: str, storage_options: Mapping[str, Any] | None = None, file_system: tuple[Any, str] | None = None
+    ) -> None:
+        self._url = url
+        self._options = dict(storage_options or {})
+        self._given = file_system
+        self._instance: tuple[int, Any, str] | None = None
+        self._connect()
+
+    is_local = False
+
+    def __str__(self) -> str:
+        return re.sub(r"//[^/@]*@", "//", self._url)
+
+    def __repr__(self) -> str:
+        return f"RemoteLocation({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemoteLocation) and self.__getstate__() == other.__getstate__()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_url": self._url, "_options": self._options, "_given": self._given}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _instance=None)
+
+    def check(self) -> None:
+        """See `Location`: a prefix that does not exist yet is an empty cache."""
+        self._connect()
+
+    def open(self, directory: str) -> SegmentIO:
+        """See `Location`."""
+        from embedonce.stores.segments.remote import FsspecIO
+
+        _, root = self._connect()
+        return FsspecIO(lambda: self._connect()[0], f"{root.rstrip('/')}/{directory}")
+
+    def _connect(self) -> tuple[Any, str]:
+        """Return the file system and the root on it, made anew in a forked child."""
+        if self._instance is not None and self._instance[0] == os.getpid():
+            return self._instance[1], self._instance[2]
+        if self._given is not None:
+            fs, path = self._given
+        else:
+            fs, path = self._open_url()
+        self._instance = (os.getpid(), fs, path)
+        return fs, path
+
+    def _open_url(self) -> tuple[Any, str]:
+        from fsspec.core import url_to_fs
+
+        try:
+            fs, path = url_to_fs(self._url, **self._options)
+        except ImportError as error:
+            scheme = self._url.partition(":")[0]
+            extra = _EXTRAS.get(scheme)
+            remedy = f'pip install "embedonce[{extra}]"' if extra else "install the package that it names"
+            msg = f"no driver for {self}: {error}; run: {remedy}" if extra else f"no driver for {self}: {error}; {remedy}"
+            raise StoreError(msg) from error
+        except Exception as error:
+            msg = f"cannot open {self}: {type(error).__name__}; check the URL and storage_options"
+            if not self._options:
+                msg = f"cannot open {self}: {error}; check the URL"
+            raise StoreError(msg) from error
+        return fs, str(path)
+
+
+def default_path() -> Path:
+    """The user's cache directory for embedonce."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("embedonce")
+
+
+def as_location(store: object, storage_options: Mapping[str, Any] | None = None) -> Location:
+    """Return the location that a user named.
+
+    Args:
+        store: None (`$EMBEDONCE_STORE`, else the user's cache directory), a path, a URL, a `UPath`, or an
+            (fs, path) pair.
+        storage_options: Options of the file system behind a URL, or of `LocalIO` for a path.
+
+    Raises:
+        StoreError: It is none of these, or no driver is installed for the URL.
+    """
+    options = dict(storage_options or {})
+    if store is None:
+        named = os.environ.get(STORE_VARIABLE, "")
+        if not named:
+            return _local(default_path(), options, private=True)
+        store = named
+    if isinstance(store, tuple | list) and len(store) == 2:
+        return _on_file_system(store[0], str(store[1]))
+    if hasattr(store, "fs") and hasattr(store, "path") and hasattr(store, "protocol"):
+        return _on_file_system(store.fs, str(store.path))
+    if not isinstance(store, str | os.PathLike):
+        msg = (
+            f"a store must be a path, a URL, an (fs, path) pair, a byte store or an EmbeddingCache, "
+            f"got {type(store).__name__}"
+        )
+        raise StoreError(msg)
+    path = os.fspath(store)
+    if not isinstance(path, str):
+        path = os.fsdecode(path)
+    if not path.strip():
+        msg = "the path of a store is empty; give a directory, a URL, or None for the default"
+        raise StoreError(msg)
+    if "\0" in path:
+        msg = f"the path of a store holds a NUL character: {path!r}"
+        raise StoreError(msg)
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    elif _URL.match(path):
+        return RemoteLocation(path, options)
+    return _local(Path(path), options)
+
+
+def _local(path: Path, options: Mapping[str, Any], *, private: bool = False) -> LocalLocation:
+    unknown = options.keys() - {"fsync", "file_mode", "dir_mode"}
+    if unknown:
+        msg = f"unknown storage_options for a local path: {', '.join(sorted(unknown))}; known: fsync, file_mode, dir_mode"
+        raise StoreError(msg)
+    try:
+        return LocalLocation(Path(os.path.abspath(path.expanduser())), private, options)
+    except RuntimeError as error:
+        msg = f"cannot find the home directory in {str(path)!r}: {error}; give an absolute path"
+        raise StoreError(msg) from error
+
+
+def _on_file_system(fs: Any, path: str) -> Location:
+    protocols = [fs.protocol] if isinstance(getattr(fs, "protocol", None), str) else list(getattr(fs, "protocol", ()))
+    if not protocols:
+        msg = f"an (fs, path) pair must start with an fsspec file system, got {type(fs).__name__}"
+        raise StoreError(msg)
+    if "file" in protocols or "local" in protocols:
+        return _local(Path(path), {})
+    return RemoteLocation(f"{protocols[0]}://{path}", file_system=(fs, path))

@@ -1,0 +1,111 @@
+"""Spaces: one flat directory per namespace, and the file that says what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embedonce.errors import FormatError, IdentityError, KeyEncoderError
+from embedonce.stores.segments.format import FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPACE_FILE = "space.json"
+_DIRECTORY = re.compile(r"[a-z0-9-]{0,40}-[0-9a-f]{16}", re.ASCII)
+_NO_ENCODER: Mapping[str, str] = {"name": "none", "version": "", "check": ""}
+
+
+def is_space_directory(name: str) -> bool:
+    """True if a directory's name is one that a space can have."""
+    return _DIRECTORY.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A namespace and the key encoder that its keys were made with.
+
+    Attributes:
+        namespace: The whole identity of the vectors in it.
+        key_encoder: Name, version and check of the key encoder (see `KeyEncoder.record`), or None for a plain
+            byte store, whose keys are given from outside.
+    """
+
+    namespace: str
+    key_encoder: tuple[tuple[str, str], ...] | None = None
+
+    @classmethod
+    def of(cls, namespace: str, key_encoder: Mapping[str, str] | None = None) -> Space:
+        """Return the space of a namespace."""
+        return cls(namespace, tuple(sorted(key_encoder.items())) if key_encoder is not None else None)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of what identifies the space, in hexadecimal digits."""
+        identity = {"format": FORMAT, "namespace": self.namespace}
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def slug(self) -> str:
+        """The namespace in lower case for human eyes: never a way to tell spaces apart."""
+        return re.sub(r"[^a-z0-9]+", "-", self.namespace.lower()).strip("-")[:40].rstrip("-")
+
+    @property
+    def directory(self) -> str:
+        """Name of the space's directory below the store's root."""
+        return f"{self.slug}-{self.digest[:16]}"
+
+    def metadata(self) -> dict[str, str]:
+        """The strings that tie a segment to this space."""
+        return {"space": self.digest, "slug": self.slug, "key_encoder": self._encoder_json()}
+
+    def _encoder_json(self) -> str:
+        record = dict(self.key_encoder) if self.key_encoder is not None else dict(_NO_ENCODER)
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def to_bytes(self) -> bytes:
+        """Content of `space.json`: equal settings give equal bytes, so overwriting it blindly is harmless."""
+        record = {"format": FORMAT, "key_encoder": json.loads(self._encoder_json()), "namespace": self.namespace}
+        return (json.dumps(record, sort_keys=True, indent=1, ensure_ascii=True) + "\n").encode()
+
+    def check(self, content: bytes, where: str) -> None:
+        """Compare with the `space.json` that was found.
+
+        Raises:
+            FormatError: It is not readable, or of another format.
+            IdentityError: It belongs to another namespace.
+            KeyEncoderError: Its keys were made by another encoder.
+        """
+        try:
+            found = json.loads(content)
+            version, namespace, encoder = found["format"], found["namespace"], found["key_encoder"]
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{where}/{SPACE_FILE} is no description of a space ({error}); restore it or use another directory"
+            raise FormatError(msg) from error
+        if version != FORMAT:
+            msg = (
+                f"{where} has format {version!r}, this version of embedonce reads {FORMAT!r}; "
+                "upgrade embedonce, or use another directory"
+            )
+            raise FormatError(msg)
+        if namespace != self.namespace:
+            msg = f"{where} belongs to namespace {namespace!r}, not to {self.namespace!r}; use another directory"
+            raise IdentityError(msg)
+        ours = json.loads(self._encoder_json())
+        if encoder != ours:
+            msg = (
+                f"{where} was written with key encoder {_encoder_name(encoder)}, this cache uses "
+                f"{_encoder_name(ours)}; use the recorded one, or another namespace= or version="
+            )
+            raise KeyEncoderError(msg)
+
+
+def _encoder_name(record: object) -> str:
+    if not isinstance(record, dict):
+        return repr(record)
+    version = f" version {record.get('version')!r}" if record.get("version") else ""
+    return f"{record.get('name')!r}{version} (check {record.get('check')!r})"

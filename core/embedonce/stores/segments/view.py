@@ -1,0 +1,120 @@
+"""What a lookup sees: the merged index, and this process's newest segments, which are not in it yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedonce.keys import is_digest_key
+from embedonce.stores.segments.format import key_digest
+from embedonce.stores.segments.snapshot import Segment, Snapshot, prefixes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """A key as the index keeps it: 32 bytes, and its text if it is no digest key."""
+
+    digest: bytes
+    text: bytes = b""
+
+    @classmethod
+    def of(cls, key: str) -> IndexKey:
+        """Return the index form of a legal key."""
+        if is_digest_key(key):
+            return cls(bytes.fromhex(key))
+        text = key.encode()
+        return cls(key_digest(text), text)
+
+    def __str__(self) -> str:
+        return self.text.decode() if self.text else self.digest.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A snapshot and an overlay of newer rows of this process; inserting few keys into the snapshot costs too much.
+
+    Attributes:
+        snapshot: The merged index.
+        newest: Segments of the overlay, numbered on from those of the snapshot. Only ever appended to, and always
+            before an overlay entry names them, so that readers need no lock.
+        overlay: Segment number, record number and stamp by the 32 bytes of a key. Every entry is newer than what
+            the snapshot holds under that key.
+    """
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    newest: list[Segment] = field(default_factory=list)
+    overlay: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments that are looked at."""
+        return (*self.snapshot.segments, *self.newest)
+
+    def segment(self, number: int) -> Segment:
+        """Return a segment by its number."""
+        known = len(self.snapshot.segments)
+        return self.snapshot.segments[number] if number < known else self.newest[number - known]
+
+    def overlaid(self, segment: Segment, records: bytes, stamp: int) -> None:
+        """Add a segment to the overlay.
+
+        Args:
+            segment: Its typed or opaque rows, all of one stamp.
+            records: The index records as they stand in the file.
+            stamp: The stamp.
+        """
+        number = len(self.snapshot.segments) + len(self.newest)
+        self.newest.append(segment)
+        size = len(records) // segment.name.rows
+        for record in range(segment.name.rows):
+            digest = records[size * record : size * record + 32]
+            older = self.overlay.get(digest)
+            if older is None or older[2] <= stamp:
+                self.overlay[digest] = (number, record, stamp)
+
+    def first_candidates(
+        self, digests: Sequence[bytes], keys: NDArray[np.uint64], todo: NDArray[np.intp]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Return where each key would be: its first entry's segment and record number, segment -1 for nowhere.
+
+        Args:
+            digests: 32 bytes per key.
+            keys: The same as an array of shape (n, 4).
+            todo: Which of the keys to look up, m numbers.
+        """
+        segment_of = np.full(len(todo), -1, np.int64)
+        record_of = np.zeros(len(todo), np.uint32)
+        snapshot = self.snapshot
+        if len(snapshot.prefixes):
+            prefixes = prefixes_of(keys[todo])
+            at = np.searchsorted(snapshot.prefixes, prefixes)
+            np.minimum(at, len(snapshot.prefixes) - 1, out=at)
+            hit = snapshot.prefixes[at] == prefixes
+            at = at[hit]
+            segment_of[hit] = snapshot.segment_of[at]
+            record_of[hit] = snapshot.record_of[at]
+        if self.overlay:
+            newest = self.overlay.get
+            for i, position in enumerate(todo.tolist()):
+                entry = newest(digests[position])
+                if entry is not None:
+                    segment_of[i], record_of[i], _ = entry
+        return segment_of, record_of
+
+    def entries(self, digest: bytes) -> Iterator[tuple[int, int]]:
+        """Yield segment and record number of all entries that share a key's first eight bytes, newest first."""
+        newest = self.overlay.get(digest)
+        if newest is not None:
+            yield newest[0], newest[1]
+        snapshot = self.snapshot
+        prefix = np.frombuffer(digest, ">u8", 1).astype("<u8")[0]
+        start, end = (int(np.searchsorted(snapshot.prefixes, prefix, side)) for side in ("left", "right"))
+        for at in range(start, end):
+            yield int(snapshot.segment_of[at]), int(snapshot.record_of[at])

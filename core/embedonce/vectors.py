@@ -1,0 +1,167 @@
+"""Vectors in memory: checking what an embedder answers, and collecting rows into one matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from embedonce.errors import EmbedderContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.codecs import Row
+
+    Matrix = NDArray[Any]
+
+MAX_DIMENSIONS = 1 << 20
+"""Longest vector that is stored: far beyond any model, and a bound on what a damaged header can ask for."""
+
+
+def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Matrix:
+    """Check an embedder's answer for `count` texts and return it as a matrix.
+
+    Args:
+        answer: A sequence of vectors, or an array of shape (count, d), or anything numpy can turn into one.
+        count: Number of texts that the embedder was given.
+        dimensions: Length that each vector must have, if it is known.
+
+    Returns:
+        A C-contiguous array of shape (count, d): float32 if that holds every number exactly, else float64;
+        integers keep their dtype. It never shares memory with `answer`.
+
+    Raises:
+        EmbedderContractError: Another number of vectors, vectors of differing or zero length, something that is
+            no number, or a number that is not finite.
+    """
+    if answer is None or isinstance(answer, str | bytes | dict):
+        _broken(f"it returned {type(answer).__name__} instead of {count} vectors")
+    if not hasattr(answer, "__len__") and not hasattr(answer, "__array__"):
+        try:
+            answer = list(answer)  # type: ignore[call-overload]
+        except TypeError:
+            _broken(f"it returned {type(answer).__name__} instead of {count} vectors")
+    try:
+        matrix = np.asarray(answer)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        _broken(_misshape(answer, count) or f"its answer is no matrix of numbers ({error})")
+    if matrix.dtype.kind not in "fiub" or matrix.ndim != 2 or len(matrix) != count:
+        _broken(_misshape(answer, count) or f"it returned an array of shape {matrix.shape} and dtype {matrix.dtype}")
+    width = matrix.shape[1]
+    if not 0 < width <= MAX_DIMENSIONS:
+        _broken(f"it returned vectors of length {width}")
+    if dimensions is not None and width != dimensions:
+        _broken(
+            f"it returned vectors of length {width} where this namespace holds vectors of length {dimensions}: "
+            "another model answers under the same namespace; give it its own namespace= or version="
+        )
+    return _smallest(matrix)
+
+
+def _smallest(matrix: Matrix) -> Matrix:
+    if matrix.dtype.kind == "f":
+        if not np.isfinite(matrix).all():
+            row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+            _broken(f"vector {row} holds a number that is not finite")
+        if matrix.dtype.itemsize > 8:
+            wide, matrix = matrix, matrix.astype("<f8")
+            if not (wide == matrix).all():
+                _broken(f"its numbers of type {wide.dtype} do not fit into float64; round them first")
+        if matrix.dtype.itemsize == 8:
+            with np.errstate(over="ignore", under="ignore"):
+                narrow = matrix.astype("<f4")
+            return narrow if (narrow == matrix).all() else np.array(matrix, dtype="<f8", order="C")
+        return np.array(matrix, dtype="<f4", order="C")
+    kind = "u" if matrix.dtype.kind == "b" else matrix.dtype.kind
+    return np.array(matrix, dtype=f"<{kind}{matrix.dtype.itemsize}", order="C")
+
+
+def _misshape(answer: Any, count: int) -> str:
+    """Say what is wrong with an answer that is no matrix; "" if nothing simple can be said."""
+    try:
+        if len(answer) != count:
+            return f"it returned {len(answer)} vectors for {count} texts"
+        for row, vector in enumerate(answer):
+            if vector is None:
+                return f"vector {row} is None"
+        lengths = sorted({len(vector) for vector in answer})
+        if len(lengths) > 1:
+            return f"it returned vectors of differing lengths {lengths[:5]}"
+        for row, vector in enumerate(answer):
+            kind = np.asarray(vector).dtype.kind
+            if kind not in "fiub":
+                return f"vector {row} holds something that is no real number"
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    return ""
+
+
+def _broken(what: str) -> NoReturn:
+    msg = f"the embedder broke its contract: {what}; nothing of this answer was stored"
+    raise EmbedderContractError(msg)
+
+
+class Gathered:
+    """Rows being collected into one matrix.
+
+    Attributes:
+        matrix: Shape (n, d), None before the first row is found; rows that are not found hold anything.
+        found: Which rows are found.
+        dimensions: d, None while unknown.
+    """
+
+    def __init__(self, count: int, dimensions: int | None) -> None:
+        self.matrix: NDArray[Any] | None = None
+        self.found = np.zeros(count, bool)
+        self.dimensions = dimensions
+
+    def put(self, positions: NDArray[np.intp], block: NDArray[Any]) -> None:
+        """Put rows of shape (m, d) at m positions; the matrix' dtype grows until it holds all numbers exactly."""
+        if self.matrix is None and len(positions) == len(self.found) and block.flags.writeable:
+            # Everything at once, in order: positions are ascending and all different.
+            self.matrix = block
+            self.found[:] = True
+            return
+        if self.matrix is None:
+            self.matrix = np.empty((len(self.found), block.shape[1]), block.dtype)
+        elif self.matrix.dtype != block.dtype:
+            self.matrix = self.matrix.astype(common_dtype([self.matrix.dtype, block.dtype]))
+        self.matrix[positions] = block
+        if self.matrix.dtype.kind != block.dtype.kind:
+            # No dtype holds both a large integer and a fraction: such a row counts as a miss.
+            exact = (self.matrix[positions].astype(block.dtype) == block).all(axis=1)
+            positions = positions[exact]
+        self.found[positions] = True
+
+    def put_rows(self, rows: Sequence[Row | None]) -> None:
+        """Put stored rows, one per position; those that are None or of other dimensions are not found.
+
+        While the dimensions are unknown, rows of differing length contradict each other, and none of them is found.
+        """
+        groups: dict[tuple[str, int], list[int]] = {}
+        for i, row in enumerate(rows):
+            if row is not None:
+                groups.setdefault((row.dtype.str, len(row.payload) // row.dtype.itemsize), []).append(i)
+        if self.dimensions is None:
+            lengths = {length for _, length in groups}
+            if len(lengths) > 1:
+                return
+            self.dimensions = next(iter(lengths), None)
+        for (dtype, length), members in groups.items():
+            if length == self.dimensions:
+                payloads = b"".join(row.payload for i in members if (row := rows[i]) is not None)
+                self.put(np.array(members), np.frombuffer(payloads, dtype).reshape(-1, length))
+
+    def take(self, positions: Sequence[int], part: Gathered) -> None:
+        """Take over what was found in a part, whose rows belong at the given positions."""
+        if part.matrix is not None and part.found.any():
+            self.dimensions = part.dimensions
+            self.put(np.asarray(positions)[part.found], part.matrix[part.found])
+
+    @property
+    def missing(self) -> list[int]:
+        """Positions that are not found."""
+        return np.flatnonzero(~self.found).tolist()

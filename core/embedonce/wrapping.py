@@ -1,0 +1,240 @@
+"""wrap: one call that puts a cache before any embedder."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from embedonce.cache import EmbeddingCache, checked_batch_size
+from embedonce.errors import IdentityError
+from embedonce.identity import Identity, as_identity
+from embedonce.plugins import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from embedonce.cache import Mode
+    from embedonce.keys import KeyEncoder, Role
+
+
+@dataclass(frozen=True, slots=True)
+class WrapOptions:
+    """What a user may say about an embedder when wrapping it.
+
+    Attributes:
+        namespace: The whole identity, instead of the one that is derived from the embedder.
+        version: A salt for what a name does not show, such as a model that was replaced under its name.
+        symmetric: True if documents and queries are embedded alike; None to rely on what is known of the embedder.
+        batch_size: Texts that are embedded between two writes, None for all at once.
+    """
+
+    namespace: str | Identity | None = None
+    version: str | int | None = None
+    symmetric: bool | None = None
+    batch_size: int | None | Literal["auto"] = "auto"
+
+    def __post_init__(self) -> None:
+        checked_batch_size(self.batch_size)
+        if self.namespace is not None:
+            as_identity(self.namespace)
+
+    def applied_to(self, identity: Identity) -> Identity:
+        """Return an identity with these options."""
+        from dataclasses import replace
+
+        if self.symmetric is not None:
+            identity = replace(identity, symmetric=self.symmetric)
+        if self.version is None:
+            return identity
+        # None and "" leave an identity as it is, any other version must count.
+        return identity.with_parameters({"version": str(self.version)})
+
+
+class Wrapper(ABC):  # noqa: B024
+    """What every wrapped embedder shows, whatever its framework.
+
+    Attributes:
+        cache: The cache that it asks.
+        namespace: Where its vectors live.
+        identity: What decides them.
+        wrap_options: What the user said when wrapping it.
+    """
+
+    cache: EmbeddingCache
+    wrap_options: WrapOptions
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors."""
+        raise NotImplementedError
+
+    @property
+    def namespace(self) -> str:
+        """The name under which the vectors live."""
+        return self.identity.namespace
+
+
+class CachedFunction(Wrapper):
+    """A function from texts to vectors that asks a cache first.
+
+    Args:
+        function: Takes a list of texts, returns one vector for each; sync or async.
+        cache: The cache.
+        options: Its namespace is the identity of the function.
+    """
+
+    def __init__(self, function: Callable[[list[str]], Any], cache: EmbeddingCache, options: WrapOptions) -> None:
+        declared = options.namespace or getattr(function, "embedonce_identity", None)
+        if declared is None:
+            name = getattr(function, "__qualname__", type(function).__name__)
+            msg = (
+                f"cannot tell what model {name!r} calls: a function has no identity that could be relied on; "
+                "pass namespace='…' naming the model and everything else that changes its vectors"
+            )
+            raise IdentityError(msg)
+        self.function = function
+        self.cache = cache
+        self.wrap_options = options
+        self._identity = options.applied_to(as_identity(declared))
+        cache.prepare(self._identity)
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors."""
+        return self._identity
+
+    def __call__(self, texts: Iterable[str], role: Role = "document") -> Any:
+        """Return the vectors of texts, shape (n, d); a coroutine of them if the function is async."""
+        if inspect.iscoroutinefunction(self.function):
+            return self.aembed(texts, role)
+        return self.embed(texts, role)
+
+    def embed(self, texts: Iterable[str], role: Role = "document") -> NDArray[Any]:
+        """Return the vectors of texts, shape (n, d); see `EmbeddingCache.embed`."""
+        size = self.wrap_options.batch_size
+        return self.cache.embed(texts, self.function, namespace=self._identity, role=role, batch_size=size)
+
+    async def aembed(self, texts: Iterable[str], role: Role = "document") -> NDArray[Any]:
+        """Async twin of `embed`; the function may be sync or async."""
+        size = self.wrap_options.batch_size
+        return await self.cache.aembed(texts, self.function, namespace=self._identity, role=role, batch_size=size)
+
+
+def wrap(
+    embedder: Any,
+    store: object = None,
+    *,
+    namespace: str | Identity | None = None,
+    version: str | int | None = None,
+    symmetric: bool | None = None,
+    batch_size: int | None | Literal["auto"] = "auto",
+    key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
+    codec: str = "exact",
+    mode: Mode = "read_write",
+    storage_options: Mapping[str, Any] | None = None,
+    on_store_error: Literal["warn", "raise"] = "warn",
+    text_safe: bool = False,
+) -> Any:
+    """Return an embedder that embeds every text once.
+
+    Args:
+        embedder: An embedder of a framework whose plugin is installed, or a function `list[str] -> vectors`.
+        store: Where vectors are kept: a path, a URL, an (fs, path) pair, a `UPath`, a byte store, an `EmbeddingCache`,
+            or None for `$EMBEDONCE_STORE` and else the user's cache directory.
+        namespace: The whole identity, instead of the one that is derived from the embedder; shared by all embedders
+            that are given it. A function needs one.
+        version: A salt for what a model's name does not show, such as a model that was replaced under its name.
+        symmetric: True if documents and queries are embedded alike, so that they share entries.
+        batch_size: Texts that are embedded between two writes; None for all at once.
+        key_encoder: See `EmbeddingCache`, as for all further arguments.
+        codec: See `EmbeddingCache`.
+        mode: See `EmbeddingCache`.
+        storage_options: See `EmbeddingCache`.
+        on_store_error: See `EmbeddingCache`.
+        text_safe: See `EmbeddingCache`.
+
+    Returns:
+        An object of the embedder's own framework type, or a `CachedFunction`. It shows `.cache`, `.namespace` and
+        `.identity`. A wrapper is returned as it is, if the options agree with its own.
+
+    Raises:
+        IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace=`.
+        StoreError: The store cannot be opened, or is something else than a cache.
+        TypeError: The embedder is none, or its framework's plugin is missing.
+        ValueError: An option is not one of those listed, or differs from that of the wrapper.
+    """
+    for_cache = {
+        "key_encoder": key_encoder,
+        "codec": codec,
+        "mode": mode,
+        "storage_options": storage_options,
+        "on_store_error": on_store_error,
+        "text_safe": text_safe,
+    }
+    if isinstance(store, EmbeddingCache):
+        said = [name for name, value in for_cache.items() if value != _DEFAULTS[name]]
+        if said:
+            msg = f"{', '.join(said)}: give these options to the EmbeddingCache itself, not to wrap"
+            raise ValueError(msg)
+        cache = store
+    elif isinstance(embedder, Wrapper) and store is None and for_cache == _DEFAULTS:
+        cache = embedder.cache
+    else:
+        cache = EmbeddingCache(store, **for_cache)  # type: ignore[arg-type]
+    return wrap_with(
+        cache, embedder, namespace=namespace, version=version, symmetric=symmetric, batch_size=batch_size
+    )
+
+
+_DEFAULTS: dict[str, Any] = {
+    "key_encoder": "sha256",
+    "codec": "exact",
+    "mode": "read_write",
+    "storage_options": None,
+    "on_store_error": "warn",
+    "text_safe": False,
+}
+
+
+def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
+    """Wrap an embedder with a cache; see `wrap`."""
+    unknown = given.keys() - {field.name for field in fields(WrapOptions)}
+    if unknown:
+        known = ", ".join(field.name for field in fields(WrapOptions))
+        msg = f"unknown option {', '.join(sorted(unknown))}; known: {known}"
+        raise TypeError(msg)
+    options = WrapOptions(**given)
+    if isinstance(embedder, Wrapper):
+        return _rewrapped(embedder, cache, options)
+    loaded = plugins()
+    wrapped = loaded.hook.embedonce_wrap(embedder=embedder, cache=cache, options=options)
+    if wrapped is not None:
+        return wrapped
+    if callable(embedder) and not isinstance(embedder, type):
+        return CachedFunction(embedder, cache, options)
+    kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
+    msg = (
+        f"cannot wrap {kind}: it is no embedder of a framework whose plugin is installed, and no function "
+        f"list[str] -> vectors{loaded.failures()}"
+    )
+    raise TypeError(msg)
+
+
+def _rewrapped(wrapper: Wrapper, cache: EmbeddingCache, options: WrapOptions) -> Wrapper:
+    """Return a wrapper as it is, if it does what was asked for.
+
+    Raises:
+        ValueError: It does something else; wrapping it again would put one cache behind another.
+    """
+    asked = {name: value for name, value in asdict(options).items() if value != getattr(WrapOptions(), name)}
+    differs = [name for name, value in asked.items() if getattr(wrapper.wrap_options, name) != value]
+    if not wrapper.cache.agrees_with(cache):
+        differs.append("store or its options")
+    if differs:
+        msg = f"the embedder is wrapped already, with other {', '.join(differs)}; wrap the embedder inside it instead"
+        raise ValueError(msg)
+    return wrapper
