@@ -1,0 +1,390 @@
+"""CacheBackedEmbeddings: LangChain's class of that name, drop-in, on the caching core of embedonce."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.embeddings import Embeddings
+
+from embedonce.cache import EmbeddingCache
+from embedonce.callers import warn_user
+from embedonce.errors import IdentityError
+from embedonce.plan import checked_texts
+from embedonce.stores.segments.store import SegmentStore
+from embedonce.wrapping import WrapOptions, Wrapper
+from langchain_embedonce.identities import OPERATIONAL, Description, fingerprint, sub_batch
+from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
+from langchain_embedonce.naming import Naming, called_with
+from langchain_embedonce.parts import Part, as_lists, as_lists_in_thread, in_order, is_longer
+from langchain_embedonce.stores import TextVectorStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from langchain_core.stores import BaseStore
+
+    from embedonce.identity import Identity
+    from embedonce.keys import Role
+    from embedonce.stores.base import ByteStore
+
+logger = logging.getLogger("embedonce")
+
+_warned_about_sha1 = False
+
+
+class CacheBackedEmbeddings(Embeddings, Wrapper):
+    """LangChain embeddings that ask a cache first.
+
+    It is used wherever the embeddings inside it were, and gives what they give, number for number, as plain
+    `list[list[float]]`. Attributes that it does not have are those of the embeddings inside it.
+
+    Build it with `embedonce.wrap` or `from_bytes_store`. The constructor is that of LangChain's class: its stores
+    have raw texts as keys and lists as values, and say nothing of the model; give each model stores of its own.
+
+    Args:
+        underlying_embeddings: The embeddings inside it.
+        document_embedding_store: Keeps the vectors of documents by text.
+        batch_size: Texts that are embedded between two writes, None for all at once.
+        query_embedding_store: Keeps the vectors of queries by text; None if queries are not cached.
+
+    Raises:
+        ValueError: The batch size is no positive number.
+        TypeError: A store is no LangChain store.
+    """
+
+    def __init__(
+        self,
+        underlying_embeddings: Embeddings,
+        document_embedding_store: BaseStore[str, list[float]],
+        *,
+        batch_size: int | None = None,
+        query_embedding_store: BaseStore[str, list[float]] | None = None,
+    ) -> None:
+        for store in (document_embedding_store, query_embedding_store):
+            if isinstance(store, str | os.PathLike) or (store is not None and not hasattr(store, "mget")):
+                msg = (
+                    f"a store of embeddings must be a BaseStore[str, list[float]], got {type(store).__name__}; for "
+                    " a path, a URL or a ByteStore call CacheBackedEmbeddings.from_bytes_store or embedonce.wrap"
+                )
+                raise TypeError(msg)
+        shared = query_embedding_store is document_embedding_store
+        documents = EmbeddingCache(ListStores(document_embedding_store, shared=shared))
+        queries = None
+        if query_embedding_store is not None:
+            queries = documents if shared else EmbeddingCache(ListStores(query_embedding_store, shared=False))
+        options = WrapOptions(batch_size=batch_size)
+        self._set_up(underlying_embeddings, documents, queries, Naming("lists", options))
+
+    @classmethod
+    def from_bytes_store(
+        cls,
+        underlying_embeddings: Embeddings,
+        document_embedding_cache: Any,
+        *,
+        namespace: str = "",
+        batch_size: int | None = None,
+        query_embedding_cache: Any = False,
+        key_encoder: Callable[[str], str] | str = "sha1",
+    ) -> CacheBackedEmbeddings:
+        """Build one as LangChain does; see `docs/langchain.md` for what differs.
+
+        Args:
+            underlying_embeddings: The embeddings inside it.
+            document_embedding_cache: A LangChain `ByteStore` (its keys are those of LangChain, and existing JSON
+                values are read), or a path, a URL, an (fs, path) pair or an `EmbeddingCache`.
+            namespace: Put before the keys of a byte store; the whole identity of the model on a path.
+            batch_size: Texts that are embedded between two writes, None for all at once.
+            query_embedding_cache: True to cache queries in the same place, or another store for them.
+            key_encoder: Name of a key encoder or a callable. On a path the default is SHA-256.
+
+        Raises:
+            IdentityError: There is no namespace, and the embedder cannot be identified.
+            KeyEncoderError: The key encoder is unknown, or no encoder at all.
+            StoreError: The store cannot be opened.
+            ValueError: The batch size is no positive number, or a namespace is given beside a callable.
+        """
+        options = WrapOptions(namespace or None, batch_size=batch_size)
+        if not _is_byte_store(document_embedding_cache):
+            return cls._on_paths(
+                underlying_embeddings, document_embedding_cache, query_embedding_cache, options, key_encoder
+            )
+        key = LangChainKey.of(key_encoder, namespace)
+        if key_encoder == "sha1":
+            _warn_about_sha1()
+        documents = EmbeddingCache(_with_langchain_keys(document_embedding_cache, key, only_queries=False))
+        queries = None
+        if query_embedding_cache is True or _same_place(query_embedding_cache, document_embedding_cache):
+            queries = documents
+        elif _is_byte_store(query_embedding_cache):
+            queries = EmbeddingCache(_with_langchain_keys(query_embedding_cache, key, only_queries=True))
+        elif query_embedding_cache is not False and query_embedding_cache is not None:
+            queries = _cache_at(query_embedding_cache, key_encoder)
+        self = cls.__new__(cls)
+        naming = Naming("langchain-keys", options, is_vouched_for=not isinstance(key_encoder, str))
+        self._set_up(underlying_embeddings, documents, queries, naming)
+        self._describe()
+        return self
+
+    @classmethod
+    def _on_paths(
+        cls,
+        underlying_embeddings: Embeddings,
+        documents: Any,
+        queries: Any,
+        options: WrapOptions,
+        key_encoder: Any,
+    ) -> CacheBackedEmbeddings:
+        cache = _cache_at(documents, key_encoder)
+        query_cache = None
+        if queries is True:
+            query_cache = cache
+        elif queries is not False and queries is not None:
+            query_cache = _cache_at(queries, key_encoder)
+        return cls._wrapping(underlying_embeddings, cache, query_cache, options)
+
+    @classmethod
+    def from_cache(
+        cls, underlying_embeddings: Embeddings, cache: EmbeddingCache, options: WrapOptions | None = None
+    ) -> CacheBackedEmbeddings:
+        """Build one on an `EmbeddingCache`, for documents and queries; what `embedonce.wrap` calls.
+
+        Raises:
+            IdentityError: No namespace is given, and the embedder cannot be identified.
+            StoreError: The store cannot be opened.
+        """
+        return cls._wrapping(underlying_embeddings, cache, cache, options or WrapOptions())
+
+    @classmethod
+    def _wrapping(
+        cls,
+        underlying_embeddings: Embeddings,
+        cache: EmbeddingCache,
+        query_cache: EmbeddingCache | None,
+        options: WrapOptions,
+    ) -> CacheBackedEmbeddings:
+        self = cls.__new__(cls)
+        self._set_up(underlying_embeddings, cache, query_cache, Naming("embedonce", options))
+        identity = self._describe().identity
+        if identity is not None:
+            cache.open(identity)
+        return self
+
+    def _set_up(
+        self, embedder: Embeddings, documents: EmbeddingCache, queries: EmbeddingCache | None, naming: Naming
+    ) -> None:
+        self.underlying_embeddings = embedder
+        self.cache = documents
+        self.query_cache = queries
+        self.wrap_options = naming.options
+        batch_size = naming.options.batch_size
+        self.batch_size = sub_batch(embedder) if batch_size == "auto" else batch_size
+        self._naming = naming
+        self._described: tuple[object, Description] | None = None
+        self._has_said_past = False
+
+    @property
+    def embedonce_identity(self) -> Identity:
+        """The identity that this embedder declares to whatever wraps it."""
+        return self.identity
+
+    def __getattr__(self, name: str) -> Any:
+        # Only asked for what is not here. Copying and unpickling ask before anything is here at all.
+        inner = self.__dict__.get("underlying_embeddings")
+        if inner is None or (name.startswith("__") and name.endswith("__")):
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+        return getattr(inner, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was read of the embedder is read again from its copy.
+        return {**self.__dict__, "_described": None}
+
+    def __repr__(self) -> str:
+        inner = type(self.underlying_embeddings).__name__
+        return f"{type(self).__name__}({inner}, cache={self.cache!r})"
+
+    @property
+    def document_embedding_store(self) -> BaseStore[str, list[float]]:
+        """The vectors of documents by text."""
+        return self._store_of(self.cache, "document")
+
+    @property
+    def query_embedding_store(self) -> BaseStore[str, list[float]] | None:
+        """The vectors of queries by text, None if queries are not cached."""
+        return None if self.query_cache is None else self._store_of(self.query_cache, "query")
+
+    def _store_of(self, cache: EmbeddingCache, role: str) -> BaseStore[str, list[float]]:
+        if isinstance(cache.store, ListStores):
+            return cache.store.store
+        identity = self.identity
+        return TextVectorStore(cache.open(identity), "document" if identity.symmetric else role)
+
+    # Identity
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors just now; it follows when the embedder's model is changed.
+
+        Raises:
+            IdentityError: The embedder is one whose vectors must not be cached.
+        """
+        description = self._describe()
+        if description.identity is None:
+            msg = f"{type(self.underlying_embeddings).__name__} has no identity: {description.not_cacheable}"
+            raise IdentityError(msg)
+        return description.identity
+
+    def _describe(self) -> Description:
+        state = fingerprint(self.underlying_embeddings)
+        before = self._described
+        if before is not None and before[0] == state:
+            return before[1]
+        description = self._naming.describe(self.underlying_embeddings)
+        if before is not None and description.identity != before[1].identity:
+            logger.warning(
+                "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
+                type(self.underlying_embeddings).__name__,
+                description.identity,
+                before[1].identity,
+            )
+        self._described = (state, description)
+        return description
+
+    def _parts(
+        self, cache: EmbeddingCache | None, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
+    ) -> list[Part] | None:
+        """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
+        if cache is None:
+            return None
+        description = self._describe()
+        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL and value is not None}
+        identity = None if description.identity is None else called_with(description.identity, changing)
+        if identity is None:
+            self._say_past(description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}")
+            return None
+        asked = checked_texts(texts)
+        if description.effective_text is not None:
+            asked = [description.effective_text(text) for text in asked]
+        limit = description.whole_up_to
+        long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
+        if not long:
+            return [Part(cache, identity, role, self.batch_size, asked, None)]
+        averaged = identity.with_parameters({"averaged_beyond": limit})
+        short = sorted(set(range(len(asked))) - set(long))
+        return [
+            Part(cache, kind, role, self.batch_size, [asked[i] for i in positions], positions)
+            for kind, positions in ((identity, short), (averaged, long))
+            if positions
+        ]
+
+    def _say_past(self, why: str) -> None:
+        if not self._has_said_past:
+            self._has_said_past = True
+            name = type(self.underlying_embeddings).__name__
+            logger.warning("calls of %s go past the cache because %s", name, why)
+
+    # Embedding
+
+    def embed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
+        """Return the vectors of documents.
+
+        Args:
+            texts: The documents.
+            **kwargs: Passed on to the embeddings inside; those that change vectors become part of the identity.
+
+        Raises:
+            EmbedderContractError: The embedder's answer is not one finite vector per text.
+            Exception: Whatever the embedder raises.
+        """
+        embed = self.underlying_embeddings.embed_documents
+        parts = self._parts(self.cache, texts, "document", kwargs)
+        if parts is None:
+            return embed(texts, **kwargs)
+        vectors = [as_lists(part.embed(lambda some: embed(some, **kwargs))) for part in parts]
+        return in_order(parts, vectors)
+
+    def embed_query(self, text: str, **kwargs: Any) -> list[float]:
+        """Return the vector of a query; see `embed_documents`."""
+        embed = self.underlying_embeddings.embed_query
+        parts = self._parts(self.query_cache, [text], "query", kwargs)
+        if parts is None:
+            return embed(text, **kwargs)
+        return as_lists(parts[0].embed(lambda some: [embed(some[0], **kwargs)]))[0]
+
+    async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
+        """Async twin of `embed_documents`."""
+        embed = _async_method(self.underlying_embeddings, "embed_documents")
+        parts = self._parts(self.cache, texts, "document", kwargs)
+        if parts is None:
+            return cast("list[list[float]]", await embed(texts, **kwargs))
+
+        async def embed_some(some: list[str]) -> Any:
+            return await embed(some, **kwargs)
+
+        vectors = [await as_lists_in_thread(await part.aembed(embed_some)) for part in parts]
+        return in_order(parts, vectors)
+
+    async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
+        """Async twin of `embed_query`."""
+        embed = _async_method(self.underlying_embeddings, "embed_query")
+        parts = self._parts(self.query_cache, [text], "query", kwargs)
+        if parts is None:
+            return cast("list[float]", await embed(text, **kwargs))
+
+        async def embed_one(some: list[str]) -> Any:
+            return [await embed(some[0], **kwargs)]
+
+        return as_lists(await parts[0].aembed(embed_one))[0]
+
+
+def _async_method(embedder: object, name: str) -> Callable[..., Awaitable[Any]]:
+    """Return the async twin of a method; objects that only look like embeddings may have none."""
+    method = getattr(embedder, f"a{name}", None)
+    if method is not None:
+        return cast("Callable[..., Awaitable[Any]]", method)
+    return functools.partial(asyncio.to_thread, getattr(embedder, name))
+
+
+def _is_byte_store(store: object) -> bool:
+    return all(hasattr(store, verb) for verb in ("mget", "mset"))
+
+
+def _with_langchain_keys(store: ByteStore, key: LangChainKey, *, only_queries: bool) -> LangChainByteStores:
+    # It decodes what it keeps as UTF-8.
+    text_safe = type(store).__name__ == "UpstashRedisByteStore"
+    return LangChainByteStores(store, key, only_queries=only_queries, text_safe=text_safe)
+
+
+def _same_place(one: object, other: object) -> bool:
+    """True if two stores keep their values in one place, as far as can be seen from here."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, SegmentStore) and isinstance(other, SegmentStore):
+        return one.location == other.location and one.space == other.space
+    root = getattr(one, "root_path", None)
+    return root is not None and os.path.realpath(root) == os.path.realpath(getattr(other, "root_path", ""))
+
+
+def _cache_at(place: object, key_encoder: Any) -> EmbeddingCache:
+    if isinstance(place, EmbeddingCache):
+        return place
+    # SHA-1 is the default only for the sake of caches that LangChain has written, and here there are none.
+    return EmbeddingCache(place, key_encoder="sha256" if key_encoder == "sha1" else key_encoder)
+
+
+def _warn_about_sha1() -> None:
+    """Warn once in a process."""
+    global _warned_about_sha1
+    if not _warned_about_sha1:
+        _warned_about_sha1 = True
+        warn_user(
+            "key_encoder='sha1' is the default for the sake of existing caches, but SHA-1 is not collision-resistant: "
+            "somebody who can choose texts could make two of them share a vector. For a new cache pass "
+            "key_encoder='sha256'; another encoder means another cache."
+        )

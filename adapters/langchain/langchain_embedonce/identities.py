@@ -1,0 +1,420 @@
+"""Find out what a LangChain embedder computes, without calling it and without importing its package.
+
+A class is recognised by the root of its module and its name. For a known class, an allow-list of fields decides;
+for any other class everything decides that is not plainly a secret or operational, and what cannot be written down
+is refused: two embedders that only look alike must never share vectors.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import IdentityError
+from embedonce.identity import Identity
+from embedonce.settings import OPERATIONAL, UnclearSettingError, is_skipped, local_files, plain
+from langchain_embedonce.providers import ROWS, Description, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["OPERATIONAL", "Description", "describe", "fingerprint", "is_known", "sub_batch"]
+
+_SUB_BATCH = 1024
+
+# Fields that may name the model of an unknown class, the most telling one first.
+_NAMES_THE_MODEL = (
+    "model",
+    "model_name",
+    "model_id",
+    "model_name_or_path",
+    "model_path",
+    "model_uri",
+    "embedding_model",
+    "embedding_model_name",
+    "deployment",
+    "deployment_name",
+    "deployment_id",
+    "azure_deployment",
+    "repo_id",
+    "engine",
+    "endpoint_name",
+)
+_BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
+_DECLARED = "embedonce_identity"
+# Embedders that only pass texts on to another one.
+_WRAPPERS = {
+    ("langchain_classic", "CacheBackedEmbeddings"): "underlying_embeddings",
+    ("langchain", "CacheBackedEmbeddings"): "underlying_embeddings",
+}
+# Classes of these packages say nothing about an embedder that inherits from them.
+_BASES = frozenset({"builtins", "abc", "typing", "typing_extensions", "pydantic", "langchain_core"})
+# Live objects of these packages never change vectors: locks, loggers, pools.
+_HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
+_MISSING = object()
+_NOTHING: Mapping[str, Any] = {}
+
+
+def describe(embedder: object) -> Description:
+    """Return what decides the vectors of an embedder.
+
+    An attribute `embedonce_identity` decides alone. A subclass of a known class counts as that class plus its own
+    name and fields, and never as symmetric, since it may override anything.
+
+    Args:
+        embedder: Any LangChain embedder; it is neither changed nor called.
+
+    Raises:
+        IdentityError: The embedder cannot be told apart from another one.
+    """
+    declared = _declared(embedder)
+    try:
+        if declared is not _MISSING:
+            if not isinstance(declared, Identity):
+                msg = f"its attribute `{_DECLARED}` is a {type(declared).__qualname__}, not an embedonce Identity"
+                raise UnclearSettingError(msg)
+            return Description(declared)
+        return _describe(embedder)
+    except (ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, IdentityError) and error.__cause__ is not None:
+            # Raised for the embedder inside a wrapper, and complete.
+            raise
+        known = isinstance(error, UnclearSettingError | IdentityError)
+        # Other errors may quote a value, and a value may be a secret.
+        reason = str(error) if known else f"one of its fields holds something unexpected ({type(error).__name__})"
+        msg = (
+            f"cannot tell the vectors of {_path(type(embedder))} from those of another embedder: {reason}. "
+            "Pass namespace=..., a name for the model with its version and settings, "
+            f"or give the class an attribute `{_DECLARED}`"
+        )
+        raise IdentityError(msg) from error
+
+
+def is_known(embedder: object) -> bool:
+    """Return whether an embedder declares its identity or is of a class that the table knows."""
+    kind: type = type(embedder)
+    if _declared(embedder) is not _MISSING or _known(kind) is not None:
+        return True
+    inner = _inner(kind)
+    return bool(inner) and is_known(_read(embedder, (inner,)))
+
+
+def fingerprint(embedder: object) -> object:
+    """Return a value that compares equal as long as `describe` would answer the same.
+
+    It is read at every call, because a model or a dimension may be changed after an embedder was wrapped. Files of
+    a local model are not looked at again: a model that is loaded stays as it is when its files change.
+    """
+    declared = _declared(embedder)
+    if declared is not _MISSING:
+        return (_DECLARED, declared if isinstance(declared, Identity) else _Same(declared))
+    kind: type = type(embedder)
+    inner = _inner(kind)
+    if inner:
+        return (kind, fingerprint(_read(embedder, (inner,))), _shares_store(embedder))
+    known = _known(kind)
+    if known is None:
+        return (kind, _frozen_fields(_fields(embedder)))
+    values = _values(embedder, known).values()
+    # Most values are strings or unset: a call for each of them would take longer than all the rest.
+    frozen = tuple([each if each is None or each.__class__ is str else _frozen(each) for each in values])
+    return (kind, frozen) if known.base is kind else (kind, frozen, _frozen_fields(_own_fields(embedder, known)))
+
+
+def sub_batch(embedder: object) -> int:
+    """Return how many texts to send between two writes to the store.
+
+    That is the largest multiple of the embedder's own request size up to 1024, so that no request gets smaller,
+    or the request size itself where it is larger.
+    """
+    kind: type = type(embedder)
+    inner = _inner(kind)
+    if inner:
+        return sub_batch(_read(embedder, (inner,)))
+    known = _known(kind)
+    batch = known.row.batch if known is not None else _SUB_BATCH
+    size = batch if isinstance(batch, int) else batch[1]
+    fields = _BATCH_FIELDS if known is None else () if isinstance(batch, int) else batch[:1]
+    for path in fields:
+        value = _read(embedder, tuple(path.split(".")))
+        if type(value) is int and value > 0:
+            size = value
+            break
+    return size if size > _SUB_BATCH else size * (_SUB_BATCH // size)
+
+
+# -- known classes -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A known class, prepared for quick reading.
+
+    Attributes:
+        base: The known class: that of the embedder or a base of it.
+        row: What is known of it.
+        reads: The paths of the row and their steps.
+        urls: The steps of the paths to URLs.
+    """
+
+    base: type
+    row: Row
+    reads: tuple[tuple[str, tuple[str, ...]], ...]
+    urls: tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=256)
+def _known(kind: type) -> _Known | None:
+    """Return what is known of the nearest known class."""
+    for base in kind.__mro__:
+        row = ROWS.get(_package_and_name(base))
+        if row is not None:
+            reads = tuple((path, tuple(path.split("."))) for path in row.reads.split())
+            return _Known(base, row, reads, tuple(tuple(path.split(".")) for path in row.urls.split()))
+    return None
+
+
+@lru_cache(maxsize=256)
+def _inner(kind: type) -> str:
+    """Return the attribute of a wrapper that holds the embedder it passes texts on to; empty for others."""
+    return _WRAPPERS.get(_package_and_name(kind), "")
+
+
+def _package_and_name(kind: type) -> tuple[str, str]:
+    return kind.__module__.partition(".")[0], kind.__name__
+
+
+def _read(embedder: object, steps: tuple[str, ...]) -> Any:
+    """Follow a path of attributes and keys; None if it breaks off.
+
+    The dictionaries come first: they are quick, and no property of a client can run. A step also finds the
+    attribute behind the property of that name: `base_url` finds `_base_url`.
+    """
+    value: Any = embedder
+    for step in steps:
+        own = value if isinstance(value, dict) else getattr(value, "__dict__", None) or _NOTHING
+        if step in own:
+            value = own[step]
+        elif f"_{step}" in own:
+            value = own[f"_{step}"]
+        else:
+            value = _read_further(value, step)
+        if value is None:
+            return None
+    return value
+
+
+def _read_further(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return None
+    # Asking pydantic for a private attribute takes fifty times as long as looking where it is.
+    private = getattr(value, "__pydantic_private__", None)
+    if isinstance(private, dict) and step in private:
+        return private[step]
+    try:
+        return getattr(value, step, None)
+    except Exception:
+        # A property that fails tells nothing.
+        return None
+
+
+def _values(embedder: object, known: _Known) -> dict[str, Any]:
+    own = getattr(embedder, "__dict__", None) or _NOTHING
+    values = {path: own[path] if path in own else _read(embedder, steps) for path, steps in known.reads}
+    urls = tuple([_as_url(_read(embedder, steps)) for steps in known.urls])
+    values["urls"] = urls
+    if known.row.env and not any(urls):
+        values.update({f"${name}": os.environ.get(name) for name in known.row.env.split()})
+    return values
+
+
+def _as_url(value: Any) -> Any:
+    """Return a string or an URL object as it is, and None for a stand-in of a test, whose text means nothing."""
+    return value if value and (isinstance(value, str) or type(value).__name__ == "URL") else None
+
+
+def _describe(embedder: object) -> Description:
+    kind: type = type(embedder)
+    inner = _inner(kind)
+    if inner:
+        return _describe_wrapper(embedder, inner)
+    known = _known(kind)
+    if known is None:
+        return Description(_identity_of_unknown(embedder))
+    description = known.row.describe(_values(embedder, known))
+    if known.base is kind or description.identity is None:
+        return description
+    extra = {"class": _importable(kind), **_settled(_own_fields(embedder, known))}
+    identity = Identity(description.identity.name, description.identity.parameters).with_parameters(extra)
+    return Description(identity, whole_up_to=description.whole_up_to)
+
+
+def _describe_wrapper(embedder: object, inner: str) -> Description:
+    description = describe(_read(embedder, (inner,)))
+    if _shares_store(embedder) and description.identity is not None and not description.identity.symmetric:
+        return Description(None, not_cacheable="it keeps documents and queries in one store and may mix their vectors")
+    return description
+
+
+def _shares_store(embedder: object) -> bool:
+    queries = _read(embedder, ("query_embedding_store",))
+    return queries is not None and queries is _read(embedder, ("document_embedding_store",))
+
+
+# -- unknown classes -----------------------------------------------------------------------------------------------
+
+
+def _identity_of_unknown(embedder: object) -> Identity:
+    provider = _importable(type(embedder))
+    fields = _settled(_fields(embedder))
+    by_name = {_bare(name): name for name, value in reversed(fields.items()) if isinstance(value, str) and value}
+    chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
+    if chosen is None:
+        msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
+        raise UnclearSettingError(msg)
+    for name in by_name.values():
+        if _bare(name) in _NAMES_THE_MODEL:
+            fields.update({f"{name}_{key}": digest for key, digest in local_files(fields[name]).items()})
+    return Identity.of(provider, fields.pop(chosen)).with_parameters(fields)
+
+
+def _importable(kind: type) -> str:
+    """Return the dotted path of a class that is the same in every process.
+
+    Raises:
+        UnclearSettingError: The class belongs to a script, a notebook or a function.
+    """
+    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        msg = "its class is defined in a script, a notebook or a function, where another class may have the same name"
+        raise UnclearSettingError(msg)
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if found is not kind:
+        msg = f"its class cannot be imported as {_path(kind)}"
+        raise UnclearSettingError(msg)
+    return _path(kind)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _bare(name: str) -> str:
+    """Return the name of a field without underscores and without the class of a mangled name."""
+    return name.rpartition("__")[2].lstrip("_") if name.startswith("_") else name
+
+
+def _settled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return plain({name: value for name, value in fields.items() if not _is_harmless(value)})
+
+
+def _is_harmless(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in _HARMLESS
+
+
+def _fields(embedder: object, below: type | None = None) -> dict[str, Any]:
+    """Return all fields of an object: constants of its classes, slots, attributes, pydantic's extras and privates.
+
+    Args:
+        embedder: The object.
+        below: If given, constants and slots only of the classes in front of it.
+    """
+    fields: dict[str, Any] = {}
+    classes = type(embedder).__mro__
+    if below is not None:
+        classes = classes[: classes.index(below)]
+    for kind in reversed(classes):
+        if kind.__module__.partition(".")[0] in _BASES:
+            continue
+        constants = {name: value for name, value in vars(kind).items() if _is_constant(value)}
+        fields.update({name: value for name, value in constants.items() if name != "model_config"})
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            value = getattr(embedder, name, _MISSING)
+            if value is not _MISSING:
+                fields[name] = value
+    for source in ("__dict__", "__pydantic_extra__", "__pydantic_private__"):
+        held = getattr(embedder, source, None)
+        if isinstance(held, dict):
+            fields.update(held)
+    # Dunder names and those of the machinery of classes (`_abc_impl`) are no settings.
+    return {name: value for name, value in fields.items() if not name.startswith(("__", "_abc_"))}
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_constant, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_constant, value))
+    return isinstance(value, str | int | float | None)
+
+
+def _own_fields(embedder: object, known: _Known) -> dict[str, Any]:
+    """Return the fields that a subclass of a known class adds."""
+    row, base = known.row, known.base
+    theirs = {path.partition(".")[0] for path in f"{row.reads} {row.urls} {row.ignores}".split()}
+    for listing in ("__pydantic_fields__", "model_fields", "__private_attributes__"):
+        listed = getattr(base, listing, None)
+        if isinstance(listed, dict):
+            theirs.update(listed)
+    return {name: value for name, value in _fields(embedder, base).items() if name not in theirs}
+
+
+# -- fingerprints --------------------------------------------------------------------------------------------------
+
+
+class _Same:
+    """Compares equal to another one of the same object: for live objects, whose own comparison may mean anything."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _frozen_fields(fields: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple([(name, _frozen(fields[name])) for name in sorted(fields) if not is_skipped(name, fields[name])])
+
+
+def _frozen(value: Any, depth: int = 0) -> object:
+    """Return a copy that later changes of the value do not reach and that tells 1, 1.0 and True apart."""
+    if value is None:
+        return None
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int or kind is bool or kind is float:
+        return (kind, value)
+    if depth < 20:
+        if isinstance(value, dict):
+            return (dict, *[(key, _frozen(value[key], depth + 1)) for key in sorted(value, key=str)])
+        if kind is list or kind is tuple:
+            return (list, *[_frozen(item, depth + 1) for item in value])
+        if kind is set or kind is frozenset:
+            return (set, frozenset(value))
+    if kind.__name__ == "URL" or isinstance(value, str | Enum | PurePath):
+        return value
+    return _Same(value)
+
+
+def _declared(embedder: object) -> Any:
+    """Return the attribute `embedonce_identity`, looked up without pydantic's slow failure."""
+    own = getattr(embedder, "__dict__", None)
+    if own is not None and _DECLARED in own:
+        return own[_DECLARED]
+    for kind in type(embedder).__mro__:
+        if _DECLARED in kind.__dict__:
+            return getattr(embedder, _DECLARED)
+    return _MISSING

@@ -1,0 +1,265 @@
+"""LangChain's own cache layouts: its keys and values in a byte store, and raw texts in a store of lists.
+
+Keys follow `langchain_classic.embeddings.cache`: the namespace, then the digest of the text. Its values are JSON;
+they are read, and new ones are written as envelopes, which name the embedder and the role that they belong to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from embedonce.codecs import Row
+from embedonce.errors import EmbedderContractError, EmbedOnceError, KeyEncoderError, StoreError
+from embedonce.keys import BUILT_IN, resolve_key_encoder
+from embedonce.namespaces import ByteStoreNamespace, Namespaces
+from embedonce.vectors import vectors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from langchain_core.stores import BaseStore
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys import KeyEncoder
+    from embedonce.plan import Key
+    from embedonce.stores.base import ByteStore
+    from embedonce.vectors import Gathered
+
+LANGCHAIN_ALGORITHMS = ("sha1", "blake2b", "sha256", "sha512")
+_QUERY_MARK = "\0embedonce:query\0"
+_DOCUMENT_MARK = "\0embedonce:document\0"
+
+
+@dataclass(frozen=True, slots=True)
+class LangChainKey:
+    """A text to the key that LangChain's `CacheBackedEmbeddings.from_bytes_store` gives it.
+
+    Attributes:
+        namespace: Put before the digest, without a separator.
+        function: The digest, or the user's own encoder.
+    """
+
+    namespace: str
+    function: Callable[[str], str]
+
+    @classmethod
+    def of(cls, key_encoder: object, namespace: str) -> LangChainKey:
+        """Return the key function for the arguments of `from_bytes_store`.
+
+        Raises:
+            KeyEncoderError: The encoder is unknown, or no encoder at all.
+            ValueError: A namespace is given beside a callable, which LangChain refuses as well.
+        """
+        if isinstance(key_encoder, str):
+            function = BUILT_IN.get(key_encoder) or resolve_key_encoder(key_encoder)
+            return cls(namespace, function)
+        if not callable(key_encoder):
+            msg = (
+                f"key_encoder must be a callable or one of {', '.join(map(repr, LANGCHAIN_ALGORITHMS))}; "
+                f"got {key_encoder!r}"
+            )
+            raise KeyEncoderError(msg)
+        if namespace:
+            msg = (
+                f"namespace={namespace!r} has no effect beside a callable key_encoder; put it into the callable's keys"
+            )
+            raise ValueError(msg)
+        return cls("", key_encoder)
+
+    def __call__(self, text: str) -> str:
+        """Return the key of a text."""
+        return f"{self.namespace}{self.function(text)}" if self.namespace else self.function(text)
+
+
+class LangChainByteStores(Namespaces):
+    """A LangChain byte store with LangChain's keys (see `Namespaces`).
+
+    Args:
+        store: The byte store.
+        key: Text to key.
+        only_queries: True if no documents are kept in it, so that queries have the plain keys, as in LangChain.
+        text_safe: True to write base64.
+    """
+
+    def __init__(self, store: ByteStore, key: LangChainKey, *, only_queries: bool, text_safe: bool) -> None:
+        self.store = store
+        self.key = key
+        self._only_queries = only_queries
+        self._text_safe = text_safe
+
+    def __str__(self) -> str:
+        return type(self.store).__name__
+
+    def same_as(self, other: Namespaces) -> bool:
+        """See `Namespaces`."""
+        return isinstance(other, LangChainByteStores) and other.store is self.store and other.key == self.key
+
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
+        """See `Namespaces`."""
+        call = dict(identity.parameters).get("call")
+        suffix = f"-{hashlib.sha256(call.encode()).hexdigest()[:16]}" if call else ""
+
+        def key_of(role: str, text: str) -> str:
+            query = "-query" if role == "query" and not self._only_queries else ""
+            return f"{self.key(text)}{suffix}{query}"
+
+        def legacy(role: str, value: bytes) -> Row | None:
+            # A value without an envelope does not say whose it is: only where LangChain itself would look.
+            return json_row(value) if not suffix and (role == "document" or self._only_queries) else None
+
+        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe, legacy=legacy)
+
+
+def json_row(value: bytes) -> Row | None:
+    """Return the vector in a JSON value of LangChain's, or None if it is none."""
+    try:
+        vector = json.loads(value)
+    except ValueError:
+        return None
+    return list_row(vector)
+
+
+def list_row(vector: object) -> Row | None:
+    """Return a list of numbers as a row, or None if it is something else."""
+    try:
+        matrix = vectors_of([vector], 1)
+    except EmbedderContractError:
+        return None
+    return Row(matrix.dtype, matrix.tobytes())
+
+
+class ListStores(Namespaces):
+    """A LangChain store of `str -> list[float]` with raw texts as keys (see `Namespaces`).
+
+    Args:
+        store: The store.
+        shared: True if documents and queries are kept in it together; queries then have marked keys.
+    """
+
+    def __init__(self, store: BaseStore[str, list[float]], *, shared: bool) -> None:
+        self.store = store
+        self._shared = shared
+
+    def __str__(self) -> str:
+        return type(self.store).__name__
+
+    def same_as(self, other: Namespaces) -> bool:
+        """See `Namespaces`."""
+        return isinstance(other, ListStores) and other.store is self.store
+
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ListNamespace:
+        """See `Namespaces`."""
+        return ListNamespace(self.store, identity, shared=self._shared)
+
+
+class ListNamespace:
+    """Vectors as lists of floats by their texts (see `Namespace`)."""
+
+    dimensions = None
+
+    def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:
+        self.store = store
+        self.damaged = 0
+        self._shared = shared
+        self._call = dict(identity.parameters).get("call", "")
+        self._namespace = identity.namespace
+
+    @property
+    def flight_name(self) -> Hashable:
+        """See `Namespace`."""
+        return ("lists", id(self.store), self._namespace)
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """See `Namespace`: the texts, marked where they could be taken for something else."""
+        if self._call:
+            return [f"\0embedonce:{role}:{self._call}\0{text}" for text in texts]
+        if role == "query" and self._shared:
+            return [_QUERY_MARK + text for text in texts]
+        return [_DOCUMENT_MARK + text if text.startswith("\0embedonce:") else text for text in texts]
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        wanted = into.missing
+        texts = [cast("str", keys[i]) for i in wanted]
+        if texts:
+            try:
+                values = self.store.mget(texts)
+            except Exception:
+                # One value that cannot be decoded must not cost the others.
+                values = [self._single(text) for text in texts]
+            self._put(wanted, values, into)
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        wanted = into.missing
+        texts = [cast("str", keys[i]) for i in wanted]
+        if texts:
+            try:
+                values = await self.store.amget(texts)
+            except Exception:
+                values = [await self._asingle(text) for text in texts]
+            self._put(wanted, values, into)
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        try:
+            self.store.mset(_pairs(keys, matrix))
+        except Exception as error:
+            raise self._fault("write", error) from error
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        try:
+            await self.store.amset(_pairs(keys, matrix))
+        except Exception as error:
+            raise self._fault("write", error) from error
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        self.store.mdelete([cast("str", key) for key in keys])
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`."""
+        yield from self.store.yield_keys(prefix=prefix)
+
+    def _single(self, text: str) -> list[float] | None:
+        try:
+            return self.store.mget([text])[0]
+        except ValueError:
+            self.damaged += 1
+            return None
+        except Exception as error:
+            raise self._fault("read", error) from error
+
+    async def _asingle(self, text: str) -> list[float] | None:
+        try:
+            return (await self.store.amget([text]))[0]
+        except ValueError:
+            self.damaged += 1
+            return None
+        except Exception as error:
+            raise self._fault("read", error) from error
+
+    def _put(self, wanted: Sequence[int], values: Sequence[object], into: Gathered) -> None:
+        if len(values) != len(wanted):
+            msg = f"{type(self.store).__name__}.mget answered {len(wanted)} keys with {len(values)} values"
+            raise StoreError(msg)
+        rows: list[Row | None] = [None] * len(into.found)
+        for i, value in zip(wanted, values, strict=True):
+            if value is not None:
+                rows[i] = list_row(value)
+                self.damaged += rows[i] is None
+        into.put_rows(rows)
+
+    def _fault(self, action: str, error: Exception) -> EmbedOnceError:
+        if isinstance(error, EmbedOnceError):
+            return error
+        return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
+
+
+def _pairs(keys: Sequence[Key], matrix: NDArray[Any]) -> list[tuple[str, list[float]]]:
+    return [(cast("str", key), row.tolist()) for key, row in zip(keys, matrix, strict=True)]

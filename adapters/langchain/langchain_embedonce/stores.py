@@ -1,0 +1,96 @@
+"""The segment store as a LangChain byte store, and cached vectors as a LangChain store by text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.stores import BaseStore
+
+from embedonce.stores.locations import as_location
+from embedonce.stores.segments.space import Space
+from embedonce.stores.segments.store import SegmentStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from embedonce.namespaces import Namespace
+
+
+class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
+    """A LangChain `ByteStore` on any path or URL: packed, checked, safe for many processes.
+
+    Args:
+        path: A path, a URL, an (fs, path) pair or a `UPath`.
+        namespace: Stores of different namespaces on one path see nothing of each other.
+        storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
+        read_only: True to write nothing.
+
+    Raises:
+        StoreError: The path cannot be read, or holds something that is no cache.
+    """
+
+    def __init__(
+        self,
+        path: object,
+        *,
+        namespace: str = "bytes",
+        storage_options: Mapping[str, Any] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        location = as_location(path, storage_options)
+        location.check()
+        super().__init__(location, Space.of(namespace), read_only=read_only)
+
+
+class TextVectorStore(BaseStore[str, list[float]]):
+    """Cached vectors by text: what LangChain's class shows as `document_embedding_store`.
+
+    Texts are hashed, so `yield_keys` gives the keys under which they are stored and not the texts.
+
+    Args:
+        namespace: Where the vectors are kept.
+        role: `document` or `query`.
+    """
+
+    def __init__(self, namespace: Namespace, role: str) -> None:
+        self._namespace = namespace
+        self._role = role
+
+    def mget(self, keys: Sequence[str]) -> list[list[float] | None]:
+        """Return the vectors of texts, None where there is none."""
+        from embedonce.vectors import Gathered
+
+        found = Gathered(len(keys), None)
+        self._namespace.load(self._role, self._namespace.keys(self._role, keys), found)
+        matrix = found.matrix
+        return [matrix[i].tolist() if matrix is not None and found.found[i] else None for i in range(len(keys))]
+
+    def mset(self, key_value_pairs: Sequence[tuple[str, list[float]]]) -> None:
+        """Store vectors by text.
+
+        Raises:
+            EmbedderContractError: The values are not vectors of one length.
+            StoreError: The store cannot be written.
+        """
+        from embedonce.vectors import vectors_of
+
+        vectors = dict(key_value_pairs)
+        if vectors:
+            keys = self._namespace.keys(self._role, list(vectors))
+            matrix = vectors_of(list(vectors.values()), len(vectors), self._namespace.dimensions)
+            self._namespace.save(self._role, [key for key in keys if key is not None], matrix)
+
+    def mdelete(self, keys: Sequence[str]) -> None:
+        """Delete the vectors of texts; absent ones are ignored."""
+        self._namespace.delete([key for key in self._namespace.keys(self._role, keys) if key is not None])
+
+    def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
+        """Yield the stored keys that start with the prefix."""
+        yield from self._namespace.stored_keys(prefix)
+
+    async def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
+        """Async twin of `yield_keys`."""
+        import asyncio
+
+        for key in await asyncio.to_thread(lambda: list(self._namespace.stored_keys(prefix))):
+            yield key
