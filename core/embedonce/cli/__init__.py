@@ -1,0 +1,5 @@
+"""The command line of embedonce."""
+
+from embedonce.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,332 @@
+"""`embedonce demo`: what it shows, what it leaves behind, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import embedonce
+from embedonce.cli import demo as demo_module
+from embedonce.cli.app import build
+from embedonce.cli.corpus import DemoError
+from embedonce.cli.demo import embed_once, embed_once_elsewhere, footprint
+from embedonce.testing import HashingEmbedder
+
+SMALL = ("--limit", "60", "--dimensions", "16")
+
+
+def command(*arguments):
+    return [sys.executable, "-c", "import embedonce.cli; embedonce.cli.main()", *map(str, arguments)]
+
+
+def spawn(*arguments, **environment):
+    """Run the real command without a terminal."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100", **environment},
+        check=False,
+    )
+
+
+def run(*arguments):
+    """Run the command in this process; only its second run has a process of its own."""
+    from typer.testing import CliRunner
+
+    answer = CliRunner().invoke(build(), [str(argument) for argument in arguments], env={"COLUMNS": "100"})
+    assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+    return subprocess.CompletedProcess(arguments, answer.exit_code, answer.stdout, answer.stderr)
+
+
+def rows_of(output):
+    """Return the numbers of each run in the table: texts, unique, sent, hits."""
+    rows = []
+    for line in output.splitlines():
+        cells = [cell.strip() for cell in re.split("[│|]", line)[1:-1]]
+        if len(cells) == 6 and re.fullmatch(r"\d+\.\d\d", cells[-1]):
+            rows.append([int(cell.replace(",", "")) for cell in cells[1:5]])
+    return rows
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Five paragraphs, four of them different."""
+    file = tmp_path / "book.txt"
+    file.write_text("One.\n\nTwo,\nstill two.\n\n\n\n  Three. \n \t \nOne.\n\nStraße, 東京.\n", encoding="utf-8")
+    return file
+
+
+# -- what it shows -------------------------------------------------------------------------------------------------
+
+
+def test_the_second_process_embeds_nothing_and_agrees_bit_for_bit(tmp_path):
+    answer = spawn("demo", *SMALL, TMPDIR=str(tmp_path))
+    assert (answer.returncode, answer.stderr) == (0, "")
+    (texts, unique, sent, hits), again = rows_of(answer.stdout)
+    assert (texts, sent, hits) == (60, unique, 0)
+    assert again == [60, unique, 0, unique]
+    assert "60 docstrings of Python's standard library" in answer.stdout
+    assert "embedonce-testing/hashing-ngrams-1?dimensions=16" in answer.stdout
+    assert "Run 2 equals run 1 bit for bit: 960 numbers compared." in answer.stdout
+
+
+def test_nothing_is_left_behind_without_a_store(tmp_path):
+    assert spawn("demo", *SMALL, TMPDIR=str(tmp_path)).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_progress_and_no_escapes_without_a_terminal(book):
+    output = spawn("demo", "--text", book, "--dimensions", "8").stdout
+    assert "\x1b" not in output
+    assert "\r" not in output
+    assert "embedding" not in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+def test_progress_is_shown_on_a_terminal():
+    import pty
+
+    leader, follower = pty.openpty()
+    with subprocess.Popen(command("demo", *SMALL), stdout=follower, stderr=follower) as process:
+        os.close(follower)
+        shown = b""
+        # Linux reports the end of a terminal as an error.
+        try:
+            while chunk := os.read(leader, 4096):
+                shown += chunk
+        except OSError:
+            pass
+    os.close(leader)
+    assert process.returncode == 0
+    assert b"Run 1, embedding" in shown
+    assert b"equals run 1 bit for bit" in shown
+
+
+def test_paragraphs_of_files_are_embedded_once_each(book):
+    answer = run("demo", "--text", book, "--text", book, "--dimensions", "8")
+    assert rows_of(answer.stdout) == [[10, 4, 4, 0], [10, 4, 0, 4]]
+    assert "10 paragraphs of 2 files" in answer.stdout
+    assert "80 numbers compared" in answer.stdout
+
+
+def test_the_limit_holds_for_files_too(book):
+    assert rows_of(run("demo", "--text", book, "--limit", "2", "--dimensions", "8").stdout)[0] == [2, 2, 2, 0]
+
+
+def test_a_given_store_is_kept_and_used_the_next_time(book, tmp_path):
+    store = tmp_path / "store"
+    arguments = ("demo", "--text", book, "--store", store, "--dimensions", "8")
+    first, again = spawn(*arguments), spawn(*arguments)
+    assert f"{store}, which held 0 vectors of this embedder before" in first.stdout
+    assert f"{store}, which held 4 vectors of this embedder before" in again.stdout
+    assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
+    assert rows_of(again.stdout) == [[5, 4, 0, 4], [5, 4, 0, 4]]
+    cached = embedonce.wrap(HashingEmbedder(8), store, mode="replay")
+    assert cached.embed_documents(["One."]) == HashingEmbedder(8).embed_documents(["One."])
+
+
+def test_other_models_in_a_store_are_not_counted(book, tmp_path):
+    store = str(tmp_path / "store")
+    embedonce.wrap(HashingEmbedder(9), store).embed_documents(["One."])
+    answer = run("demo", "--text", book, "--store", store, "--dimensions", "8")
+    assert "which held 0 vectors of this embedder before" in answer.stdout
+    assert rows_of(answer.stdout)[0] == [5, 4, 4, 0]
+    assert " 4 vectors of 8." in answer.stdout
+
+
+def test_bytes_per_vector_are_those_of_the_files(book, tmp_path):
+    answer = run("demo", "--text", book, "--store", tmp_path / "store", "--dimensions", "8")
+    size = sum(file.stat().st_size for file in (tmp_path / "store").rglob("*") if file.is_file())
+    assert f"{size / 4:,.0f} bytes on disk per vector: {size:,} bytes, 4 vectors of 8." in answer.stdout
+
+
+def test_a_url_is_a_store(book, tmp_path):
+    url = f"file://{tmp_path}/store"
+    assert run("demo", "--text", book, "--store", url, "--dimensions", "8").returncode == 0
+    assert len(list((tmp_path / "store").iterdir())) == 1
+
+
+# -- what it detects -----------------------------------------------------------------------------------------------
+
+
+def test_the_exit_code_is_1_if_the_second_run_had_to_embed(book):
+    """Memory is not shared with another process."""
+    answer = spawn("demo", "--text", book, "--store", "memory://demo", "--dimensions", "8")
+    assert answer.returncode == 1
+    assert rows_of(answer.stdout) == [[5, 4, 4, 0], [5, 4, 4, 0]]
+    assert "Run 2 SENT 4 TEXTS to the embedder" in answer.stdout
+
+
+@pytest.mark.parametrize("change", [lambda matrix: np.nextafter(matrix, 2), lambda matrix: matrix * np.copysign(1, -1)])
+def test_the_exit_code_is_1_if_one_bit_differs(change, book, monkeypatch):
+    def altered(*arguments):
+        result, matrix = embed_once_elsewhere(*arguments)
+        matrix = np.array(matrix)
+        zero = tuple(np.argwhere(matrix == 0)[0])
+        matrix[zero] = change(matrix[zero])
+        return result, matrix
+
+    monkeypatch.setattr(demo_module, "embed_once_elsewhere", altered)
+    answer = run("demo", "--text", book, "--dimensions", "64")
+    assert answer.returncode == 1
+    assert "Run 2 DIFFERS FROM run 1" in answer.stdout
+
+
+# -- bad input -----------------------------------------------------------------------------------------------------
+
+
+def refused(answer, *words):
+    """The run ended in one clear line."""
+    assert answer.returncode == 2
+    assert answer.stdout == "" or "run" not in answer.stdout
+    assert answer.stderr.startswith("embedonce demo: ")
+    assert answer.stderr.count("\n") == 1
+    for word in words:
+        assert word in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot read"),
+        (b"", "no text in"),
+        (b" \n\n \r\n", "no text in"),
+        (b"\x89PNG\r\n\x1a\n\0\xff", "is no text in UTF-8"),
+        (b"text\0text", "NUL"),
+        ("text".encode("utf-16"), "is no text in UTF-8"),
+    ],
+    ids=["missing", "empty", "blank", "png", "nul", "utf-16"],
+)
+def test_files_that_are_no_text_are_refused(content, words, tmp_path):
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    refused(run("demo", "--text", file, *SMALL), words, str(file))
+
+
+def test_a_directory_instead_of_a_text_is_refused(tmp_path):
+    refused(spawn("demo", "--text", tmp_path), "cannot read", str(tmp_path))
+
+
+def test_a_missing_file_beside_a_good_one_is_refused(book, tmp_path):
+    refused(run("demo", "--text", book, "--text", tmp_path / "missing"), "missing")
+
+
+def test_stores_that_are_none_are_refused_before_any_work(book, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "photo.jpg").touch()
+    for store, words in [
+        (book, "is no directory"),
+        (tmp_path / "other", "holds other things (photo.jpg)"),
+        ("", "is empty"),
+        ("nosuchscheme://bucket", "nosuchscheme"),
+    ]:
+        refused(run("demo", "--text", book, "--store", store), words)
+
+
+def test_a_store_of_a_newer_format_is_refused(book, tmp_path):
+    store = tmp_path / "store"
+    assert run("demo", "--text", book, "--store", store, *SMALL).returncode == 0
+    (description,) = store.rglob("space.json")
+    description.write_text('{"format": "embedonce/9"}')
+    refused(run("demo", "--text", book, "--store", store, *SMALL), "embedonce/9", "upgrade embedonce")
+
+
+@pytest.mark.parametrize("option", [("--limit", "0"), ("--dimensions", "0"), ("--dimensions", "many"), ("--nonsense",)])
+def test_bad_options_are_refused(option):
+    answer = run("demo", *option)
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    assert option[0] in answer.stderr.splitlines()[-1]
+
+
+def test_a_full_disk_ends_in_one_line(book, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(demo_module.Path, "write_text", full)
+    answer = run("demo", "--text", book, "--dimensions", "8")
+    assert answer.returncode == 2
+    assert "No space left on device" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_second_process_that_fails_is_reported(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DemoError, match=r"^the second run failed: .*is no directory"):
+        embed_once_elsewhere(["a"], str(tmp_path / "file"), 8, tmp_path)
+
+
+def test_without_langchain_it_says_what_to_install(book):
+    script = "import sys; sys.modules['langchain_core'] = None; import embedonce.cli; embedonce.cli.main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", script, "demo", "--text", str(book)], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert 'pip install "embedonce[langchain,cli]"' in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
+def test_ctrl_c_ends_tidily(tmp_path):
+    scratch, long = tmp_path / "scratch", tmp_path / "long.txt"
+    scratch.mkdir()
+    long.write_text("\n\n".join(f"Paragraph {number} of a long text." for number in range(100_000)))
+    process = subprocess.Popen(
+        command("demo", "--text", long),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    for line in process.stdout:
+        if line.startswith("store: "):
+            process.send_signal(signal.SIGINT)
+    assert (process.wait(), process.stderr.read()) == (130, "embedonce demo: stopped\n")
+    process.stdout.close()
+    process.stderr.close()
+    assert list(scratch.iterdir()) == []
+
+
+# -- its parts -----------------------------------------------------------------------------------------------------
+
+
+def test_progress_goes_up_to_the_number_of_texts_and_changes_no_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_module, "_NUMBERS_PER_CALL", 100 * 8)
+    texts = [f"text {number}" for number in range(250)]
+    for _ in range(2):
+        reported = []
+        result, matrix = embed_once(texts, str(tmp_path), 8, reported.append)
+        assert reported == sorted(reported)
+        assert reported[-1] == 250
+        np.testing.assert_array_equal(matrix, HashingEmbedder(8)(texts))
+    assert (result.sent, result.hits) == (0, 250)
+
+
+def test_the_footprint_of_nothing_is_nothing(tmp_path):
+    assert footprint(str(tmp_path), "acme/none") == (0, 0)
+
+
+def test_lone_surrogates_reach_the_other_process(tmp_path):
+    texts = ["\ud800", "\udfff and more"]
+    _, here = embed_once(texts, str(tmp_path / "store"), 8)
+    result, there = embed_once_elsewhere(texts, str(tmp_path / "store"), 8, tmp_path)
+    assert result.sent == 0
+    assert here.tobytes() == there.tobytes()
+
+
+def test_modules_in_the_working_directory_are_not_run(book, tmp_path, monkeypatch):
+    if sys.version_info < (3, 11):
+        pytest.skip("Python 3.10 puts the working directory first for -m")
+    Path(tmp_path / "numpy.py").write_text("raise SystemExit('hijacked')")
+    monkeypatch.chdir(tmp_path)
+    result, _ = embed_once_elsewhere(["a"], str(tmp_path / "store"), 8, tmp_path)
+    assert result.sent == 1

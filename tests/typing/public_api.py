@@ -1,0 +1,51 @@
+"""Never executed: mypy checks here that the public names have the types that users rely on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from typing_extensions import assert_type
+
+import embedonce
+from embedonce import ByteStore, EmbeddingCache, Identity, MemoryStore, Stats
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.stores import ByteStore as LangChainByteStore
+    from numpy.typing import NDArray
+
+
+def embed(texts: list[str]) -> list[list[float]]:
+    return [[1.0] for _ in texts]
+
+
+async def embed_async(texts: list[str]) -> NDArray[np.float32]:
+    return np.ones((len(texts), 1), np.float32)
+
+
+def framework_neutral() -> None:
+    with EmbeddingCache("./cache", mode="read_only", batch_size=None) as cache:
+        assert_type(cache.embed(["a"], embed, namespace="n"), "NDArray[Any]")
+        assert_type(cache.embed(iter(["a"]), embed, namespace=Identity.of("acme", "e5"), role="query"), "NDArray[Any]")
+        assert_type(cache.stats(), Stats)
+        assert_type(cache.stats().hits, int)
+    store: ByteStore = MemoryStore()
+    embedonce.wrap(embed, store, namespace="n", key_encoder=str.lower, mode="replay")
+
+
+async def asynchronous(cache: EmbeddingCache) -> None:
+    assert_type(await cache.aembed(["a"], embed, namespace="n"), "NDArray[Any]")
+    assert_type(await cache.aembed(["a"], embed_async, namespace="n"), "NDArray[Any]")
+
+
+def langchain(inner: Embeddings, store: LangChainByteStore) -> None:
+    from langchain_embedonce import CacheBackedEmbeddings, FsspecByteStore
+
+    ours: Embeddings = CacheBackedEmbeddings.from_bytes_store(inner, store, namespace="n", query_embedding_cache=True)
+    assert_type(ours.embed_documents(["a"]), list[list[float]])
+    bytes_store: LangChainByteStore = FsspecByteStore("./bytes")
+    bytes_store.mset([("a", b"b")])
+    neutral: ByteStore = bytes_store
+    EmbeddingCache(neutral)
+    _: Any = ours
