@@ -17,7 +17,7 @@ from embedonce.keys import KeyEncoder
 from embedonce.policy import Stats
 from embedonce.stores import ByteStore, MemoryStore, SegmentStore
 from embedonce.version import __version__
-from embedonce.wrapping import CachedFunction, Wrapper, WrapOptions, wrap
+from embedonce.wrapping import CachedFunction, WrapOptions, Wrapper, wrap
 
 __all__ = [
     "ByteStore",

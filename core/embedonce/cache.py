@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import operator
-from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from embedonce.call import Batch
     from embedonce.identity import Identity
@@ -82,7 +82,7 @@ class EmbeddingCache:
         key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
         codec: str = "exact",
         mode: Mode = "read_write",
-        batch_size: int | None | _Auto = "auto",
+        batch_size: int | _Auto | None = "auto",
         on_store_error: Literal["warn", "raise"] = "warn",
         text_safe: bool = False,
     ) -> None:
@@ -109,7 +109,7 @@ class EmbeddingCache:
         self.__dict__.update(state)
         self._start()
 
-    def __enter__(self) -> EmbeddingCache:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -117,7 +117,7 @@ class EmbeddingCache:
     ) -> None:
         self.close()
 
-    async def __aenter__(self) -> EmbeddingCache:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -143,22 +143,23 @@ class EmbeddingCache:
             and all(getattr(self, name) == getattr(other, name) for name in _STATE if name != "_store")
         )
 
-    def prepare(self, identity: Identity) -> None:
+    def open(self, namespace: str | Identity) -> Namespace:
         """Open a namespace now, so that what is wrong with its place is said before any text is embedded.
+
+        Returns:
+            Its vectors; one that holds nothing while the store is out of order or the mode is `off`.
 
         Raises:
             StoreError: The store cannot be read, and `on_store_error="raise"`.
             FormatError: It is of a newer format.
             KeyEncoderError: It was written with another key encoder.
         """
-        if self.mode != "off":
-            self._open(identity)
+        return self._open(as_identity(namespace))
 
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
         with self._lock:
-            damaged = sum(namespace.damaged for namespace in self._namespaces.values())
-        return self._ledger.stats(damaged)
+            return self._ledger.stats(sum(namespace.damaged for namespace in self._namespaces.values()))
 
     def flush(self) -> None:
         """Make sure that all vectors are stored: they are, whenever a call has returned."""
@@ -167,7 +168,9 @@ class EmbeddingCache:
         """Let go of open files; the cache opens them again if it is used again."""
         self.flush()
         with self._lock:
+            damaged = sum(namespace.damaged for namespace in self._namespaces.values())
             self._namespaces.clear()
+            self._ledger.count(damaged=damaged)
 
     def embed(
         self,
@@ -176,7 +179,7 @@ class EmbeddingCache:
         *,
         namespace: str | Identity,
         role: Role = "document",
-        batch_size: int | None | _Auto = "auto",
+        batch_size: int | _Auto | None = "auto",
     ) -> NDArray[Any]:
         """Return the vectors of texts, embedding those that are not in the cache.
 
@@ -199,8 +202,9 @@ class EmbeddingCache:
         """
         asked = checked_texts(texts)
         identity, kept_role = checked_target(namespace, role)
+        size = self._size(batch_size)
         if self.mode == "off" or not asked:
-            return self._past(asked, embed(asked) if asked else ())
+            return self._past(asked, embed(list(asked)) if asked else ())
         call = Call(self._open(identity), identity, kept_role, asked, is_async=False)
         self._begin(call)
         if self.mode != "refresh":
@@ -211,14 +215,14 @@ class EmbeddingCache:
                 self._check_replay(call)
                 if call.claim() and self.mode != "refresh":
                     self._load(call)
-                    call.release_found()
-                for batch in call.to_embed(self._size(batch_size)):
+                    self._ledger.count(hits=call.release_found())
+                for batch in call.to_embed(size):
                     with call.paying(batch):
                         self._ledger.count(embedded=len(batch.texts))
                         matrix = call.checked(batch, embed(batch.texts))
                     with call.landing(batch, matrix):
                         self._save(call, batch, matrix)
-                wait(call.awaited.values())
+                call.wait()
                 self._join(call)
         finally:
             call.abandon()
@@ -231,7 +235,7 @@ class EmbeddingCache:
         *,
         namespace: str | Identity,
         role: Role = "document",
-        batch_size: int | None | _Auto = "auto",
+        batch_size: int | _Auto | None = "auto",
     ) -> NDArray[Any]:
         """Async twin of `embed`; `embed` may be sync, it then runs in a thread, or async.
 
@@ -240,10 +244,13 @@ class EmbeddingCache:
         """
         asked = checked_texts(texts)
         identity, kept_role = checked_target(namespace, role)
+        size = self._size(batch_size)
         if self.mode == "off" or not asked:
-            return self._past(asked, await _awaited(embed, asked) if asked else ())
+            answer = await _awaited(embed, list(asked)) if asked else ()
+            past: NDArray[Any] = await _hop(len(asked) <= _INLINE_TEXTS, self._past, asked, answer)
+            return past
         small = sum(map(len, asked)) <= _INLINE_CHARACTERS and len(asked) <= _INLINE_TEXTS
-        opened = self._namespaces.get(identity.namespace) or await asyncio.to_thread(self._open, identity)
+        opened = await _hop(identity.namespace in self._namespaces, self._open, identity)
         call = await _hop(small, lambda: Call(opened, identity, kept_role, asked, is_async=True))
         self._begin(call)
         if self.mode != "refresh":
@@ -254,8 +261,8 @@ class EmbeddingCache:
                 self._check_replay(call)
                 if call.claim() and self.mode != "refresh":
                     await self._aload(call)
-                    call.release_found()
-                for batch in call.to_embed(self._size(batch_size)):
+                    self._ledger.count(hits=call.release_found())
+                for batch in call.to_embed(size):
                     with call.paying(batch):
                         self._ledger.count(embedded=len(batch.texts))
                         answer = await _awaited(embed, batch.texts)
@@ -267,7 +274,8 @@ class EmbeddingCache:
                 self._join(call)
         finally:
             call.abandon()
-        return await _hop(small or not call.plan.has_duplicates, call.result)
+        result: NDArray[Any] = await _hop(small or not call.plan.has_duplicates, call.result)
+        return result
 
     # Steps
 
@@ -281,10 +289,9 @@ class EmbeddingCache:
 
     def _join(self, call: Call) -> None:
         if call.awaited:
-            self._ledger.count(joined=len(call.awaited))
-            call.joined([(i, future.result()) for i, future in call.awaited.items()])
+            self._ledger.count(joined=call.joined([(i, future.result()) for i, future in call.awaited.items()]))
 
-    def _size(self, batch_size: int | None | _Auto) -> int | None:
+    def _size(self, batch_size: int | _Auto | None) -> int | None:
         size = self.batch_size if batch_size == "auto" else checked_batch_size(batch_size)
         return BATCH_SIZE if size == "auto" else size
 
@@ -301,7 +308,7 @@ class EmbeddingCache:
         opened = self._namespaces.get(name)
         if opened is not None:
             return opened
-        if self._ledger.may_ask():
+        if self.mode != "off" and self._ledger.may_ask(writing=False):
             try:
                 with self._lock:
                     opened = self._namespaces.get(name)
@@ -319,24 +326,24 @@ class EmbeddingCache:
     # The I/O verbs, under the error policy
 
     def _load(self, call: Call) -> None:
-        if self._ledger.may_ask():
+        if self._may_load(call):
             try:
                 call.namespace.load(call.role, call.plan.keys, call.rows)
-                self._ledger.succeeded()
+                self._ledger.succeeded(writing=False)
             except StoreError as error:
                 self._read_failed(error)
 
     async def _aload(self, call: Call) -> None:
-        if self._ledger.may_ask():
+        if self._may_load(call):
             try:
                 await call.namespace.aload(call.role, call.plan.keys, call.rows)
-                self._ledger.succeeded()
+                self._ledger.succeeded(writing=False)
             except StoreError as error:
                 self._read_failed(error)
 
     def _save(self, call: Call, batch: Batch, matrix: NDArray[Any]) -> None:
         keys, vectors = call.to_save(batch, matrix)
-        if self._may_save(keys):
+        if self._may_save(call, keys):
             try:
                 call.namespace.save(call.role, keys, vectors)
                 self._saved(keys)
@@ -345,18 +352,27 @@ class EmbeddingCache:
 
     async def _asave(self, call: Call, batch: Batch, matrix: NDArray[Any]) -> None:
         keys, vectors = call.to_save(batch, matrix)
-        if self._may_save(keys):
+        if self._may_save(call, keys):
             try:
                 await call.namespace.asave(call.role, keys, vectors)
                 self._saved(keys)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 
-    def _may_save(self, keys: Sequence[Key]) -> bool:
-        return bool(keys) and self.mode != "read_only" and self._ledger.may_ask()
+    def _may_load(self, call: Call) -> bool:
+        # That a store could not be opened is counted already, and finding nothing there is no success.
+        return not isinstance(call.namespace, DetachedNamespace) and self._ledger.may_ask(writing=False)
+
+    def _may_save(self, call: Call, keys: Sequence[Key]) -> bool:
+        if not keys or self.mode == "read_only":
+            return False
+        if isinstance(call.namespace, DetachedNamespace):
+            self._ledger.count(skipped=1)
+            return False
+        return self._ledger.may_ask(writing=True)
 
     def _saved(self, keys: Sequence[Key]) -> None:
-        self._ledger.succeeded()
+        self._ledger.succeeded(writing=True)
         self._ledger.count(stored=len(keys))
 
     def _read_failed(self, error: StoreError) -> None:
@@ -399,9 +415,14 @@ def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]
     return identity, "document" if identity.symmetric else role
 
 
+def is_async(embed: object) -> bool:
+    """True if calling an embedder is known to give a coroutine."""
+    return inspect.iscoroutinefunction(embed) or inspect.iscoroutinefunction(getattr(embed, "__call__", None))  # noqa: B004
+
+
 async def _awaited(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
     """Call a sync or async embedder; a sync one must not block the event loop."""
-    if inspect.iscoroutinefunction(embed) or inspect.iscoroutinefunction(getattr(embed, "__call__", None)):  # noqa: B004
+    if is_async(embed):
         return await embed(texts)
     answer = await asyncio.to_thread(embed, texts)
     return await answer if inspect.isawaitable(answer) else answer

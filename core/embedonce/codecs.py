@@ -34,6 +34,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
 }
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
+
 def origin_of(namespace: str, role: str) -> bytes:
     """Return the 8 bytes by which a value in a foreign byte store is tied to a namespace and role."""
     return hashlib.sha256(f"embedonce/origin\0{role}\0{namespace}".encode("utf-8", "surrogatepass")).digest()[:8]
@@ -116,4 +117,3 @@ def resolve_codec(codec: str) -> str:
         msg = f"unknown codec {codec!r}; available: {', '.join(CODECS)}"
         raise ValueError(msg)
     return codec
-

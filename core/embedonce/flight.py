@@ -6,6 +6,7 @@ import os
 import sys
 import weakref
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
     Key = bytes | str
 
 
+LEADING: ContextVar[tuple[object, ...]] = ContextVar("embedonce_leading", default=())
+"""The calls whose embedders are running around this one, for instance in a thread or task started by one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The embedder call for a key raised an error.
 
     Attributes:
         error: What it raised.
-        keys: All keys of that call: one bad text fails the others.
+        keys: All keys of that call: one bad text fails the others. None for texts without a key.
     """
 
     error: Exception
-    keys: frozenset[Key]
+    keys: frozenset[Key | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,10 @@ class Abandoned:
 class Flight:
     """One key in flight."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("future", "leader", "loop")
 
-    def __init__(self, loop: object) -> None:
+    def __init__(self, leader: object, loop: object) -> None:
+        self.leader = leader
         self.loop = loop
         # Made for the first one who waits; most flights are waited for by nobody.
         self.future: Future[Any] | None = None
@@ -64,19 +70,22 @@ class Flights:
         _ALL.add(self)
 
     def claim(
-        self, keys: Sequence[Key | None], *, is_async: bool
+        self, keys: Sequence[Key | None], leader: object, *, is_async: bool, is_patient: bool = True
     ) -> tuple[dict[int, Flight | None], dict[int, Future[Any]]]:
         """Claim the keys that nobody else has in flight.
 
         Args:
             keys: What to embed; None is never in flight.
+            leader: Stands for the call that claims.
             is_async: True if the caller waits without blocking its thread.
+            is_patient: False to claim what a task has in flight as well: it may need the caller's thread.
 
         Returns:
             The positions that the caller must now embed, with the flights it has to `land` (None where nobody
             waits for it), and the futures of the others.
         """
         loop = _running_loop()
+        leading = LEADING.get()
         mine: dict[int, Flight | None] = {}
         theirs: dict[int, Future[Any]] = {}
         with self._lock:
@@ -85,9 +94,14 @@ class Flights:
                 if key is None:
                     mine[i] = None
                 elif flight is None:
-                    mine[i] = self._flights[key] = Flight(loop if is_async else None)
+                    mine[i] = self._flights[key] = Flight(leader, loop if is_async else None)
+                elif flight.leader in leading:
+                    # An embedder that asks the cache for what it was called for would wait for itself.
+                    mine[i] = None
                 elif not is_async and loop is not None and flight.loop is loop:
                     # Blocking this thread would stop the very task that is to embed it.
+                    mine[i] = None
+                elif not is_patient and flight.loop is not None:
                     mine[i] = None
                 else:
                     theirs[i] = flight.joined()

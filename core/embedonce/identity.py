@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 _SAFE = "/:@ \"{}[](),;.!*'+-_~|<>"
 
 
+def _quoted(part: str) -> str:
+    try:
+        return quote(part, safe=_SAFE)
+    except UnicodeEncodeError as error:
+        # Without the cause: its message quotes the name.
+        msg = f"a name in an identity holds a lone surrogate ({type(error).__name__}); pass namespace= instead"
+        raise IdentityError(msg) from None
+
+
 def _canonical_json(name: str, value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -70,7 +79,7 @@ class Identity:
             msg = f"the provider of an identity must not hold a slash, got {provider!r}"
             raise IdentityError(msg)
         dimensions = parameters.get("dimensions")
-        name = f"{quote(provider, safe=_SAFE)}/{quote(model, safe=_SAFE)}"
+        name = f"{_quoted(provider)}/{_quoted(model)}"
         known = dimensions if type(dimensions) is int else None
         return cls(name, symmetric=symmetric, dimensions=known).with_parameters(parameters)
 
@@ -105,7 +114,7 @@ class Identity:
         """The name under which vectors of this identity live: `name?parameter=value&…`, percent-encoded."""
         if not self.parameters:
             return self.name
-        pairs = "&".join(f"{quote(name, safe=_SAFE)}={quote(value, safe=_SAFE)}" for name, value in self.parameters)
+        pairs = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in self.parameters)
         return f"{self.name}{'&' if '?' in self.name else '?'}{pairs}"
 
     def __str__(self) -> str:

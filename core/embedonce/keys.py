@@ -15,7 +15,7 @@ from embedonce.callers import warn_user
 from embedonce.errors import KeyEncoderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Role = Literal["document", "query"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -190,15 +190,17 @@ def _named(name: str) -> KeyEncoder:
         )
     if name in BUILT_IN:
         return KeyEncoder(name, "1", BUILT_IN[name])
-    from embedonce.plugins import key_encoders
+    from embedonce.plugins import key_encoders, plugins
 
     registered = key_encoders()
     if name in registered:
-        return registered[name]
-    msg = f"unknown key encoder {name!r}; available: {_names(registered)}, or pass a callable str -> str"
+        return registered.usable(name)
+    msg = (
+        f"unknown key encoder {name!r}; available: {_names(registered)}, or pass a callable str -> str"
+        f"{plugins().failures()}"
+    )
     raise KeyEncoderError(msg)
 
 
-def _names(registered: Sequence[str] | dict[str, KeyEncoder] = ()) -> str:
+def _names(registered: Iterable[str] = ()) -> str:
     return ", ".join(sorted({*BUILT_IN, *registered}))
-

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from embedonce.codecs import Envelope, Row, origin_of
 from embedonce.errors import EmbedOnceError, KeyEncoderError, StoreError
-from embedonce.keys import canonical
+from embedonce.keys import canonical, checked_key, sha256
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.vectors import Gathered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,6 +62,12 @@ class Namespace(Protocol):
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """Async twin of `save`."""
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Delete vectors; absent keys are ignored."""
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """Yield the keys of the store that start with a prefix, as the store writes them."""
 
 
 class Namespaces(ABC):
@@ -168,6 +174,14 @@ class SegmentNamespace:
         """See `Namespace`."""
         await asyncio.to_thread(self.save, role, keys, matrix)
 
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        self.store.mdelete([key.hex() if isinstance(key, bytes) else key for key in keys])
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`."""
+        return self.store.yield_keys(prefix=prefix)
+
 
 class SegmentNamespaces(Namespaces):
     """The segment stores below one root (see `Namespaces`)."""
@@ -215,6 +229,7 @@ class ByteStoreNamespace:
         self._text_safe = text_safe
         self._legacy = legacy
         self._damaged = 0
+        self._dimensions: int | None = None
 
     @property
     def flight_name(self) -> Hashable:
@@ -223,8 +238,8 @@ class ByteStoreNamespace:
 
     @property
     def dimensions(self) -> int | None:
-        """See `Namespace`: a byte store knows nothing of vectors."""
-        return None
+        """See `Namespace`: a byte store knows nothing of vectors, so it is that of the first ones met here."""
+        return self._dimensions
 
     @property
     def damaged(self) -> int:
@@ -265,9 +280,17 @@ class ByteStoreNamespace:
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
         try:
-            self.store.mset(self._pairs(role, keys, matrix))
+            try:
+                self.store.mset(self._pairs(role, keys, matrix))
+            except UnicodeDecodeError:
+                if self._text_safe:
+                    raise
+                # It decodes what it keeps as UTF-8.
+                self._text_safe = True
+                self.store.mset(self._pairs(role, keys, matrix))
         except Exception as error:
             raise self._fault("write", error) from error
+        self._met(matrix.shape[1])
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
@@ -277,9 +300,37 @@ class ByteStoreNamespace:
             return
         pairs = await asyncio.to_thread(self._pairs, role, keys, matrix)
         try:
-            await amset(pairs)
+            try:
+                await amset(pairs)
+            except UnicodeDecodeError:
+                if self._text_safe:
+                    raise
+                # It decodes what it keeps as UTF-8.
+                self._text_safe = True
+                await amset(await asyncio.to_thread(self._pairs, role, keys, matrix))
         except Exception as error:
             raise self._fault("write", error) from error
+        self._met(matrix.shape[1])
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        names = [key for key in keys if isinstance(key, str)]
+        if names:
+            try:
+                self.store.mdelete(names)
+            except Exception as error:
+                raise self._fault("write", error) from error
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`: keys of other namespaces in the same store are among them."""
+        try:
+            yield from self.store.yield_keys(prefix=prefix)
+        except Exception as error:
+            raise self._fault("list", error) from error
+
+    def _met(self, dimensions: int | None) -> None:
+        if self._dimensions is None:
+            self._dimensions = dimensions
 
     def _wanted(self, keys: Sequence[Key | None], into: Gathered) -> list[tuple[int, str]]:
         return [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
@@ -291,25 +342,22 @@ class ByteStoreNamespace:
             raise StoreError(msg)
         origin = origin_of(self._identity.namespace, role)
         rows: list[Row | None] = [None] * len(into.found)
+        legacy_rows: list[Row | None] = [None] * len(into.found)
         for (i, _), value in zip(wanted, values, strict=True):
-            rows[i] = self._opened(role, value, origin)
+            if value is not None:
+                data = _as_bytes(value)
+                if self._legacy is not None and not Envelope.is_ours(data):
+                    legacy_rows[i] = self._legacy(role, data)
+                else:
+                    rows[i] = Envelope.open(data, origin)
+                self._damaged += rows[i] is None and legacy_rows[i] is None
+        if into.dimensions is None:
+            into.dimensions = self._dimensions
         into.put_rows(rows)
-
-    def _opened(self, role: str, value: object, origin: bytes) -> Row | None:
-        if value is None:
-            return None
-        if isinstance(value, str):
-            value = value.encode("utf-8", "surrogatepass")
-        if not isinstance(value, bytes | bytearray | memoryview):
-            self._damaged += 1
-            return None
-        data = bytes(value)
-        row = Envelope.open(data, origin)
-        if row is None and self._legacy is not None and not Envelope.is_ours(data):
-            row = self._legacy(role, data)
-        if row is None:
-            self._damaged += 1
-        return row
+        if into.found.any() and not into.is_loose:
+            self._met(into.dimensions)
+        if any(legacy_rows):
+            into.put_loose_rows(legacy_rows)
 
     def _pairs(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> list[tuple[str, bytes]]:
         origin = origin_of(self._identity.namespace, role)
@@ -323,6 +371,13 @@ class ByteStoreNamespace:
         if isinstance(error, EmbedOnceError):
             return error
         return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
+
+
+def _as_bytes(value: object) -> bytes:
+    """Return what a foreign store gave back; nothing for what cannot be a value of ours."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
 
 
 class ByteStoreNamespaces(Namespaces):
@@ -343,11 +398,11 @@ class ByteStoreNamespaces(Namespaces):
         """See `Namespaces`."""
         prefix = Space.of(identity.namespace).digest[:16]
         # Two encoders must not meet in one namespace: here there is no place to record one but the key itself.
-        if key_encoder.name != "sha256":
+        if key_encoder.function is not sha256:
             prefix = f"{prefix}-{key_encoder.record()['check']}"
 
         def key_of(role: str, text: str) -> str:
-            return f"{prefix}-{key_encoder(canonical(role, text))}"
+            return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)
 
         return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe)
 
@@ -359,7 +414,7 @@ class DetachedNamespace:
     damaged = 0
 
     def __init__(self, where: str, identity: Identity, key_encoder: KeyEncoder) -> None:
-        self.flight_name: Hashable = ("detached", where, identity.namespace)
+        self.flight_name: Hashable = ("detached", where, identity.namespace, *key_encoder.record().values())
         self._key_encoder = key_encoder
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
@@ -378,22 +433,36 @@ class DetachedNamespace:
         Raises:
             StoreError: Always.
         """
-        msg = "the store could not be opened"
-        raise StoreError(msg)
+        raise self._out_of_order()
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `save`."""
-        self.save(role, keys, matrix)
+        raise self._out_of_order()
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `save`."""
+        raise self._out_of_order()
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`: none."""
+        return iter(())
+
+    def _out_of_order(self) -> StoreError:
+        return StoreError("the store could not be opened")
 
 
 def store_of(store: object, storage_options: Mapping[str, Any] | None = None, *, text_safe: bool = False) -> Namespaces:
     """Return the store that a user named: anything that `as_location` takes, a byte store, or namespaces.
 
     Raises:
-        StoreError: It is none of these.
+        StoreError: It is none of these, or storage options are given for something that takes none.
     """
+    is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
+    if storage_options and (is_byte_store or isinstance(store, Namespaces)):
+        msg = f"storage_options belong to a path or URL; give them to the {type(store).__name__} itself"
+        raise StoreError(msg)
     if isinstance(store, Namespaces):
         return store
-    if all(hasattr(store, verb) for verb in ("mget", "mset")):
+    if is_byte_store:
         return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
     return SegmentNamespaces(as_location(store, storage_options))

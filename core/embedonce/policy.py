@@ -25,12 +25,14 @@ _PAUSE = 30.0
 class Stats:
     """What a cache has done since it was made. Every field is a number of texts unless it says otherwise.
 
+    Calls that returned add up: texts == duplicates + hits + joined + embedded.
+
     Attributes:
         calls: Calls of `embed` and `aembed`.
         texts: Texts asked for.
         duplicates: Texts that stood more than once in one call.
         hits: Unique texts of a call that were in the store.
-        joined: Unique texts of a call that somebody else was embedding already.
+        joined: Unique texts of a call that somebody else was embedding already, and whose vectors were taken over.
         embedded: Texts that the embedder was given.
         stored: Vectors that were written.
         damaged: Entries and files of the store that were damaged and counted as misses.
@@ -52,6 +54,19 @@ class Stats:
     skipped: int = 0
 
 
+class _Circuit:
+    """Faults in a row of one verb, and until when it is left out.
+
+    Reading and writing have one each: a full disk still answers reads, and must not be asked to write for ever.
+    """
+
+    __slots__ = ("faults", "until")
+
+    def __init__(self) -> None:
+        self.faults = 0
+        self.until = float("-inf")
+
+
 class Ledger:
     """Counts what happens to one cache, and keeps its store from being asked while it is out of order.
 
@@ -63,8 +78,8 @@ class Ledger:
         self._raises = on_store_error == "raise"
         self._stats = Stats()
         self._lock = ForkLock()
-        self._faults = 0
-        self._until = float("-inf")
+        self._reading = _Circuit()
+        self._writing = _Circuit()
         self._logged = False
 
     def count(self, **added: int) -> None:
@@ -74,22 +89,23 @@ class Ledger:
                 setattr(self._stats, name, getattr(self._stats, name) + number)
 
     def stats(self, damaged: int) -> Stats:
-        """Return a copy of the counters."""
+        """Return a copy of the counters, with the damage that open namespaces have met."""
         with self._lock:
-            return replace(self._stats, damaged=damaged)
+            return replace(self._stats, damaged=self._stats.damaged + damaged)
 
-    def may_ask(self) -> bool:
+    def may_ask(self, *, writing: bool) -> bool:
         """False while the store is left alone."""
-        if time.monotonic() < self._until and not self._raises:
+        if time.monotonic() < self._circuit(writing=writing).until and not self._raises:
             self.count(skipped=1)
             return False
         return True
 
-    def succeeded(self) -> None:
+    def succeeded(self, *, writing: bool) -> None:
         """The store answered."""
-        if self._faults:
+        circuit = self._circuit(writing=writing)
+        if circuit.faults:
             with self._lock:
-                self._faults = 0
+                circuit.faults = 0
 
     def failed(self, error: StoreError, *, writing: bool) -> None:
         """The store failed.
@@ -97,10 +113,11 @@ class Ledger:
         Raises:
             StoreError: The given one, if the user prefers that.
         """
+        circuit = self._circuit(writing=writing)
         with self._lock:
-            self._faults += 1
-            if self._faults >= _FAULTS:
-                self._until = time.monotonic() + _PAUSE
+            circuit.faults += 1
+            if circuit.faults >= _FAULTS:
+                circuit.until = time.monotonic() + _PAUSE
             logged, self._logged = self._logged, True
         self.count(**{"write_errors" if writing else "read_errors": 1})
         if self._raises:
@@ -108,3 +125,6 @@ class Ledger:
         if not logged:
             what = "vectors are returned but not stored" if writing else "texts are embedded anew"
             logger.warning("%s; %s (further faults are counted in stats() only)", error, what)
+
+    def _circuit(self, *, writing: bool) -> _Circuit:
+        return self._writing if writing else self._reading

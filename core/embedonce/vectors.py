@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from embedonce.codecs import Row
 
     Matrix = NDArray[Any]
+
+_EXACT_IN_FLOAT64 = 1 << 53
 
 MAX_DIMENSIONS = 1 << 20
 """Longest vector that is stored: far beyond any model, and a bound on what a damaged header can ask for."""
@@ -37,6 +40,9 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
         EmbedderContractError: Another number of vectors, vectors of differing or zero length, something that is
             no number, or a number that is not finite.
     """
+    if inspect.iscoroutine(answer):
+        answer.close()
+        _broken("it is async; use the async method, such as aembed, instead")
     if answer is None or isinstance(answer, str | bytes | dict):
         _broken(f"it returned {type(answer).__name__} instead of {count} vectors")
     if not hasattr(answer, "__len__") and not hasattr(answer, "__array__"):
@@ -67,7 +73,9 @@ def _smallest(matrix: Matrix) -> Matrix:
             row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
             _broken(f"vector {row} holds a number that is not finite")
         if matrix.dtype.itemsize > 8:
-            wide, matrix = matrix, matrix.astype("<f8")
+            wide = matrix
+            with np.errstate(over="ignore", under="ignore"):
+                matrix = matrix.astype("<f8")
             if not (wide == matrix).all():
                 _broken(f"its numbers of type {wide.dtype} do not fit into float64; round them first")
         if matrix.dtype.itemsize == 8:
@@ -104,6 +112,14 @@ def _broken(what: str) -> NoReturn:
     raise EmbedderContractError(msg)
 
 
+def _fit(rows: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Say which rows a common dtype holds exactly: the only lossy ones are 64-bit integers in float64."""
+    if dtype.kind == "f" and rows.dtype.kind in "iu" and rows.dtype.itemsize == 8:
+        exact = (rows <= _EXACT_IN_FLOAT64) & (rows >= -_EXACT_IN_FLOAT64)
+        return np.asarray(exact.all(axis=1))
+    return np.ones(len(rows), bool)
+
+
 class Gathered:
     """Rows being collected into one matrix.
 
@@ -111,12 +127,27 @@ class Gathered:
         matrix: Shape (n, d), None before the first row is found; rows that are not found hold anything.
         found: Which rows are found.
         dimensions: d, None while unknown.
+        is_loose: True if d is that of rows which do not say what they belong to, so that the embedder may object.
     """
 
     def __init__(self, count: int, dimensions: int | None) -> None:
         self.matrix: NDArray[Any] | None = None
         self.found = np.zeros(count, bool)
         self.dimensions = dimensions
+        self.is_loose = False
+
+    def put_loose_rows(self, rows: Sequence[Row | None]) -> None:
+        """Put stored rows that do not say what they belong to; see `put_rows`."""
+        self.is_loose = self.is_loose or self.dimensions is None
+        self.put_rows(rows)
+
+    def settle(self, dimensions: int) -> None:
+        """Take the embedder's word for d: loose rows of another length are not found after all."""
+        if self.is_loose and self.dimensions != dimensions:
+            self.matrix = None
+            self.found[:] = False
+            self.dimensions = dimensions
+        self.is_loose = False
 
     def put(self, positions: NDArray[np.intp], block: NDArray[Any]) -> None:
         """Put rows of shape (m, d) at m positions; the matrix' dtype grows until it holds all numbers exactly."""
@@ -128,12 +159,18 @@ class Gathered:
         if self.matrix is None:
             self.matrix = np.empty((len(self.found), block.shape[1]), block.dtype)
         elif self.matrix.dtype != block.dtype:
-            self.matrix = self.matrix.astype(common_dtype([self.matrix.dtype, block.dtype]))
+            # No dtype holds both a large integer and a fraction: what comes later then counts as a miss.
+            dtype = np.result_type(self.matrix.dtype, block.dtype)
+            if not _fit(self.matrix[self.found], dtype).all():
+                return
+            if self.matrix.dtype != dtype:
+                # What is not found yet may look like signalling NaNs: it must not be converted.
+                wider = np.empty(self.matrix.shape, dtype)
+                wider[self.found] = self.matrix[self.found]
+                self.matrix = wider
+            exact = _fit(block, dtype)
+            positions, block = positions[exact], block[exact]
         self.matrix[positions] = block
-        if self.matrix.dtype.kind != block.dtype.kind:
-            # No dtype holds both a large integer and a fraction: such a row counts as a miss.
-            exact = (self.matrix[positions].astype(block.dtype) == block).all(axis=1)
-            positions = positions[exact]
         self.found[positions] = True
 
     def put_rows(self, rows: Sequence[Row | None]) -> None:

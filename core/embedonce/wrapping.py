@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedonce.cache import EmbeddingCache, checked_batch_size
+from embedonce.cache import EmbeddingCache, checked_batch_size, is_async
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity, as_identity
 from embedonce.plugins import plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,7 +34,7 @@ class WrapOptions:
     namespace: str | Identity | None = None
     version: str | int | None = None
     symmetric: bool | None = None
-    batch_size: int | None | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] | None = "auto"
 
     def __post_init__(self) -> None:
         checked_batch_size(self.batch_size)
@@ -44,8 +43,6 @@ class WrapOptions:
 
     def applied_to(self, identity: Identity) -> Identity:
         """Return an identity with these options."""
-        from dataclasses import replace
-
         if self.symmetric is not None:
             identity = replace(identity, symmetric=self.symmetric)
         if self.version is None:
@@ -54,7 +51,7 @@ class WrapOptions:
         return identity.with_parameters({"version": str(self.version)})
 
 
-class Wrapper(ABC):  # noqa: B024
+class Wrapper(ABC):
     """What every wrapped embedder shows, whatever its framework.
 
     Attributes:
@@ -100,7 +97,7 @@ class CachedFunction(Wrapper):
         self.cache = cache
         self.wrap_options = options
         self._identity = options.applied_to(as_identity(declared))
-        cache.prepare(self._identity)
+        cache.open(self._identity)
 
     @property
     def identity(self) -> Identity:
@@ -109,7 +106,7 @@ class CachedFunction(Wrapper):
 
     def __call__(self, texts: Iterable[str], role: Role = "document") -> Any:
         """Return the vectors of texts, shape (n, d); a coroutine of them if the function is async."""
-        if inspect.iscoroutinefunction(self.function):
+        if is_async(self.function):
             return self.aembed(texts, role)
         return self.embed(texts, role)
 
@@ -131,7 +128,7 @@ def wrap(
     namespace: str | Identity | None = None,
     version: str | int | None = None,
     symmetric: bool | None = None,
-    batch_size: int | None | Literal["auto"] = "auto",
+    batch_size: int | Literal["auto"] | None = "auto",
     key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
     codec: str = "exact",
     mode: Mode = "read_write",
@@ -185,9 +182,7 @@ def wrap(
         cache = embedder.cache
     else:
         cache = EmbeddingCache(store, **for_cache)  # type: ignore[arg-type]
-    return wrap_with(
-        cache, embedder, namespace=namespace, version=version, symmetric=symmetric, batch_size=batch_size
-    )
+    return wrap_with(cache, embedder, namespace=namespace, version=version, symmetric=symmetric, batch_size=batch_size)
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -215,7 +210,12 @@ def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
     if wrapped is not None:
         return wrapped
     if callable(embedder) and not isinstance(embedder, type):
-        return CachedFunction(embedder, cache, options)
+        try:
+            return CachedFunction(embedder, cache, options)
+        except IdentityError as error:
+            # It may be an embedder whose plugin is broken, which can be called as well.
+            msg = f"{error}{loaded.failures()}"
+            raise IdentityError(msg) from None
     kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
     msg = (
         f"cannot wrap {kind}: it is no embedder of a framework whose plugin is installed, and no function "
@@ -230,8 +230,12 @@ def _rewrapped(wrapper: Wrapper, cache: EmbeddingCache, options: WrapOptions) ->
     Raises:
         ValueError: It does something else; wrapping it again would put one cache behind another.
     """
-    asked = {name: value for name, value in asdict(options).items() if value != getattr(WrapOptions(), name)}
-    differs = [name for name, value in asked.items() if getattr(wrapper.wrap_options, name) != value]
+    unsaid, own = WrapOptions(), wrapper.wrap_options
+    differs = [
+        field.name
+        for field in fields(WrapOptions)
+        if getattr(options, field.name) not in (getattr(unsaid, field.name), getattr(own, field.name))
+    ]
     if not wrapper.cache.agrees_with(cache):
         differs.append("store or its options")
     if differs:

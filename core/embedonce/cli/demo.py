@@ -20,7 +20,7 @@ import numpy as np
 
 import embedonce
 from embedonce.cli.corpus import DemoError, collected
-from embedonce.errors import EmbedOnceError
+from embedonce.errors import EmbedOnceError, PluginError
 from embedonce.keys import resolve_key_encoder
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
@@ -94,8 +94,8 @@ def embed_once(
     embedder = InPortions(HashingEmbedder(dimensions), lambda sent: report(max(done, sent)))
     try:
         cached = embedonce.wrap(embedder, store, on_store_error="raise")
-    except ModuleNotFoundError as error:
-        msg = f'the demo needs LangChain ({error}); run: pip install "embedonce[langchain,cli]"'
+    except PluginError as error:
+        msg = f'the demo needs LangChain ({error.__cause__ or error}); run: pip install "embedonce[langchain,cli]"'
         raise DemoError(msg) from error
     matrix = np.empty((len(texts), dimensions), np.float64)
     step = max(_PORTION, _NUMBERS_PER_CALL // dimensions)

@@ -1,0 +1,201 @@
+"""Embedders, stores and ways to ask that the tests of the core share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+
+import numpy as np
+
+from embedonce import EmbeddingCache, MemoryStore
+from embedonce.flight import _SHARED
+
+NAMESPACE = "acme/e5-small@3"
+LIMIT = 60.0
+"""Seconds after which something that should have happened counts as a deadlock."""
+
+
+class BoomError(Exception):
+    """What failing embedders raise."""
+
+
+class Model:
+    """Maps each text to a vector of its own, bit by bit, and remembers what it was asked.
+
+    Args:
+        width: Length of the vectors.
+        dtype: Their dtype; floats are random bit patterns, with zeros of both signs and subnormals.
+        salt: Two salts are two models.
+        fail_at: Number of the call that raises.
+        answer: What to make of the matrix, for instance a list of lists.
+    """
+
+    def __init__(self, width=3, dtype="float32", salt="", fail_at=None, answer=None):
+        self.width = width
+        self.dtype = np.dtype(dtype)
+        self.salt = salt
+        self.fail_at = fail_at
+        self.answer = answer or np.asarray
+        self.calls = []
+
+    def row(self, text):
+        seed = hashlib.sha256(f"{self.salt}:{text}".encode("utf-8", "surrogatepass")).digest()
+        bits = np.random.default_rng(list(seed)).bytes(self.width * self.dtype.itemsize)
+        row = np.frombuffer(bits, self.dtype).copy()
+        if self.dtype.kind == "f":
+            row[~np.isfinite(row)] = np.finfo(self.dtype).tiny / 2
+            row[0] = (-0.0, 0.0, np.finfo(self.dtype).max, row[0])[seed[0] % 4]
+            # One number that no narrower float holds.
+            row[-1] = 1 + np.finfo(self.dtype).eps
+        return row
+
+    def rows(self, texts):
+        return np.array([self.row(text) for text in texts]).reshape(len(texts), self.width)
+
+    def __call__(self, texts):
+        self.calls.append(list(texts))
+        if self.fail_at == len(self.calls) - 1:
+            raise BoomError(len(self.calls))
+        return self.answer(self.rows(texts))
+
+    @property
+    def seen(self):
+        """All texts it was given, in order."""
+        return [text for call in self.calls for text in call]
+
+
+class DictStore:
+    """The least that a foreign byte store has."""
+
+    def __init__(self):
+        self.values = {}
+
+    def mget(self, keys):
+        return [self.values.get(key) for key in keys]
+
+    def mset(self, key_value_pairs):
+        self.values.update(key_value_pairs)
+
+    def mdelete(self, keys):
+        for key in keys:
+            self.values.pop(key, None)
+
+    def yield_keys(self, *, prefix=None):
+        yield from [key for key in self.values if key.startswith(prefix or "")]
+
+
+class AsyncDictStore(DictStore):
+    """A foreign byte store with async methods of its own."""
+
+    async def amget(self, keys):
+        await asyncio.sleep(0)
+        return self.mget(keys)
+
+    async def amset(self, key_value_pairs):
+        await asyncio.sleep(0)
+        self.mset(key_value_pairs)
+
+
+PLACES = ("directory", "memory", "foreign", "foreign-async")
+WAYS = ("embed", "aembed", "aembed-async")
+BYTE_STORES = {"memory": MemoryStore, "foreign": DictStore, "foreign-async": AsyncDictStore}
+
+
+class Place:
+    """A store that can be opened again and again."""
+
+    def __init__(self, kind, path):
+        self.kind = kind
+        self.path = path
+        self._store = BYTE_STORES[kind]() if kind != "directory" else None
+
+    def store(self):
+        return self.path if self._store is None else self._store
+
+    def cache(self, **options):
+        return EmbeddingCache(self.store(), **options)
+
+    def contents(self):
+        """Everything that is kept, for comparisons."""
+        if self._store is None:
+            return {
+                str(file.relative_to(self.path)): file.read_bytes() for file in self.path.rglob("*") if file.is_file()
+            }
+        return {key: self._store.mget([key])[0] for key in self._store.yield_keys()}
+
+
+def as_async(embed):
+    async def embed_async(texts):
+        await asyncio.sleep(0)
+        return embed(texts)
+
+    return embed_async
+
+
+def ask(way, cache, texts, embed, *, namespace=NAMESPACE, **options):
+    """Ask a cache in one of the ways."""
+    if way == "embed":
+        return cache.embed(texts, embed, namespace=namespace, **options)
+    embed = as_async(embed) if way == "aembed-async" else embed
+    return asyncio.run(cache.aembed(texts, embed, namespace=namespace, **options))
+
+
+def bits(matrix):
+    """What must be equal for two answers to be equal, minus zero and dtype included."""
+    return matrix.dtype, matrix.shape, matrix.tobytes()
+
+
+def until(happened):
+    """Wait for something that gives no event."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.001)
+
+
+async def auntil(happened):
+    end = time.monotonic() + LIMIT
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        await asyncio.sleep(0.001)
+
+
+def is_awaited(count=1):
+    """True if that many texts in flight are waited for by somebody."""
+    return (
+        sum(flight.future is not None for all_ in list(_SHARED.values()) for flight in list(all_._flights.values()))
+        >= count
+    )
+
+
+def is_in_flight():
+    return any(all_._flights for all_ in list(_SHARED.values()))
+
+
+class Worker(threading.Thread):
+    """A thread that keeps what its function returned or raised."""
+
+    def __init__(self, function, *args, **options):
+        super().__init__(daemon=True)
+        self._function = lambda: function(*args, **options)
+        self._result = self._error = None
+        self.start()
+
+    def run(self):
+        try:
+            self._result = self._function()
+        except BaseException as error:
+            self._error = error
+
+    def result(self):
+        self.join(LIMIT)
+        assert not self.is_alive(), "deadlock"
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def words(count, start=0):
+    return [f"text {i}" for i in range(start, start + count)]

@@ -1,0 +1,304 @@
+"""Plugins: found through entry points of other distributions, each on its own."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+
+import pytest
+from core_support import NAMESPACE, Model, bits
+
+import embedonce.plugins
+from embedonce import EmbeddingCache, IdentityError, KeyEncoderError, MemoryStore, PluginError, wrap
+from embedonce.plugins import key_encoders, plugins
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that puts a distribution on the path, as pip would."""
+    monkeypatch.setattr(embedonce.plugins, "_plugins", None)
+    monkeypatch.setattr(embedonce.plugins, "_encoders", None)
+
+    def install(distribution, entry_points, code="", version="1.0"):
+        """`{module}` in entry points stands for the module that holds the code."""
+        module = f"plugin_of_a_stranger_{next(_numbers)}"
+        site = tmp_path / module
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(textwrap.dedent(entry_points).format(module=module))
+        (site / f"{module}.py").write_text(textwrap.dedent(code))
+        monkeypatch.syspath_prepend(str(site))
+        return module
+
+    return install
+
+
+ENCODER = """
+    import hashlib
+
+    def encode(text):
+        return "k" + hashlib.sha256(text.lower().encode("utf-8", "surrogatepass")).hexdigest()
+"""
+ONE_LINE = """
+    [embedonce.key_encoders]
+    {name} = {{module}}:encode
+"""
+
+
+def one_line(name):
+    return ONE_LINE.format(name=name)
+
+
+def test_a_key_encoder_is_one_line_in_a_distribution(install, place):
+    install("acme-keys", one_line("lowercase-sha256"), ENCODER)
+    model = Model()
+    cache = place.cache(key_encoder="lowercase-sha256")
+    assert bits(cache.embed(["A", "a"], model, namespace=NAMESPACE)) == bits(model.rows(["A", "A"]))
+    assert place.cache(key_encoder="lowercase-sha256").embed(["a"], Model(fail_at=0), namespace=NAMESPACE).shape == (
+        1,
+        3,
+    )
+    assert model.calls == [["A"]]
+
+
+def test_its_version_is_recorded_and_another_one_is_refused(install, directory):
+    install("acme-keys", one_line("mine"), ENCODER + "\n    encode.version = '7'\n")
+    first = key_encoders().usable("mine")
+    directory.cache(key_encoder=type(first)("mine", "6", first.function)).embed(["a"], Model(), namespace=NAMESPACE)
+    with pytest.raises(KeyEncoderError, match=r"version '6'.*version '7'"):
+        directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
+
+
+def test_an_encoder_may_come_from_a_hook(install):
+    install(
+        "acme-hooks",
+        """
+        [embedonce]
+        acme = {module}
+        """,
+        """
+        import hashlib
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_register_key_encoders(register):
+            register("md5", lambda text: hashlib.md5(text.encode("utf-8", "surrogatepass")).hexdigest(), version="2")
+        """,
+    )
+    cache = EmbeddingCache(MemoryStore(), key_encoder="md5")
+    assert (cache._key_encoder.name, cache._key_encoder.version) == ("md5", "2")
+    cache.embed(["a"], Model(), namespace=NAMESPACE)
+
+
+def test_two_claimants_of_one_name_are_both_named_and_hurt_nobody_else(install):
+    install("acme-keys", one_line("lowercase"), ENCODER)
+    install("bolt-keys", one_line("lowercase"), ENCODER, version="2.0")
+    install("good-keys", one_line("good"), ENCODER)
+    with pytest.raises(PluginError, match=r"(acme-keys 1\.0 and bolt-keys 2\.0|bolt-keys 2\.0 and acme-keys 1\.0)"):
+        EmbeddingCache(MemoryStore(), key_encoder="lowercase")
+    EmbeddingCache(MemoryStore(), key_encoder="good")
+    EmbeddingCache(MemoryStore(), key_encoder="sha256")
+
+
+def test_a_hook_and_an_entry_point_may_not_claim_one_name_either(install):
+    install("acme-keys", one_line("twice"), ENCODER)
+    install(
+        "bolt-hooks",
+        """
+        [embedonce]
+        bolt = {module}
+        """,
+        """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_register_key_encoders(register):
+            register("twice", str.lower)
+            register("once", lambda text: text.lower()[:40])
+        """,
+    )
+    with pytest.raises(PluginError, match=r"acme-keys 1\.0 and bolt-hooks 1\.0"):
+        EmbeddingCache(MemoryStore(), key_encoder="twice")
+    EmbeddingCache(MemoryStore(), key_encoder="once")
+
+
+def test_a_distribution_that_is_listed_twice_is_one_claimant(install):
+    """As an editable install can be."""
+    install("acme-keys", "[embedonce.key_encoders]\nlowercase = json:dumps\n")
+    install("acme-keys", "[embedonce.key_encoders]\nlowercase = json:dumps\n")
+    EmbeddingCache(MemoryStore(), key_encoder="lowercase")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import framework_that_is_not_there", "raise RuntimeError('broken at import')", "encoder = 1", "1 +"],
+)
+def test_a_broken_encoder_is_the_trouble_of_whoever_asks_for_it(install, code):
+    install("broken-keys", one_line("broken"), code)
+    install("good-keys", one_line("good"), ENCODER)
+    EmbeddingCache(MemoryStore(), key_encoder="good").embed(["a"], Model(), namespace=NAMESPACE)
+    wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+    for _ in range(2):
+        with pytest.raises(PluginError, match=r"key encoder 'broken' of broken-keys 1\.0 failed to load"):
+            EmbeddingCache(MemoryStore(), key_encoder="broken")
+
+
+def test_an_encoder_that_is_none_is_refused(install):
+    install("odd-keys", "[embedonce.key_encoders]\nodd = sys:version\n")
+    with pytest.raises(KeyEncoderError, match="'odd' failed on a plain string"):
+        EmbeddingCache(MemoryStore(), key_encoder="odd")
+
+
+def test_nobody_takes_the_name_of_a_built_in_encoder(install):
+    install("bad-keys", one_line("sha256"), ENCODER)
+    install(
+        "bad-hooks",
+        """
+        [embedonce]
+        bad = {module}
+        """,
+        """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_register_key_encoders(register):
+            register("sha512", str)
+        """,
+    )
+    install("good-keys", one_line("good"), ENCODER)
+    EmbeddingCache(MemoryStore(), key_encoder="good")
+    for name in ("sha256", "sha512"):
+        assert EmbeddingCache(MemoryStore(), key_encoder=name)._key_encoder.function.__module__ == "embedonce.keys"
+    shown = plugins().failures()
+    for distribution in ("bad-keys 1.0", "bad-hooks 1.0"):
+        assert distribution in shown
+
+
+def test_an_unknown_name_lists_what_there_is_and_what_is_broken(install):
+    install("good-keys", one_line("good"), ENCODER)
+    install("broken-plugin", "[embedonce]\nbroken = module_that_is_not_there\n")
+    with pytest.raises(
+        KeyEncoderError, match=r"(?s)'goood'; available: .*good.*sha256.*broken-plugin 1\.0 failed to load"
+    ):
+        EmbeddingCache(MemoryStore(), key_encoder="goood")
+
+
+WRAPPING = """
+    from embedonce import hookimpl
+
+    class Thing:
+        pass
+
+    @hookimpl
+    def embedonce_wrap(embedder, cache):
+        if type(embedder).__name__ == "Thing":
+            return ("wrapped", embedder, cache)
+"""
+BROKEN_PLUGINS = {
+    "it cannot be imported": "import framework_that_is_not_there",
+    "it raises": "raise RuntimeError('broken at import')",
+    "it stops the interpreter's way": "def f(:",
+    "it implements a hook that does not exist": """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            raise AssertionError("a broken plugin was asked")
+
+        @hookimpl
+        def embedonce_of_the_future(embedder):
+            return None
+    """,
+    "it asks for an argument that does not exist": """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_identify(embedder):
+            raise AssertionError("a broken plugin was asked")
+
+        @hookimpl
+        def embedonce_wrap(embedder, moon_phase):
+            raise AssertionError("a broken plugin was asked")
+    """,
+}
+
+
+@pytest.mark.parametrize("code", BROKEN_PLUGINS.values(), ids=BROKEN_PLUGINS.keys())
+def test_a_broken_plugin_does_not_hurt_the_others_and_shows_up(install, code):
+    class Thing:
+        pass
+
+    class OtherThing:
+        pass
+
+    install("good-plugin", "[embedonce]\ngood = {module}\n", WRAPPING)
+    install("broken-plugin", "[embedonce]\nbroken = {module}\n", code)
+    install("another-good-plugin", "[embedonce]\ngood2 = {module}\n", WRAPPING.replace("Thing", "OtherThing"))
+    cache = EmbeddingCache(MemoryStore())
+    for thing in (Thing(), OtherThing()):
+        assert wrap(thing, cache) == ("wrapped", thing, cache)
+    wrap(Model(), cache, namespace=NAMESPACE)
+    assert [(failed.name, failed.distribution) for failed in plugins().failed] == [("broken", "broken-plugin 1.0")]
+    broken = r"plugin 'broken' of broken-plugin 1\.0 failed to load"
+    with pytest.raises(TypeError, match=broken):
+        wrap(object(), cache)
+    # What can be called may be an embedder of the broken plugin's framework.
+    with pytest.raises(IdentityError, match=rf"(?s)pass namespace=.*{broken}"):
+        wrap(Model(), cache)
+
+
+def test_a_plugin_whose_encoders_are_broken_keeps_its_other_hooks(install):
+    install(
+        "half-plugin",
+        "[embedonce]\nhalf = {module}\n",
+        WRAPPING
+        + """
+    @hookimpl
+    def embedonce_register_key_encoders(register):
+        register("early", lambda text: text.lower()[:40])
+        raise RuntimeError("no more")
+""",
+    )
+    EmbeddingCache(MemoryStore(), key_encoder="early")
+    with pytest.raises(KeyEncoderError, match=r"half-plugin 1\.0 failed to load.*no more"):
+        EmbeddingCache(MemoryStore(), key_encoder="late")
+
+
+def test_two_plugins_of_one_name_are_both_named(install):
+    install("acme-plugin", "[embedonce]\nacme = {module}\n", WRAPPING)
+    install("bolt-plugin", "[embedonce]\nacme = {module}\n", WRAPPING)
+    with pytest.raises(PluginError, match=r"(acme-plugin 1\.0 and bolt|bolt-plugin 1\.0 and acme)"):
+        wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+
+
+def test_hooks_are_never_called_per_text(install):
+    """A hook call costs as much as many hits."""
+    install(
+        "counting-plugin",
+        "[embedonce]\ncounting = {module}\n",
+        """
+        from embedonce import hookimpl
+        calls = []
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            calls.append(embedder)
+
+        @hookimpl
+        def embedonce_identify(embedder):
+            calls.append(embedder)
+
+        @hookimpl
+        def embedonce_register_key_encoders(register):
+            calls.append(register)
+        """,
+    )
+    wrapped = wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+    counting = plugins()._manager.get_plugin("counting")
+    before = len(counting.calls)
+    wrapped(["a", "b"])
+    wrapped(["a", "b"])
+    assert len(counting.calls) == before == 1
