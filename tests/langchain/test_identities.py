@@ -633,7 +633,7 @@ def test_sub_batch_is_a_multiple_of_the_request_size(name: str) -> None:
         (lambda: sentence_transformers(encode_kwargs={"batch_size": 100}), 1000),
         (lambda: Custom(batch_size=48), 1008),
         (lambda: Custom(batch_size=0), 1024),
-        (lambda: Custom(), 1024),
+        (Custom, 1024),
     ],
 )
 def test_sub_batch_follows_the_settings(embedder: Callable[[], object], expected: int) -> None:

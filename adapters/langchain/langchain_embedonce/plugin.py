@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from embedonce import hookimpl
+from embedonce import PluginError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
@@ -27,7 +27,12 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
     """Wrap a LangChain embedder."""
     if not _is_langchain(embedder):
         return None
-    from langchain_embedonce.embeddings import CacheBackedEmbeddings
+    try:
+        from langchain_embedonce.embeddings import CacheBackedEmbeddings
+    except ImportError as error:
+        kind = type(embedder).__name__
+        msg = f'wrapping {kind} needs langchain-core ({error}); run: pip install "embedonce[langchain]"'
+        raise PluginError(msg) from error
 
     return CacheBackedEmbeddings.from_cache(embedder, cache, options)  # type: ignore[arg-type]
 
