@@ -91,7 +91,8 @@ class EmbeddingCache:
         self.batch_size = checked_batch_size(batch_size)
         self._on_store_error = checked_choice("on_store_error", on_store_error, ON_STORE_ERROR)
         self._key_encoder = resolve_key_encoder(key_encoder)
-        self._store = store_of(store, storage_options, text_safe=text_safe)
+        writes = self.mode in ("read_write", "refresh")
+        self._store = store_of(store, storage_options, text_safe=text_safe, create=writes)
         self._start()
 
     def _start(self) -> None:

@@ -186,9 +186,9 @@ class SegmentNamespace:
 class SegmentNamespaces(Namespaces):
     """The segment stores below one root (see `Namespaces`)."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, *, create: bool = True) -> None:
         self.location = location
-        location.check()
+        location.check(create=create)
 
     def __str__(self) -> str:
         return str(self.location)
@@ -451,8 +451,20 @@ class DetachedNamespace:
         return StoreError("the store could not be opened")
 
 
-def store_of(store: object, storage_options: Mapping[str, Any] | None = None, *, text_safe: bool = False) -> Namespaces:
+def store_of(
+    store: object,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    text_safe: bool = False,
+    create: bool = True,
+) -> Namespaces:
     """Return the store that a user named: anything that `as_location` takes, a byte store, or namespaces.
+
+    Args:
+        store: What the user named.
+        storage_options: Options of the file system behind it.
+        text_safe: True to write base64 into a byte store.
+        create: False to leave a directory that does not exist as it is.
 
     Raises:
         StoreError: It is none of these, or storage options are given for something that takes none.
@@ -465,4 +477,4 @@ def store_of(store: object, storage_options: Mapping[str, Any] | None = None, *,
         return store
     if is_byte_store:
         return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
-    return SegmentNamespaces(as_location(store, storage_options))
+    return SegmentNamespaces(as_location(store, storage_options), create=create)

@@ -9,6 +9,7 @@ from langchain_core.stores import BaseStore
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
+from langchain_embedonce.parts import as_lists
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         read_only: bool = False,
     ) -> None:
         location = as_location(path, storage_options)
-        location.check()
+        location.check(create=not read_only)
         super().__init__(location, Space.of(namespace), read_only=read_only)
 
 
@@ -62,8 +63,10 @@ class TextVectorStore(BaseStore[str, list[float]]):
 
         found = Gathered(len(keys), None)
         self._namespace.load(self._role, self._namespace.keys(self._role, keys), found)
-        matrix = found.matrix
-        return [matrix[i].tolist() if matrix is not None and found.found[i] else None for i in range(len(keys))]
+        if found.matrix is None:
+            return [None] * len(keys)
+        vectors = as_lists(found.matrix)
+        return [vector if is_found else None for vector, is_found in zip(vectors, found.found, strict=True)]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, list[float]]]) -> None:
         """Store vectors by text.
@@ -74,11 +77,13 @@ class TextVectorStore(BaseStore[str, list[float]]):
         """
         from embedonce.vectors import vectors_of
 
-        vectors = dict(key_value_pairs)
+        given = dict(key_value_pairs)
+        keys = self._namespace.keys(self._role, list(given))
+        # The last one of several texts with one key; a text without a key cannot be stored.
+        vectors = {key: vector for key, vector in zip(keys, given.values(), strict=True) if key is not None}
         if vectors:
-            keys = self._namespace.keys(self._role, list(vectors))
             matrix = vectors_of(list(vectors.values()), len(vectors), self._namespace.dimensions)
-            self._namespace.save(self._role, [key for key in keys if key is not None], matrix)
+            self._namespace.save(self._role, list(vectors), matrix)
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Delete the vectors of texts; absent ones are ignored."""

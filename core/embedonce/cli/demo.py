@@ -151,7 +151,7 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     """
     location, space = as_location(store), Space.of(namespace, resolve_key_encoder("sha256").record())
     vectors = sum(1 for _ in embedonce.SegmentStore(location, space).yield_keys())
-    return vectors, sum(location.open(space.directory).listing().values())
+    return vectors, sum(location.open(space.directory, create=False).listing().values())
 
 
 # What is shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from embedonce.errors import KeyEncoderError
 from embedonce.keys import checked_key
@@ -79,14 +79,14 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
         raise ValueError(str(error)) from None
 
 
-def checked_pairs(pairs: Iterable[tuple[str, bytes]]) -> dict[str, bytes | bytearray | memoryview]:
+def checked_pairs(pairs: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
     """Return the pairs as a dict; the last value of a repeated key wins.
 
     Raises:
         ValueError: A key is illegal, or a value is longer than 32 MiB.
         TypeError: A value is not bytes.
     """
-    checked = dict(pairs)
+    checked: dict[str, Any] = dict(pairs)
     checked_keys(checked)
     for key, value in checked.items():
         if not isinstance(value, bytes | bytearray | memoryview):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 STORE_VARIABLE = "EMBEDONCE_STORE"
 # One letter before a colon is a Windows drive.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::|:/)")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+_HALF_AN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_LOCAL_URL = re.compile(r"(file|local)://|(file|local):(?=/)")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure", "az": "azure"}
 
 
@@ -33,15 +35,18 @@ class Location(Protocol):
     def __str__(self) -> str:
         """The path or URL, for messages."""
 
-    def check(self) -> None:
+    def check(self, *, create: bool) -> None:
         """Make sure that the root is, or can become, a cache.
+
+        Args:
+            create: False to leave a root that does not exist as it is: an empty cache.
 
         Raises:
             StoreError: It cannot.
         """
 
-    def open(self, directory: str) -> SegmentIO:
-        """Return one directory below the root.
+    def open(self, directory: str, *, create: bool) -> SegmentIO:
+        """Return one directory below the root; see `check`.
 
         Raises:
             StoreError: The root cannot hold a cache.
@@ -68,21 +73,25 @@ class LocalLocation:
     def __str__(self) -> str:
         return str(self.path)
 
-    def open(self, directory: str) -> LocalIO:
+    def open(self, directory: str, *, create: bool) -> LocalIO:
         """See `Location`."""
-        self.check()
+        self.check(create=create)
         return LocalIO(self.path / directory, **self.options)
 
-    def check(self) -> None:
+    def check(self, *, create: bool) -> None:
         """See `Location`.
 
         Raises:
             StoreError: It is a file, a directory with other things in it, or cannot be created or read.
         """
         try:
-            self.path.mkdir(0o700 if self.private else self.options.get("dir_mode", 0o777), parents=True, exist_ok=True)
+            if create:
+                mode = 0o700 if self.private else self.options.get("dir_mode", 0o777)
+                self.path.mkdir(mode, parents=True, exist_ok=True)
             with os.scandir(self.path) as entries:
                 names = [entry.name for entry in entries if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            return
         except (FileExistsError, NotADirectoryError) as error:
             msg = f"{self.path} is no directory, so it cannot be a cache; give the path of a directory"
             raise StoreError(msg) from error
@@ -114,12 +123,13 @@ class RemoteLocation:
         self._options = dict(storage_options or {})
         self._given = file_system
         self._instance: tuple[int, Any, str] | None = None
+        self._made_in = os.getpid()
         self._connect()
 
     is_local = False
 
     def __str__(self) -> str:
-        return re.sub(r"//[^/@]*@", "//", self._url)
+        return re.sub(r"\?.*", "?…", re.sub(r"//[^/]*@", "//", self._url))
 
     def __repr__(self) -> str:
         return f"RemoteLocation({str(self)!r})"
@@ -133,13 +143,13 @@ class RemoteLocation:
         return {"_url": self._url, "_options": self._options, "_given": self._given}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _instance=None)
+        self.__dict__.update(state, _instance=None, _made_in=os.getpid())
 
-    def check(self) -> None:
-        """See `Location`: a prefix that does not exist yet is an empty cache."""
+    def check(self, *, create: bool) -> None:
+        """See `Location`: a prefix needs not be created, and one that does not exist is an empty cache."""
         self._connect()
 
-    def open(self, directory: str) -> SegmentIO:
+    def open(self, directory: str, *, create: bool) -> SegmentIO:
         """See `Location`."""
         from embedonce.stores.segments.remote import FsspecIO
 
@@ -152,6 +162,8 @@ class RemoteLocation:
             return self._instance[1], self._instance[2]
         if self._given is not None:
             fs, path = self._given
+            if self._made_in != os.getpid():
+                fs = type(fs)(*fs.storage_args, **fs.storage_options)
         else:
             fs, path = self._open_url()
         self._instance = (os.getpid(), fs, path)
@@ -166,12 +178,16 @@ class RemoteLocation:
             scheme = self._url.partition(":")[0]
             extra = _EXTRAS.get(scheme)
             remedy = f'pip install "embedonce[{extra}]"' if extra else "install the package that it names"
-            msg = f"no driver for {self}: {error}; run: {remedy}" if extra else f"no driver for {self}: {error}; {remedy}"
+            msg = (
+                f"no driver for {self}: {error}; run: {remedy}" if extra else f"no driver for {self}: {error}; {remedy}"
+            )
             raise StoreError(msg) from error
         except Exception as error:
-            msg = f"cannot open {self}: {type(error).__name__}; check the URL and storage_options"
-            if not self._options:
-                msg = f"cannot open {self}: {error}; check the URL"
+            if self._options or "@" in self._url:
+                # Whatever the file system says may repeat a secret.
+                msg = f"cannot open {self}: {type(error).__name__}; check the URL and storage_options"
+                raise StoreError(msg) from None
+            msg = f"cannot open {self}: {error}; check the URL"
             raise StoreError(msg) from error
         return fs, str(path)
 
@@ -201,9 +217,9 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
             return _local(default_path(), options, private=True)
         store = named
     if isinstance(store, tuple | list) and len(store) == 2:
-        return _on_file_system(store[0], str(store[1]))
+        return _on_file_system(store[0], str(store[1]), options)
     if hasattr(store, "fs") and hasattr(store, "path") and hasattr(store, "protocol"):
-        return _on_file_system(store.fs, str(store.path))
+        return _on_file_system(store.fs, str(store.path), options)
     if not isinstance(store, str | os.PathLike):
         msg = (
             f"a store must be a path, a URL, an (fs, path) pair, a byte store or an EmbeddingCache, "
@@ -219,17 +235,22 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
     if "\0" in path:
         msg = f"the path of a store holds a NUL character: {path!r}"
         raise StoreError(msg)
-    if path.startswith("file://"):
-        path = path.removeprefix("file://")
+    if local := _LOCAL_URL.match(path):
+        path = path[local.end() :]
     elif _URL.match(path):
         return RemoteLocation(path, options)
+    elif half := _HALF_AN_URL.match(path):
+        msg = f"{path!r} is neither a path nor a URL; write {half[1]}:// for a URL, or ./{path} for a directory"
+        raise StoreError(msg)
     return _local(Path(path), options)
 
 
 def _local(path: Path, options: Mapping[str, Any], *, private: bool = False) -> LocalLocation:
     unknown = options.keys() - {"fsync", "file_mode", "dir_mode"}
     if unknown:
-        msg = f"unknown storage_options for a local path: {', '.join(sorted(unknown))}; known: fsync, file_mode, dir_mode"
+        msg = (
+            f"unknown storage_options for a local path: {', '.join(sorted(unknown))}; known: fsync, file_mode, dir_mode"
+        )
         raise StoreError(msg)
     try:
         return LocalLocation(Path(os.path.abspath(path.expanduser())), private, options)
@@ -238,11 +259,15 @@ def _local(path: Path, options: Mapping[str, Any], *, private: bool = False) -> 
         raise StoreError(msg) from error
 
 
-def _on_file_system(fs: Any, path: str) -> Location:
+def _on_file_system(fs: Any, path: str, options: Mapping[str, Any]) -> Location:
     protocols = [fs.protocol] if isinstance(getattr(fs, "protocol", None), str) else list(getattr(fs, "protocol", ()))
     if not protocols:
         msg = f"an (fs, path) pair must start with an fsspec file system, got {type(fs).__name__}"
         raise StoreError(msg)
     if "file" in protocols or "local" in protocols:
-        return _local(Path(path), {})
-    return RemoteLocation(f"{protocols[0]}://{path}", file_system=(fs, path))
+        return _local(Path(fs._strip_protocol(path)), options)
+    if options:
+        msg = f"storage_options beside an instance of {type(fs).__name__} have no effect; give them to the instance"
+        raise StoreError(msg)
+    path = str(fs._strip_protocol(path))
+    return RemoteLocation(f"{protocols[0]}://{path.lstrip('/')}", file_system=(fs, path))

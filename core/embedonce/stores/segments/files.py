@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from embedonce.locks import ForkLock
 from embedonce.stores.segments.format import DamagedSegmentError, Index, parse_index, view_index
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from embedonce.stores.segments.io import SegmentIO
@@ -33,6 +36,11 @@ class OpenSegment:
     view: memoryview | None
     values: NDArray[Any] | None
 
+    @property
+    def is_mapped(self) -> bool:
+        """True if it holds a file descriptor."""
+        return self.view is not None and not isinstance(self.view.obj, bytes)
+
 
 class SegmentFiles:
     """The segments of one space that are open."""
@@ -40,11 +48,9 @@ class SegmentFiles:
     def __init__(self, io: SegmentIO) -> None:
         self._io = io
         self._open: dict[str, OpenSegment] = {}
-        # Files by age, as dicts keep their order: maps cost a descriptor each, the others memory.
-        self._mapped: dict[str, None] = {}
+        # By age, as dicts keep their order.
         self._in_memory: dict[str, None] = {}
         self._checked: set[str] = set()
-        self._limit = io.descriptors()
         self._lock = ForkLock()
 
     def open(self, segment: Segment) -> OpenSegment:
@@ -58,28 +64,46 @@ class SegmentFiles:
         opened = self._open.get(segment.file)
         if opened is None:
             opened = self._opened(segment, self._io.view(segment.file))
-            self.keep(segment, opened)
+            self._keep(segment, opened)
         elif opened.view is not None and not self._io.is_current(opened.view):
             self.forget(segment.file)
             msg = "the file was cut"
             raise DamagedSegmentError(msg)
         return opened
 
-    def keep(self, segment: Segment, opened: OpenSegment) -> None:
-        """Keep a segment open; what was opened first goes when there are too many."""
-        mapped = opened.view is not None and not isinstance(opened.view.obj, bytes)
-        with self._lock:
-            self._open[segment.file] = opened
-            ages = self._mapped if mapped else self._in_memory
-            ages[segment.file] = None
-            if len(ages) > (self._limit if mapped else _KEPT_IN_MEMORY):
-                oldest = next(iter(ages))
-                del ages[oldest]
-                self._open.pop(oldest, None)
+    def open_all(self, segments: Sequence[Segment]) -> None:
+        """Read the indexes of segments with few requests, where they are not mapped; faults are left to `open`."""
+        closed = [segment for segment in segments if segment.file not in self._open]
+        if self._io.has_views or not closed:
+            return
+        ends = [segment.name.index_end for segment in closed]
+        for segment, block in zip(
+            closed, self._io.get_ranges([segment.file for segment in closed], [0] * len(closed), ends), strict=True
+        ):
+            if not isinstance(block, Exception):
+                try:
+                    self._keep(segment, OpenSegment(parse_index(segment.name, block), None, None))
+                except DamagedSegmentError:
+                    continue
 
     def keep_written(self, segment: Segment, data: bytes) -> None:
         """Keep a segment that this process has just written, without reading it back."""
-        self.keep(segment, self._opened(segment, memoryview(data)))
+        self._keep(segment, self._opened(segment, memoryview(data)))
+
+    def _keep(self, segment: Segment, opened: OpenSegment) -> None:
+        """Keep a segment open; what was opened first goes when there are too many."""
+        with self._lock:
+            self._open[segment.file] = opened
+            if not opened.is_mapped:
+                self._in_memory[segment.file] = None
+                if len(self._in_memory) > _KEPT_IN_MEMORY:
+                    self._close(next(iter(self._in_memory)))
+        if opened.is_mapped:
+            _count_map(self, segment.file, self._io.descriptors())
+
+    def _close(self, file: str) -> None:
+        self._open.pop(file, None)
+        self._in_memory.pop(file, None)
 
     def _opened(self, segment: Segment, view: memoryview | None) -> OpenSegment:
         name = segment.name
@@ -103,9 +127,31 @@ class SegmentFiles:
         return OpenSegment(index, view, values)
 
     def forget(self, *files: str) -> None:
-        """Close segments."""
+        """Close segments, and check them again if they are ever opened again."""
         with self._lock:
             for file in files:
-                for kept in (self._open, self._mapped, self._in_memory):
-                    kept.pop(file, None)  # type: ignore[attr-defined]
+                self._close(file)
                 self._checked.discard(file)
+                _MAPS.pop((id(self), file), None)
+
+    def close(self) -> None:
+        """Close all segments."""
+        with self._lock:
+            self._open.clear()
+            self._in_memory.clear()
+
+
+# Maps of all stores of this process, by age: each costs a descriptor, and the whole process shares those.
+_MAPS: dict[tuple[int, str], weakref.ref[SegmentFiles]] = {}
+_MAPS_LOCK = ForkLock()
+
+
+def _count_map(files: SegmentFiles, file: str, limit: int) -> None:
+    """Take note of a map, and let go of the oldest ones when there are more than `limit`."""
+    with _MAPS_LOCK:
+        _MAPS[id(files), file] = weakref.ref(files)
+        while len(_MAPS) > limit:
+            oldest = next(iter(_MAPS))
+            owner = _MAPS.pop(oldest)()
+            if owner is not None:
+                owner._close(oldest[1])

@@ -1,4 +1,4 @@
-"""Segment format 1: names, bytes and checks of one segment file; no I/O.
+"""Segment format 1: bytes and checks of one segment file; no I/O.
 
 `docs/storage-format.md` specifies the format. A segment is a valid safetensors file
 (https://huggingface.co/docs/safetensors: u64 header length, JSON, data) whose name is enough to plan every read.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from embedonce.stores.segments.names import DATA_START, LAYOUTS, RECORD, SegmentName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,118 +25,8 @@ if TYPE_CHECKING:
     Part = bytes | memoryview
 
 FORMAT = "embedonce/1"
-DATA_START = 4096
 _HEADER_LENGTH = DATA_START - 8
 _KEY_SALT = b"embedonce/key\0"
-
-RECORD = np.dtype([("key", "<u8", 4), ("stamp", "<u8"), ("row", "<u4"), ("crc", "<u4")])
-"""One index record of 48 bytes. The key's 32 bytes are read as four u64 so that rows compare in one operation."""
-
-_LAYOUTS: dict[str, np.dtype[Any]] = {
-    layout: np.dtype(name)
-    for layout, name in (
-        ("f32", "<f4"),
-        ("f64", "<f8"),
-        ("f16", "<f2"),
-        ("i8", "|i1"),
-        ("u8", "|u1"),
-        ("i16", "<i2"),
-        ("u16", "<u2"),
-        ("i32", "<i4"),
-        ("u32", "<u4"),
-        ("i64", "<i8"),
-        ("u64", "<u8"),
-    )
-}
-LAYOUT_OF = {dtype: layout for layout, dtype in _LAYOUTS.items()}
-_OPAQUE = ("raw", "var", "del")
-
-_NAME = re.compile(
-    r"([0-9a-f]{14})-([0-9a-f]{16})-(0|[1-9a-f][0-9a-f]{0,7})-(0|[1-9a-f][0-9a-f]{0,7})-([1-9a-f][0-9a-f]{0,9})"
-    r"-([1-9a-f][0-9a-f]{0,10})-([a-z0-9]{2,4})-([0-9a-f]{16})\.safetensors",
-    re.ASCII,
-)
-
-
-@dataclass(frozen=True)
-class SegmentName:
-    """A segment's file name, taken apart.
-
-    Attributes:
-        stamp: Microseconds since 1970; not smaller than any row's stamp.
-        nonce: 16 random hexadecimal digits.
-        rows: Number of rows.
-        stride: Bytes per row; 0 if rows differ in length or there are none.
-        index_end: Length of the prefix that `digest` covers and that suffices to look up keys.
-        size: Bytes of the whole file.
-        layout: A safetensors dtype in lower case, `raw`, `var` or `del`; with `k` behind it if keys are kept.
-        digest: First 16 hexadecimal digits of the SHA-256 over bytes [0, index_end).
-    """
-
-    stamp: int
-    nonce: str
-    rows: int
-    stride: int
-    index_end: int
-    size: int
-    layout: str
-    digest: str
-
-    @classmethod
-    def parse(cls, text: str) -> SegmentName | None:
-        """Return the name in a string, or None if it is no segment name."""
-        match = _NAME.fullmatch(text)
-        if match is None:
-            return None
-        stamp, nonce, rows, stride, index_end, size, layout, digest = match.groups()
-        name = cls(
-            int(stamp, 16), nonce, int(rows, 16), int(stride, 16), int(index_end, 16), int(size, 16), layout, digest
-        )
-        return name if name._is_possible() else None
-
-    def _is_possible(self) -> bool:
-        kind, dtype = self.kind, self.dtype
-        if dtype is None and kind not in _OPAQUE:
-            return False
-        fixed = DATA_START + RECORD.itemsize * self.rows + 8 * self.rows * (self.keyed + (kind == "var"))
-        if not 0 < self.rows < 2**32 or self.index_end < fixed:
-            return False
-        if kind in ("var", "del"):
-            return self.stride == 0 and self.size >= self.index_end and (kind == "var" or self.size == self.index_end)
-        if self.stride == 0 or (dtype is not None and self.stride % dtype.itemsize):
-            return False
-        return self.size == self.values_start + self.rows * self.stride
-
-    def __str__(self) -> str:
-        return (
-            f"{self.stamp:014x}-{self.nonce}-{self.rows:x}-{self.stride:x}-{self.index_end:x}-{self.size:x}"
-            f"-{self.layout}-{self.digest}.safetensors"
-        )
-
-    @cached_property
-    def keyed(self) -> bool:
-        """True if some keys are not digest keys and are kept as text."""
-        return self.layout.endswith("k")
-
-    @cached_property
-    def kind(self) -> str:
-        """The layout without its `k`."""
-        return self.layout.removesuffix("k")
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any] | None:
-        """The numbers' dtype, None for opaque rows and tombstones."""
-        return _LAYOUTS.get(self.kind)
-
-    @cached_property
-    def dimensions(self) -> int:
-        """Numbers per row of a typed segment, else 0."""
-        return self.stride // self.dtype.itemsize if self.dtype is not None else 0
-
-    @cached_property
-    def values_start(self) -> int:
-        """Offset of the first row: the end of the index, aligned to 64 bytes."""
-        return -(-self.index_end // 64) * 64
 
 
 def key_digest(text: bytes) -> bytes:
@@ -144,7 +34,12 @@ def key_digest(text: bytes) -> bytes:
     return hashlib.sha256(_KEY_SALT + text).digest()
 
 
-def row_checksum(row: Part | NDArray[Any], key: bytes) -> int:
+def buffer_of(array: NDArray[Any]) -> memoryview:
+    """Return an array's bytes in C order, without copying them where that is possible."""
+    return memoryview(np.ascontiguousarray(array).data).cast("B")
+
+
+def row_checksum(row: Part, key: bytes) -> int:
     """CRC-32 over a row and the first four bytes of its key: it binds the row to its key."""
     return zlib.crc32(key[:4], zlib.crc32(row))
 
@@ -219,10 +114,9 @@ def build(rows: Rows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]
         else:
             array = rows.values
             assert isinstance(array, np.ndarray)
-            name = "values" if rows.layout == "raw" else "vectors"
-            dtype = "U8" if rows.layout == "raw" else rows.layout.upper()
-            tensors.append((name, dtype, [count, array.shape[1]], data_size))
-            parts.append(memoryview(np.ascontiguousarray(array)).cast("B"))
+            tensor, dtype = ("values", "U8") if rows.layout == "raw" else ("vectors", rows.layout.upper())
+            tensors.append((tensor, dtype, [count, array.shape[1]], data_size))
+            parts.append(buffer_of(array))
     size = DATA_START + sum(size for *_, size in tensors)
 
     stamps = records["stamp"]
@@ -232,7 +126,7 @@ def build(rows: Rows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]
             "format": FORMAT,
             **metadata,
             "rows": str(count),
-            "dim": str(stride // _LAYOUTS[rows.layout].itemsize if rows.layout in _LAYOUTS else 0),
+            "dim": str(stride // LAYOUTS[rows.layout].itemsize if rows.layout in LAYOUTS else 0),
             "stamp_min": str(stamps.min()),
             "stamp_max": str(stamps.max()),
             "row_checksum": "crc32(row, key[0:4])",
@@ -264,7 +158,7 @@ def _values(rows: Rows) -> tuple[list[Part] | None, NDArray[Any] | None, int]:
     if rows.values is None:
         return None, None, 0
     if isinstance(rows.values, np.ndarray):
-        flat = memoryview(np.ascontiguousarray(rows.values)).cast("B")
+        flat = buffer_of(rows.values)
         stride = len(flat) // len(rows.values)
         return [flat[start : start + stride] for start in range(0, len(flat), stride)], None, stride
     values = [memoryview(value).cast("B") for value in rows.values]
@@ -280,8 +174,8 @@ def _key_order(keys: NDArray[np.uint64]) -> NDArray[np.intp]:
 def _header(tensors: Sequence[tuple[str, str, list[int], int]], metadata: dict[str, str]) -> bytes:
     table: dict[str, Any] = {"__metadata__": metadata}
     start = 0
-    for name, dtype, shape, size in tensors:
-        table[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, start + size]}
+    for tensor, dtype, shape, size in tensors:
+        table[tensor] = {"dtype": dtype, "shape": shape, "data_offsets": [start, start + size]}
         start += size
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=True).encode()
     if len(text) > _HEADER_LENGTH:
@@ -297,6 +191,7 @@ class Index:
     Attributes:
         metadata: The header's strings.
         records: `RECORD` array of shape (n,), sorted by key; a view of the block.
+        raw: The same as bytes.
         key_ends: End offsets into `key_blob` by row number, None if all keys are digest keys.
         key_blob: The texts of keys that are no digest keys.
         value_ends: End offsets of `var` rows by row number, else None.
@@ -305,6 +200,7 @@ class Index:
 
     metadata: dict[str, str]
     records: NDArray[Any]
+    raw: memoryview
     key_ends: NDArray[np.uint64] | None
     key_blob: memoryview
     value_ends: NDArray[np.uint64] | None
@@ -355,7 +251,7 @@ def view_index(name: SegmentName, block: memoryview) -> Index:
     """
     try:
         return _view_index(name, block)
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         msg = f"the header contradicts the name: {error}"
         raise DamagedSegmentError(msg) from error
 
@@ -407,7 +303,8 @@ def _view_index(name: SegmentName, block: memoryview) -> Index:
         begin, end = spans[key]
         return np.frombuffer(block[begin:end], dtype)
 
-    records = numbers("index", RECORD)
+    raw = block[slice(*spans["index"])]
+    records = np.frombuffer(raw, RECORD)
     key_ends = numbers("key_ends", "<u8") if name.keyed else None
     value_ends = numbers("value_ends", "<u8") if name.kind == "var" else None
     begin, end = spans.get("key_blob", (0, 0))
@@ -421,4 +318,4 @@ def _view_index(name: SegmentName, block: memoryview) -> Index:
         raise ValueError(msg)
     first, last = spans.get("replaces", (0, 0))
     replaces = frozenset(bytes(block[first:last]).decode("ascii").split("\n")) if last else frozenset()
-    return Index(metadata, records, key_ends, block[begin:end], value_ends, replaces)
+    return Index(metadata, records, raw, key_ends, block[begin:end], value_ends, replaces)

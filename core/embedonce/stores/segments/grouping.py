@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.codecs import Envelope
-from embedonce.stores.segments.format import LAYOUT_OF
+from embedonce.stores.segments.names import LAYOUT_OF
 from embedonce.stores.segments.view import IndexKey
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tup
     groups: dict[tuple[str, int], list[tuple[IndexKey, bytes, bytes]]] = {}
     for key, given in pairs.items():
         value = bytes(given)
-        row = Envelope.open(value)
+        # An envelope in base64 would come back as another one.
+        row = None if value.startswith(Envelope.TEXT_MAGIC) else Envelope.open(value)
         kind = ("raw", len(value)) if row is None else (LAYOUT_OF[row.dtype], len(row.payload))
         payload = value if row is None else bytes(row.payload)
         groups.setdefault(kind, []).append((IndexKey.of(key), payload, value))

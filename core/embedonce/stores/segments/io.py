@@ -19,9 +19,11 @@ class SegmentIO(Protocol):
 
     Attributes:
         grace: Seconds for which files that a merge replaced are left, for readers that still plan to read them.
+        has_views: True if `view` answers with files, False if it never does.
     """
 
     grace: float
+    has_views: bool
 
     def __str__(self) -> str:
         """Where this is, without any secret, for messages."""
@@ -57,7 +59,7 @@ class SegmentIO(Protocol):
         """Delete what killed processes left half-written."""
 
     def descriptors(self) -> int:
-        """How many views may be held at once."""
+        """How many views this process may hold at once."""
 
 
 def read_whole(io: SegmentIO, name: str, size: int) -> bytes:

@@ -35,6 +35,7 @@ class LocalIO:
     """
 
     grace = 2.0
+    has_views = True
 
     def __init__(
         self, directory: str | os.PathLike[str], *, fsync: bool = False, file_mode: int = 0o666, dir_mode: int = 0o777
@@ -44,6 +45,8 @@ class LocalIO:
         self._file_mode = file_mode
         self._dir_mode = dir_mode
         self._seen: int | None = None
+        # Sizes of files that will not change any more.
+        self._whole: dict[str, int] = {}
         self._settled = False
 
     def __str__(self) -> str:
@@ -64,11 +67,19 @@ class LocalIO:
         modified = self._modified()
         now = time.time_ns()
         sizes: dict[str, int] = {}
+        whole: dict[str, int] = {}
+        known = self._whole
         with suppress(FileNotFoundError), os.scandir(self.directory) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
+                name = entry.name
+                if name in known:
+                    sizes[name] = whole[name] = known[name]
+                elif name[0] != ".":
                     with suppress(FileNotFoundError):
-                        sizes[entry.name] = entry.stat().st_size
+                        sizes[name] = size = entry.stat().st_size
+                        if _is_whole(name, size):
+                            whole[name] = size
+        self._whole = whole
         if modified is not None:
             young = _WHOLE_SECONDS_NS if modified % 1_000_000_000 == 0 else _SETTLED_NS
             self._settled = now - modified > young
@@ -163,6 +174,12 @@ class LocalIO:
             return 256
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return 256 if limit == resource.RLIM_INFINITY else max(8, min(256, limit // 4))
+
+
+def _is_whole(name: str, size: int) -> bool:
+    """True if a file has the size that its name says: nobody writes to it any more."""
+    parts = name.split("-", 6)
+    return len(parts) == 7 and parts[5] == f"{size:x}"
 
 
 def _write_all(file: object, part: memoryview) -> None:

@@ -26,7 +26,12 @@ def read_ranges(io: SegmentIO, spans: Sequence[tuple[str, int, int]]) -> list[by
     joined: list[tuple[str, int, int, list[int]]] = []
     for i in order:
         file, start, size = spans[i]
-        if joined and joined[-1][0] == file and start - joined[-1][2] <= GAP and start + size - joined[-1][1] <= LARGEST:
+        if (
+            joined
+            and joined[-1][0] == file
+            and start - joined[-1][2] <= GAP
+            and start + size - joined[-1][1] <= LARGEST
+        ):
             last = joined[-1]
             last[3].append(i)
             joined[-1] = (file, last[1], max(last[2], start + size), last[3])

@@ -28,6 +28,7 @@ class FsspecIO:
     """
 
     grace = 600.0
+    has_views = False
 
     def __init__(self, file_system: Callable[[], AbstractFileSystem], path: str) -> None:
         self._file_system = file_system

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.segments.format import SegmentName
+    from embedonce.stores.segments.names import SegmentName
 
 
 def prefixes_of(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -58,24 +58,43 @@ class Snapshot:
         typed = (segment for segment in self.segments if segment.name.dtype is not None)
         return min(typed, key=lambda segment: (segment.name.stamp, segment.file), default=None)
 
+    @property
+    def newest_stamp(self) -> int:
+        """Largest stamp of all rows and tombstones."""
+        return max((segment.name.stamp for segment in self.segments), default=0)
+
+    def run(self, digest: bytes) -> range:
+        """Return the numbers of all entries that share a key's first eight bytes."""
+        # A plain int would be compared as a float.
+        prefix = np.uint64(int.from_bytes(digest[:8], "big"))
+        start = int(self.prefixes.searchsorted(prefix))
+        end = start
+        if start < len(self.prefixes) and self.prefixes[start] == prefix:
+            end = int(self.prefixes.searchsorted(prefix, "right"))
+        return range(start, end)
+
+    def entry(self, at: int) -> tuple[int, int]:
+        """Return segment and record number of an entry."""
+        return int(self.segment_of[at]), int(self.record_of[at])
+
     def extended(self, added: Sequence[Segment], records_of: Callable[[Segment], NDArray[Any]]) -> Snapshot:
         """Return a snapshot with further segments."""
         if not added:
             return self
-        prefixes, segment_of, record_of = [self.prefixes], [self.segment_of], [self.record_of]
-        for number, segment in enumerate(added, len(self.segments)):
-            prefixes.append(prefixes_of(records_of(segment)["key"]))
-            segment_of.append(np.full(segment.name.rows, number, "<u4"))
-            record_of.append(np.arange(segment.name.rows, dtype="<u4"))
-        joined = np.concatenate(prefixes)
-        order = np.argsort(joined, kind="stable")
+        fresh = np.concatenate([prefixes_of(records_of(segment)["key"]) for segment in added])
+        rows = [segment.name.rows for segment in added]
+        first = len(self.segments)
+        order = np.argsort(fresh, kind="stable")
+        fresh = fresh[order]
+        # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
+        at = np.searchsorted(self.prefixes, fresh, "right")
         snapshot = Snapshot(
             (*self.segments, *added),
-            joined[order],
-            np.concatenate(segment_of)[order],
-            np.concatenate(record_of)[order],
+            np.insert(self.prefixes, at, fresh),
+            np.insert(self.segment_of, at, np.repeat(np.arange(first, first + len(added), dtype="<u4"), rows)[order]),
+            np.insert(self.record_of, at, np.concatenate([np.arange(n, dtype="<u4") for n in rows])[order]),
         )
-        snapshot._order_equal_prefixes(records_of)
+        snapshot._order_equal_prefixes(at + np.arange(len(at)), records_of)
         return snapshot
 
     def without(self, files: frozenset[str]) -> Snapshot:
@@ -85,7 +104,7 @@ class Snapshot:
             return self
         renumbered = np.full(len(self.segments), len(self.segments), "<u4")
         renumbered[kept] = np.arange(len(kept), dtype="<u4")
-        segment_of = renumbered[self.segment_of] if len(self.segments) else self.segment_of
+        segment_of = renumbered[self.segment_of]
         stays = segment_of < len(self.segments)
         return Snapshot(
             tuple(self.segments[number] for number in kept),
@@ -94,23 +113,26 @@ class Snapshot:
             self.record_of[stays],
         )
 
-    def _order_equal_prefixes(self, records_of: Callable[[Segment], NDArray[Any]]) -> None:
-        """Order entries that share a prefix; called once, before anybody else sees the snapshot."""
-        equal = self.prefixes[1:] == self.prefixes[:-1]
-        if not equal.any():
+    def _order_equal_prefixes(self, new: NDArray[np.intp], records_of: Callable[[Segment], NDArray[Any]]) -> None:
+        """Order entries that share a prefix with a new one; called once, before anybody else sees the snapshot."""
+        prefixes, last = self.prefixes, len(self.prefixes) - 1
+        shared = (new > 0) & (prefixes[np.maximum(new - 1, 0)] == prefixes[new])
+        shared |= (new < last) & (prefixes[np.minimum(new + 1, last)] == prefixes[new])
+        if not shared.any():
             return
-        run = np.zeros(len(self.prefixes), bool)
-        run[1:] |= equal
-        run[:-1] |= equal
-        where = np.flatnonzero(run)
+        values = np.unique(prefixes[new[shared]])
+        starts = prefixes.searchsorted(values)
+        lengths = prefixes.searchsorted(values, "right") - starts
+        ends = np.cumsum(lengths)
+        where = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         segment_of, record_of = self.segment_of[where], self.record_of[where]
         # One u64 column each: four words of the key, then what decides which entry of a key wins.
         words = np.empty((len(where), 4), "<u8")
         stamp = np.empty(len(where), "<u8")
         crc = np.empty(len(where), "<u8")
-        for number in np.unique(segment_of):
-            of_it = segment_of == number
-            records = records_of(self.segments[number])[record_of[of_it]]
+        by_segment = np.argsort(segment_of, kind="stable")
+        for of_it in np.split(by_segment, np.flatnonzero(np.diff(segment_of[by_segment])) + 1):
+            records = records_of(self.segments[segment_of[of_it[0]]])[record_of[of_it]]
             words[of_it] = records["key"].byteswap()
             stamp[of_it], crc[of_it] = records["stamp"], records["crc"]
         by_name = np.argsort(np.argsort(np.array([segment.file for segment in self.segments])))

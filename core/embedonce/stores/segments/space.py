@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import FormatError, IdentityError, KeyEncoderError
 from embedonce.stores.segments.format import FORMAT
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SPACE_FILE = "space.json"
 _DIRECTORY = re.compile(r"[a-z0-9-]{0,40}-[0-9a-f]{16}", re.ASCII)
 _NO_ENCODER: Mapping[str, str] = {"name": "none", "version": "", "check": ""}
+
+
+class DamagedSpaceError(Exception):
+    """A `space.json` is not what anybody wrote."""
 
 
 def is_space_directory(name: str) -> bool:
@@ -45,9 +49,8 @@ class Space:
     @property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of what identifies the space, in hexadecimal digits."""
-        identity = {"format": FORMAT, "namespace": self.namespace}
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        identity = _canonical({"format": FORMAT, "namespace": self.namespace})
+        return hashlib.sha256(identity.encode()).hexdigest()
 
     @property
     def slug(self) -> str:
@@ -61,47 +64,70 @@ class Space:
 
     def metadata(self) -> dict[str, str]:
         """The strings that tie a segment to this space."""
-        return {"space": self.digest, "slug": self.slug, "key_encoder": self._encoder_json()}
+        return {"space": self.digest, "slug": self.slug, "key_encoder": _canonical(self._encoder())}
 
-    def _encoder_json(self) -> str:
-        record = dict(self.key_encoder) if self.key_encoder is not None else dict(_NO_ENCODER)
-        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    def _encoder(self) -> dict[str, str]:
+        return dict(self.key_encoder) if self.key_encoder is not None else dict(_NO_ENCODER)
 
     def to_bytes(self) -> bytes:
         """Content of `space.json`: equal settings give equal bytes, so overwriting it blindly is harmless."""
-        record = {"format": FORMAT, "key_encoder": json.loads(self._encoder_json()), "namespace": self.namespace}
+        record: dict[str, Any] = {"format": FORMAT, "key_encoder": self._encoder(), "namespace": self.namespace}
+        record["check"] = _check(record)
         return (json.dumps(record, sort_keys=True, indent=1, ensure_ascii=True) + "\n").encode()
 
     def check(self, content: bytes, where: str) -> None:
         """Compare with the `space.json` that was found.
 
         Raises:
-            FormatError: It is not readable, or of another format.
+            DamagedSpaceError: It is torn or changed; segments say by themselves where they belong.
+            FormatError: It is of another format.
             IdentityError: It belongs to another namespace.
             KeyEncoderError: Its keys were made by another encoder.
         """
         try:
             found = json.loads(content)
-            version, namespace, encoder = found["format"], found["namespace"], found["key_encoder"]
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{where}/{SPACE_FILE} is no description of a space ({error}); restore it or use another directory"
-            raise FormatError(msg) from error
-        if version != FORMAT:
+            version, check = found["format"], found.pop("check", None)
+            intact = check == _check(found)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            msg = f"it is no description of a space ({error})"
+            raise DamagedSpaceError(msg) from error
+        if version != FORMAT and isinstance(version, str) and (intact or check is None):
             msg = (
                 f"{where} has format {version!r}, this version of embedonce reads {FORMAT!r}; "
                 "upgrade embedonce, or use another directory"
             )
             raise FormatError(msg)
-        if namespace != self.namespace:
-            msg = f"{where} belongs to namespace {namespace!r}, not to {self.namespace!r}; use another directory"
+        if not intact or not {"namespace", "key_encoder"} <= found.keys():
+            msg = "it does not match its check"
+            raise DamagedSpaceError(msg)
+        if found["namespace"] != self.namespace:
+            msg = (
+                f"{where} belongs to namespace {found['namespace']!r}, not to {self.namespace!r}; use another directory"
+            )
             raise IdentityError(msg)
-        ours = json.loads(self._encoder_json())
-        if encoder != ours:
+        self.check_encoder(found["key_encoder"], where)
+
+    def check_encoder(self, encoder: object, where: str) -> None:
+        """Compare with a key encoder that was recorded with stored data.
+
+        Raises:
+            KeyEncoderError: It is another one.
+        """
+        if encoder != self._encoder():
             msg = (
                 f"{where} was written with key encoder {_encoder_name(encoder)}, this cache uses "
-                f"{_encoder_name(ours)}; use the recorded one, or another namespace= or version="
+                f"{_encoder_name(self._encoder())}; use the recorded one, or another namespace= or version="
             )
             raise KeyEncoderError(msg)
+
+
+def _canonical(record: object) -> str:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _check(record: object) -> str:
+    """What tells a torn or changed `space.json` from that of somebody else: 16 hexadecimal digits."""
+    return hashlib.sha256(_canonical(record).encode()).hexdigest()[:16]
 
 
 def _encoder_name(record: object) -> str:

@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import logging
+import os
 import time
+import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedonce.codecs import Envelope
 from embedonce.errors import EmbedOnceError, StoreError
-from embedonce.locks import ForkLock
 from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
-from embedonce.stores.segments.files import SegmentFiles
-from embedonce.stores.segments.format import LAYOUT_OF, DamagedSegmentError, Rows, SegmentName, build
+from embedonce.stores.segments.catalog import ATTEMPTS, Catalog, StoreCounts
+from embedonce.stores.segments.format import DamagedSegmentError, Rows, build
 from embedonce.stores.segments.grouping import by_kind, flushes
-from embedonce.stores.segments.io import read_whole
 from embedonce.stores.segments.merging import Merger
+from embedonce.stores.segments.names import LAYOUT_OF
 from embedonce.stores.segments.reading import Reader
 from embedonce.stores.segments.snapshot import Segment
-from embedonce.stores.segments.space import SPACE_FILE, Space
-from embedonce.stores.segments.view import IndexKey, View
+from embedonce.stores.segments.view import IndexKey
 from embedonce.vectors import Gathered
 from embedonce.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
 
     from numpy.typing import NDArray
 
     from embedonce.codecs import Row
     from embedonce.stores.locations import Location
     from embedonce.stores.segments.grouping import Values
+    from embedonce.stores.segments.space import Space
 
-logger = logging.getLogger("embedonce")
+    T = TypeVar("T")
 
 _KEPT_BYTES = 16 << 10
 """Own segments up to this size are kept in memory instead of being read back."""
-_ATTEMPTS = 4
-_HIT_REFRESH = 1.0
-_FUTURE_US = 3_600_000_000
-
-
-@dataclass(slots=True)
-class StoreCounts:
-    """What a store met since the object was made."""
-
-    damaged_rows: int = 0
-    damaged_segments: int = 0
-    bytes_written: int = 0
 
 
 class SegmentStore(AsyncTwins):
@@ -83,29 +70,28 @@ class SegmentStore(AsyncTwins):
 
     def _start(self) -> None:
         self.counts = StoreCounts()
-        self._io = self.location.open(self.space.directory)
-        self._files = SegmentFiles(self._io)
-        self._reader = Reader(self._io, self._files, self)
-        self._merger = Merger(self._io, self._files)
-        self._lock = ForkLock()
-        self._merging = ForkLock()
-        self._clear()
-        self._stamp = 0
-        self._space_seen = False
-        self._warned: set[str] = set()
+        self._io = self.location.open(self.space.directory, create=not self.read_only)
+        self._catalog = Catalog(self._io, self.space, self.counts)
+        self._reader = Reader(self._io, self._catalog.files, self._catalog)
+        self._forget_waiting()
+        _ALL.add(self)
         with self._mapped("open"):
-            self._refresh(force=True)
+            self._catalog.refresh(force=True)
             if not self.read_only:
                 self._adopt()
+            elif not self._catalog.space_seen:
+                self._catalog.warn(
+                    "empty", f"{self._io} does not exist; it was opened read-only, so all keys are misses"
+                )
 
-    def _clear(self) -> None:
-        self._show(View())
-        self._stale = True
-        self._listed: dict[str, int] = {}
-        self._damaged: dict[str, int] = {}
-        self._hidden: frozenset[str] = frozenset()
-        self._listed_stamp = 0
-        self._refreshed = float("-inf")
+    def _forget_waiting(self) -> None:
+        self._merger = Merger(self._io, self._catalog.files)
+        self._is_merging = False
+
+    def _after_fork(self) -> None:
+        """Start anew in a child: a thread of the parent may have been in the middle of anything."""
+        self._catalog.clear()
+        self._forget_waiting()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.location)!r}, namespace={self.space.namespace!r})"
@@ -145,7 +131,7 @@ class SegmentStore(AsyncTwins):
         if not pairs:
             return
         with self._mapped("write"):
-            stamp = self._next_stamp()
+            stamp = self._catalog.next_stamp()
             for layout, keys, values in by_kind(pairs):
                 texts = [key.text for key in keys]
                 self._write(layout, b"".join(key.digest for key in keys), texts, stamp, values)
@@ -162,11 +148,15 @@ class SegmentStore(AsyncTwins):
         if not wanted:
             return
         with self._mapped("write"):
-            self._refresh(force=True)
-            there = [key for key in wanted if next(self._reader.walk(self._view, key), None) is not None]
+            self._catalog.refresh(force=True)
+            there = self._retried(lambda: [key for key in wanted if self._is_there(key)])
             if there:
                 texts = [key.text for key in there]
-                self._write("del", b"".join(key.digest for key in there), texts, self._next_stamp(), None)
+                self._write("del", b"".join(key.digest for key in there), texts, self._catalog.next_stamp(), None)
+                self._merge()
+
+    def _is_there(self, key: IndexKey) -> bool:
+        return next(self._reader.walk(self._catalog.view, key), None) is not None
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
         """Yield the keys that start with the prefix, in the order in which their rows were written.
@@ -175,8 +165,8 @@ class SegmentStore(AsyncTwins):
             StoreError: The store cannot be read.
         """
         with self._mapped("list"):
-            self._refresh(force=True)
-            keys = self._reader.keys(self._fold())
+            self._catalog.refresh(force=True)
+            keys = self._retried(lambda: self._reader.keys(self._catalog.folded(), self._catalog.opened))
         for key in keys:
             if key.startswith(prefix or ""):
                 yield key
@@ -211,17 +201,18 @@ class SegmentStore(AsyncTwins):
         """
         if not len(digests):
             return
+        catalog = self._catalog
         with self._mapped("read"):
-            self._refresh_if_due()
-            for attempt in range(_ATTEMPTS):
+            catalog.refresh_if_due()
+            for attempt in range(ATTEMPTS):
                 if into.dimensions is None:
-                    into.dimensions = self.dimensions
+                    into.dimensions = catalog.dimensions
                 try:
-                    self._reader.gather(self._view, digests, into)
+                    self._reader.gather(catalog.view, digests, into)
                 except FileNotFoundError:
-                    self._refresh(force=True)
+                    catalog.refresh(force=True)
                     continue
-                if attempt or into.found.all() or not self._refresh():
+                if attempt or into.found.all() or not catalog.refresh():
                     break
 
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
@@ -232,154 +223,61 @@ class SegmentStore(AsyncTwins):
         """
         if len(digests):
             with self._mapped("write"):
-                self._write(LAYOUT_OF[matrix.dtype], b"".join(digests), None, self._next_stamp(), matrix)
+                self._write(LAYOUT_OF[matrix.dtype], b"".join(digests), None, self._catalog.next_stamp(), matrix)
                 self._merge()
 
     @property
     def dimensions(self) -> int | None:
         """Length of the vectors of this namespace: that of the first ones written, None if there is none yet."""
-        return self._dimensions
+        return self._catalog.dimensions
 
-    def _show(self, view: View) -> View:
-        """Let lookups see a view from now on."""
-        oldest = view.snapshot.oldest_typed
-        self._dimensions = oldest.name.dimensions if oldest is not None else None
-        self._view = view
-        return view
-
-    # Refreshing
+    def close(self) -> None:
+        """Let go of open files; they are opened again when they are needed again."""
+        self._catalog.files.close()
 
     def _read(self, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
         """Return rows by key, after a refresh if some are not there."""
-        self._refresh_if_due()
+        catalog = self._catalog
+        catalog.refresh_if_due()
         rows: list[Row | bytes | None] = [None] * len(keys)
         todo = list(range(len(keys)))
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
-                answers = self._reader.read(self._view, [keys[i] for i in todo])
+                answers = self._reader.read(catalog.view, [keys[i] for i in todo])
             except FileNotFoundError:
-                self._refresh(force=True)
+                catalog.refresh(force=True)
                 continue
             for i, row in zip(todo, answers, strict=True):
                 rows[i] = row
             todo = [i for i in todo if rows[i] is None]
-            if attempt or not todo or not self._refresh():
+            if attempt or not todo or not catalog.refresh():
                 break
         return rows
 
-    def _refresh_if_due(self) -> None:
-        """Look now and then, even for a batch of hits, for what others wrote or deleted."""
-        if time.monotonic() - self._refreshed > _HIT_REFRESH:
-            self._refresh()
-
-    def _refresh(self, *, force: bool = False) -> bool:
-        """Take in segments that appeared and let go of those that are gone; True if anything changed."""
-        self._refreshed = time.monotonic()
-        if not force and not self._stale and not self._io.changed():
-            return False
-        with self._lock:
-            for _ in range(_ATTEMPTS):
-                listed = self._io.listing()
-                self._check_space_file(listed)
-                try:
-                    return self._take(listed)
-                except FileNotFoundError:
-                    continue
-        msg = "segments keep disappearing between listing and reading"
-        raise StoreError(msg)
-
-    def _check_space_file(self, listed: dict[str, int]) -> None:
-        if SPACE_FILE not in listed:
-            if self._space_seen:
-                msg = f"{self._io}/{SPACE_FILE} has disappeared: the directory was deleted or is no longer mounted"
-                raise StoreError(msg)
-        elif not self._space_seen:
-            self.space.check(read_whole(self._io, SPACE_FILE, listed[SPACE_FILE]), str(self._io))
-            self._space_seen = True
-
-    def _take(self, listed: dict[str, int]) -> bool:
-        """Make the view that of a listing."""
-        view = self._view
-        known = {segment.file for segment in view.segments} | self._hidden
-        gone = known - listed.keys()
-        appeared = [
-            Segment(name, file)
-            for file, size in listed.items()
-            if file not in known and self._damaged.get(file) != size and (name := SegmentName.parse(file)) is not None
-        ]
-        self._listed = listed
-        self._stale = False
-        if not appeared and not gone:
-            return False
-        good = [segment for segment in appeared if self._is_good(segment, listed[segment.file])]
-        replaced = self._hidden.union(*(self._files.open(segment).index.replaces for segment in good))
-        leave = frozenset(gone) | replaced
-        added = [segment for segment in (*view.newest, *good) if segment.file not in leave]
-        self._show(View(view.snapshot.without(leave).extended(added, self._records)))
-        self._hidden = replaced & listed.keys()
-        self._files.forget(*gone)
-        for segment in good:
-            self._see_stamp(segment.name.stamp)
-        return True
-
-    def _is_good(self, segment: Segment, size: int) -> bool:
-        try:
-            if size != segment.name.size:
-                msg = f"{size} bytes instead of {segment.name.size}"
-                raise DamagedSegmentError(msg)
-            metadata = self._files.open(segment).index.metadata
-        except DamagedSegmentError as error:
-            self._damaged[segment.file] = size
-            self._say_damaged(segment, str(error))
-            return False
-        ours = self.space.metadata()
-        if metadata.get("space") != ours["space"]:
-            self._damaged[segment.file] = size
-            self._say_damaged(segment, "it belongs to another namespace")
-            return False
-        if metadata.get("key_encoder") != ours["key_encoder"]:
-            encoder = json.loads(metadata["key_encoder"])
-            self.space.check(
-                json.dumps({**json.loads(self.space.to_bytes()), "key_encoder": encoder}).encode(), str(self._io)
-            )
-        return True
-
-    def _see_stamp(self, stamp: int) -> None:
-        self._stamp = max(self._stamp, stamp)
-        self._listed_stamp = max(self._listed_stamp, stamp)
-        if stamp - time.time_ns() // 1000 > _FUTURE_US:
-            self._warn("clock", f"{self._io}: a segment is stamped more than an hour ahead of this machine's clock")
-
-    def _records(self, segment: Segment) -> NDArray[Any]:
-        return self._files.open(segment).index.records
-
-    def _fold(self) -> View:
-        """Take the overlay into the snapshot."""
-        with self._lock:
-            view = self._view
-            if view.newest:
-                view = self._show(View(view.snapshot.extended(view.newest, self._records)))
-            return view
+    def _retried(self, look: Callable[[], T]) -> T:
+        """Look at segments; once more if some have just been merged away."""
+        for _ in range(ATTEMPTS):
+            try:
+                return look()
+            except FileNotFoundError:
+                self._catalog.refresh(force=True)
+        return look()
 
     # Writing
-
-    def _next_stamp(self) -> int:
-        with self._lock:
-            self._stamp = max(time.time_ns() // 1000, self._stamp + 1)
-            return self._stamp
 
     def _write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
         """Publish rows of one kind, in several segments if they are many."""
         if self.read_only:
             msg = f"{self._io} was opened read-only"
             raise StoreError(msg)
-        self._ensure_space()
+        self._catalog.ensure_space()
         count = len(digests) // 32
         for start, end in flushes(values, count):
+            some = texts[start:end] if texts is not None else None
             rows = Rows(
                 layout,
                 digests[32 * start : 32 * end],
-                texts[start:end] if texts is not None else None,
+                some,
                 np.full(end - start, stamp, "<u8"),
                 None if values is None else values[start:end],
             )
@@ -388,81 +286,40 @@ class SegmentStore(AsyncTwins):
             self._io.put(segment.file, parts)
             self.counts.bytes_written += name.size
             if name.size <= _KEPT_BYTES:
-                self._files.keep_written(segment, b"".join(parts))
-            with self._lock:
-                self._add(segment, bytes(parts[1]), stamp)
-                self._merger.written(segment)
-
-    def _ensure_space(self) -> None:
-        with self._lock:
-            if self._space_seen:
-                return
-            self._io.create()
-            listed = self._io.listing()
-            self._check_space_file(listed)
-            if SPACE_FILE not in listed:
-                self._io.put(SPACE_FILE, [self.space.to_bytes()])
-                self._space_seen = True
+                self._catalog.files.keep_written(segment, b"".join(parts))
+            self._catalog.add(segment, bytes(parts[1]), some)
+            self._merger.written(segment)
 
     def _metadata(self) -> dict[str, str]:
         written = time.time_ns() // 1000
         return {**self.space.metadata(), "written_us": str(written), "writer": f"embedonce {__version__}"}
 
-    def _add(self, segment: Segment, records: bytes, stamp: int) -> None:
-        """Make an own segment visible to lookups of this process."""
-        view = self._view
-        fits = len(view.overlay) + segment.name.rows <= max(4096, len(view.snapshot.prefixes) // 16)
-        # The overlay always wins, so what is older than a row that somebody else wrote must not get in.
-        if fits and stamp > self._listed_stamp and not segment.is_tombstone:
-            view.overlaid(segment, records, stamp)
-        else:
-            self._show(View(view.snapshot.extended([*view.newest, segment], self._records)))
-        if self._dimensions is None and segment.name.dtype is not None:
-            self._dimensions = segment.name.dimensions
-
     def _adopt(self) -> None:
-        if self._space_seen:
+        """Go on where processes that ended in the middle have left off."""
+        if self._catalog.space_seen:
             self._io.tidy()
-            self._merger.adopt(self._view.segments, self._hidden)
+            try:
+                self._merger.adopt(self._catalog.view.segments, self._catalog.hidden)
+            except (OSError, DamagedSegmentError):
+                # Somebody else is tidying up just now.
+                return
             self._merge()
 
     def _merge(self) -> None:
         """Merge small segments into larger ones when there are many; a failure costs nothing but tidiness."""
         if not self._merger.is_due:
             return
-        with self._merging:
-            try:
-                acted = self._merger.run(self._listed, self._metadata)
-            except (OSError, DamagedSegmentError) as error:
-                self._warn("merge", f"{self._io}: merging small segments failed: {error}")
+        with self._catalog.lock:
+            if self._is_merging:
                 return
-        if acted:
-            self._refresh(force=True)
-
-    # Faults
-
-    def damaged_segment(self, segment: Segment, what: str) -> None:
-        """See `DamageReport`: forget all and read the listing anew, without the damaged segment."""
-        with self._lock:
-            damaged = {**self._damaged, segment.file: self._listed.get(segment.file, segment.name.size)}
-            self._say_damaged(segment, what)
-            self._files.forget(segment.file)
-            self._clear()
-            self._damaged = damaged
-
-    def damaged_rows(self, segment: Segment, count: int) -> None:
-        """See `DamageReport`."""
-        self.counts.damaged_rows += count
-        self._warn(segment.file, f"{self._io}/{segment.file} holds damaged rows; they count as misses")
-
-    def _say_damaged(self, segment: Segment, what: str) -> None:
-        self.counts.damaged_segments += 1
-        self._warn(segment.file, f"{self._io}/{segment.file} is damaged and left out: {what}; its rows are misses")
-
-    def _warn(self, subject: str, message: str) -> None:
-        if subject not in self._warned:
-            self._warned.add(subject)
-            logger.warning(message)
+            self._is_merging = True
+        try:
+            if self._merger.run(self._catalog.listed, self._metadata):
+                self._catalog.refresh(force=True)
+        except OSError as error:
+            self._catalog.warn("merge", f"{self._io}: merging small segments failed: {error}")
+        finally:
+            self._is_merging = False
 
     @contextmanager
     def _mapped(self, action: str) -> Iterator[None]:
@@ -474,3 +331,15 @@ class SegmentStore(AsyncTwins):
         except Exception as error:
             msg = f"cannot {action} the store at {self._io}: {error}"
             raise StoreError(msg) from error
+
+
+_ALL: weakref.WeakSet[SegmentStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_ALL):
+        store._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

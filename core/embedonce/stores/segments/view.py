@@ -9,10 +9,11 @@ import numpy as np
 
 from embedonce.keys import is_digest_key
 from embedonce.stores.segments.format import key_digest
+from embedonce.stores.segments.names import RECORD
 from embedonce.stores.segments.snapshot import Segment, Snapshot, prefixes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -44,8 +45,8 @@ class View:
         snapshot: The merged index.
         newest: Segments of the overlay, numbered on from those of the snapshot. Only ever appended to, and always
             before an overlay entry names them, so that readers need no lock.
-        overlay: Segment number, record number and stamp by the 32 bytes of a key. Every entry is newer than what
-            the snapshot holds under that key.
+        overlay: Segment number, record number and stamp by `_name` of a key. Every entry is newer than what the
+            snapshot holds under that key.
     """
 
     snapshot: Snapshot = field(default_factory=Snapshot)
@@ -62,27 +63,47 @@ class View:
         known = len(self.snapshot.segments)
         return self.snapshot.segments[number] if number < known else self.newest[number - known]
 
-    def overlaid(self, segment: Segment, records: bytes, stamp: int) -> None:
+    def overlaid(self, segment: Segment, records: bytes, texts: Sequence[bytes] | None, stamp: int) -> None:
         """Add a segment to the overlay.
 
         Args:
             segment: Its typed or opaque rows, all of one stamp.
             records: The index records as they stand in the file.
+            texts: The key of each row, b"" where it is a digest key; None if all are.
             stamp: The stamp.
         """
         number = len(self.snapshot.segments) + len(self.newest)
         self.newest.append(segment)
-        size = len(records) // segment.name.rows
+        size = RECORD.itemsize
         for record in range(segment.name.rows):
-            digest = records[size * record : size * record + 32]
-            older = self.overlay.get(digest)
+            at = size * record
+            text = texts[int.from_bytes(records[at + 40 : at + 44], "little")] if texts is not None else b""
+            name = _name(records[at : at + 32], text)
+            older = self.overlay.get(name)
             if older is None or older[2] <= stamp:
-                self.overlay[digest] = (number, record, stamp)
+                self.overlay[name] = (number, record, stamp)
+
+    def newest_entry(self, key: IndexKey) -> tuple[int, int] | None:
+        """Return segment and record number of a key in the overlay."""
+        entry = self.overlay.get(_name(key.digest, key.text))
+        return entry[:2] if entry is not None else None
+
+    def first_candidate(self, digest: bytes) -> tuple[Segment, int] | None:
+        """Return where a digest key would be: the segment and record number of its first entry."""
+        entry = self.overlay.get(digest)
+        if entry is not None:
+            return self.segment(entry[0]), entry[1]
+        snapshot = self.snapshot
+        prefix = np.uint64(int.from_bytes(digest[:8], "big"))
+        at = snapshot.prefixes.searchsorted(prefix)
+        if at == len(snapshot.prefixes) or snapshot.prefixes[at] != prefix:
+            return None
+        return snapshot.segments[snapshot.segment_of[at]], int(snapshot.record_of[at])
 
     def first_candidates(
         self, digests: Sequence[bytes], keys: NDArray[np.uint64], todo: NDArray[np.intp]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Return where each key would be: its first entry's segment and record number, segment -1 for nowhere.
+        """Return where digest keys would be: each one's first entry's segment and record number, -1 for nowhere.
 
         Args:
             digests: 32 bytes per key.
@@ -108,13 +129,7 @@ class View:
                     segment_of[i], record_of[i], _ = entry
         return segment_of, record_of
 
-    def entries(self, digest: bytes) -> Iterator[tuple[int, int]]:
-        """Yield segment and record number of all entries that share a key's first eight bytes, newest first."""
-        newest = self.overlay.get(digest)
-        if newest is not None:
-            yield newest[0], newest[1]
-        snapshot = self.snapshot
-        prefix = np.frombuffer(digest, ">u8", 1).astype("<u8")[0]
-        start, end = (int(np.searchsorted(snapshot.prefixes, prefix, side)) for side in ("left", "right"))
-        for at in range(start, end):
-            yield int(snapshot.segment_of[at]), int(snapshot.record_of[at])
+
+def _name(digest: bytes, text: bytes) -> bytes:
+    """Return a key's name in the overlay: the hash of a text must not be taken for the digest key of that value."""
+    return digest + b"t" if text else digest
