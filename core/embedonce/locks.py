@@ -20,6 +20,10 @@ class ForkLock:
         self._lock = threading.RLock()
         _ALL.add(self)
 
+    def __reduce__(self) -> tuple[type[ForkLock], tuple[()]]:
+        # A copy guards a copy: it is another lock, and free.
+        return ForkLock, ()
+
     def __enter__(self) -> None:
         self._lock.acquire()
 

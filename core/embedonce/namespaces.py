@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from embedonce.codecs import Envelope, Row, origin_of
-from embedonce.errors import EmbedOnceError, KeyEncoderError, StoreError
+from embedonce.errors import KeyEncoderError, StoreError
 from embedonce.keys import canonical, checked_key, sha256
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
@@ -367,8 +367,8 @@ class ByteStoreNamespace:
             if isinstance(key, str)
         ]
 
-    def _fault(self, action: str, error: Exception) -> EmbedOnceError:
-        if isinstance(error, EmbedOnceError):
+    def _fault(self, action: str, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
             return error
         return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
 

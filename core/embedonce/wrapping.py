@@ -47,8 +47,9 @@ class WrapOptions:
             identity = replace(identity, symmetric=self.symmetric)
         if self.version is None:
             return identity
-        # None and "" leave an identity as it is, any other version must count.
-        return identity.with_parameters({"version": str(self.version)})
+        # A class that declares a version of its own keeps it beside the user's.
+        name = "wrap_version" if "version" in dict(identity.parameters) else "version"
+        return identity.with_parameters({name: str(self.version)})
 
 
 class Wrapper(ABC):

@@ -280,3 +280,18 @@ def test_errors_of_the_embedder_are_its_own(store, way):
             ask(way, cache, ["a"], embed)
         assert caught.value is error
         assert cache.stats().read_errors == cache.stats().write_errors == 0
+
+
+def test_an_error_of_ours_raised_by_a_users_store_is_a_fault_of_that_store():
+    """Whatever a store raises, texts are embedded and vectors returned."""
+
+    class Odd(MemoryStore):
+        def mget(self, keys):
+            raise IdentityError("odd")
+
+        def mset(self, key_value_pairs):
+            raise IdentityError("odd")
+
+    cache = EmbeddingCache(Odd())
+    assert cache.embed(["a"], lambda _: [[1.0]], namespace="n").tolist() == [[1.0]]
+    assert (cache.stats().read_errors, cache.stats().write_errors) == (1, 1)

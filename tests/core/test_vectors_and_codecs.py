@@ -368,3 +368,12 @@ def test_text_safe_values_are_ascii_and_come_back():
     assert all(value.isascii() for value in store.mget(list(store.yield_keys())))
     assert bits(EmbeddingCache(store).embed(words(3), model, namespace="n")) == bits(model.rows(words(3)))
     assert len(model.calls) == 1
+
+
+def test_a_large_integer_among_fractions_is_refused_rather_than_rounded():
+    """Numpy would round it silently, and the cache would give back another number than the embedder."""
+    cache = EmbeddingCache(MemoryStore())
+    with pytest.raises(EmbedderContractError, match="does not fit into float64"):
+        cache.embed(["a"], lambda _: [[2**53 + 1, 0.5]], namespace="n")
+    fine = [[2**53, 0.5, 1e300, -(2**60)]]
+    assert cache.embed(["a"], lambda _: fine, namespace="m").tolist() == fine

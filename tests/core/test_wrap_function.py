@@ -322,3 +322,17 @@ def test_rows_are_ready_for_search(place):
         assert rows.flags.c_contiguous
         assert rows.flags.writeable
         assert rows.dtype == np.float32
+
+
+def test_a_version_of_the_users_is_told_apart_from_one_that_the_class_declares():
+    """Neither replaces the other."""
+
+    def embed(texts):
+        return [[1.0] for _ in texts]
+
+    def namespace(declared, **options):
+        embed.embedonce_identity = Identity.of("acme", "m", version=declared)
+        return wrap(embed, MemoryStore(), **options).namespace
+
+    names = [namespace("1"), namespace("2"), namespace("1", version="3"), namespace("2", version="3")]
+    assert len(set(names)) == 4

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
 
 from embedonce.cache import EmbeddingCache
 from embedonce.callers import warn_user
-from embedonce.errors import IdentityError
+from embedonce.errors import CacheMissError, IdentityError
 from embedonce.plan import checked_texts
-from embedonce.stores.segments.store import SegmentStore
 from embedonce.wrapping import WrapOptions, Wrapper
 from langchain_embedonce.identities import OPERATIONAL, Description, fingerprint, sub_batch
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
 from langchain_embedonce.naming import Naming, called_with
 from langchain_embedonce.parts import Part, as_lists, as_lists_in_thread, in_order, is_longer
+from langchain_embedonce.places import cache_at, check_file_names, check_list_store, is_byte_store, is_same_place
 from langchain_embedonce.stores import TextVectorStore
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from embedonce.identity import Identity
     from embedonce.keys import Role
-    from embedonce.stores.base import ByteStore
 
 logger = logging.getLogger("embedonce")
 
@@ -64,20 +62,17 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         batch_size: int | None = None,
         query_embedding_store: BaseStore[str, list[float]] | None = None,
     ) -> None:
-        for store in (document_embedding_store, query_embedding_store):
-            if isinstance(store, str | os.PathLike) or (store is not None and not hasattr(store, "mget")):
-                msg = (
-                    f"a store of embeddings must be a BaseStore[str, list[float]], got {type(store).__name__}; for "
-                    " a path, a URL or a ByteStore call CacheBackedEmbeddings.from_bytes_store or embedonce.wrap"
-                )
-                raise TypeError(msg)
-        shared = query_embedding_store is document_embedding_store
+        check_list_store(document_embedding_store)
+        shared = is_same_place(query_embedding_store, document_embedding_store)
         documents = EmbeddingCache(ListStores(document_embedding_store, shared=shared))
         queries = None
         if query_embedding_store is not None:
-            queries = documents if shared else EmbeddingCache(ListStores(query_embedding_store, shared=False))
-        options = WrapOptions(batch_size=batch_size)
-        self._set_up(underlying_embeddings, documents, queries, Naming("lists", options))
+            check_list_store(query_embedding_store)
+            queries = documents
+            if query_embedding_store is not document_embedding_store:
+                queries = EmbeddingCache(ListStores(query_embedding_store, shared=shared))
+        naming = Naming("lists", WrapOptions(batch_size=batch_size)).owned_by(underlying_embeddings)
+        self._set_up(underlying_embeddings, documents, queries, naming)
 
     @classmethod
     def from_bytes_store(
@@ -96,7 +91,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             underlying_embeddings: The embeddings inside it.
             document_embedding_cache: A LangChain `ByteStore` (its keys are those of LangChain, and existing JSON
                 values are read), or a path, a URL, an (fs, path) pair or an `EmbeddingCache`.
-            namespace: Put before the keys of a byte store; the whole identity of the model on a path.
+            namespace: Put before the keys of a byte store. Both there and on a path it keeps one cache apart from
+                another, and it names the model only where the embedder itself does not.
             batch_size: Texts that are embedded between two writes, None for all at once.
             query_embedding_cache: True to cache queries in the same place, or another store for them.
             key_encoder: Name of a key encoder or a callable. On a path the default is SHA-256.
@@ -105,28 +101,31 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             IdentityError: There is no namespace, and the embedder cannot be identified.
             KeyEncoderError: The key encoder is unknown, or no encoder at all.
             StoreError: The store cannot be opened.
-            ValueError: The batch size is no positive number, or a namespace is given beside a callable.
+            ValueError: The batch size is no positive number, or a byte store gets a namespace beside a callable or
+                one that it cannot hold.
         """
         options = WrapOptions(namespace or None, batch_size=batch_size)
-        if not _is_byte_store(document_embedding_cache):
+        if not is_byte_store(document_embedding_cache):
             return cls._on_paths(
                 underlying_embeddings, document_embedding_cache, query_embedding_cache, options, key_encoder
             )
         key = LangChainKey.of(key_encoder, namespace)
+        check_file_names(document_embedding_cache, key)
+        naming = Naming("langchain-keys", options, is_vouched_for=not isinstance(key_encoder, str))
+        naming = naming.owned_by(underlying_embeddings)
         if key_encoder == "sha1":
             _warn_about_sha1()
-        documents = EmbeddingCache(_with_langchain_keys(document_embedding_cache, key, only_queries=False))
+        documents = EmbeddingCache(LangChainByteStores(document_embedding_cache, key, naming.owner))
         queries = None
-        if query_embedding_cache is True or _same_place(query_embedding_cache, document_embedding_cache):
+        if query_embedding_cache is True or is_same_place(query_embedding_cache, document_embedding_cache):
             queries = documents
-        elif _is_byte_store(query_embedding_cache):
-            queries = EmbeddingCache(_with_langchain_keys(query_embedding_cache, key, only_queries=True))
+        elif is_byte_store(query_embedding_cache):
+            check_file_names(query_embedding_cache, key)
+            queries = EmbeddingCache(LangChainByteStores(query_embedding_cache, key, naming.owner, only_queries=True))
         elif query_embedding_cache is not False and query_embedding_cache is not None:
-            queries = _cache_at(query_embedding_cache, key_encoder)
+            queries = cache_at(query_embedding_cache, key_encoder)
         self = cls.__new__(cls)
-        naming = Naming("langchain-keys", options, is_vouched_for=not isinstance(key_encoder, str))
         self._set_up(underlying_embeddings, documents, queries, naming)
-        self._describe()
         return self
 
     @classmethod
@@ -138,13 +137,16 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         options: WrapOptions,
         key_encoder: Any,
     ) -> CacheBackedEmbeddings:
-        cache = _cache_at(documents, key_encoder)
+        if isinstance(documents, EmbeddingCache) and key_encoder != "sha1":
+            msg = "key_encoder: give it to the EmbeddingCache itself, not to from_bytes_store"
+            raise ValueError(msg)
+        cache = cache_at(documents, key_encoder)
         query_cache = None
         if queries is True:
             query_cache = cache
         elif queries is not False and queries is not None:
-            query_cache = _cache_at(queries, key_encoder)
-        return cls._wrapping(underlying_embeddings, cache, query_cache, options)
+            query_cache = cache_at(queries, key_encoder)
+        return cls._wrapping(underlying_embeddings, cache, query_cache, Naming("paths", options))
 
     @classmethod
     def from_cache(
@@ -156,7 +158,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             IdentityError: No namespace is given, and the embedder cannot be identified.
             StoreError: The store cannot be opened.
         """
-        return cls._wrapping(underlying_embeddings, cache, cache, options or WrapOptions())
+        return cls._wrapping(underlying_embeddings, cache, cache, Naming("embedonce", options or WrapOptions()))
 
     @classmethod
     def _wrapping(
@@ -164,13 +166,15 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         underlying_embeddings: Embeddings,
         cache: EmbeddingCache,
         query_cache: EmbeddingCache | None,
-        options: WrapOptions,
+        naming: Naming,
     ) -> CacheBackedEmbeddings:
         self = cls.__new__(cls)
-        self._set_up(underlying_embeddings, cache, query_cache, Naming("embedonce", options))
+        self._set_up(underlying_embeddings, cache, query_cache, naming)
         identity = self._describe().identity
         if identity is not None:
             cache.open(identity)
+            if query_cache is not None:
+                query_cache.open(identity)
         return self
 
     def _set_up(
@@ -185,11 +189,12 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self._naming = naming
         self._described: tuple[object, Description] | None = None
         self._has_said_past = False
+        self._has_said_changed = False
 
     @property
-    def embedonce_identity(self) -> Identity:
-        """The identity that this embedder declares to whatever wraps it."""
-        return self.identity
+    def embedonce_identity(self) -> Identity | None:
+        """The identity that this embedder declares to whatever wraps it; None if nobody can tell."""
+        return self._naming.declared(self.underlying_embeddings)
 
     def __getattr__(self, name: str) -> Any:
         # Only asked for what is not here. Copying and unpickling ask before anything is here at all.
@@ -244,7 +249,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         if before is not None and before[0] == state:
             return before[1]
         description = self._naming.describe(self.underlying_embeddings)
-        if before is not None and description.identity != before[1].identity:
+        if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
+            self._has_said_changed = True
             logger.warning(
                 "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
                 type(self.underlying_embeddings).__name__,
@@ -261,10 +267,14 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         if cache is None:
             return None
         description = self._describe()
-        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL and value is not None}
+        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL}
         identity = None if description.identity is None else called_with(description.identity, changing)
         if identity is None:
-            self._say_past(description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}")
+            why = description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}"
+            if cache.mode == "replay":
+                msg = f"a call of {type(self.underlying_embeddings).__name__} cannot be replayed because {why}"
+                raise CacheMissError(msg)
+            self._say_past(why)
             return None
         asked = checked_texts(texts)
         if description.effective_text is not None:
@@ -347,35 +357,6 @@ def _async_method(embedder: object, name: str) -> Callable[..., Awaitable[Any]]:
     if method is not None:
         return cast("Callable[..., Awaitable[Any]]", method)
     return functools.partial(asyncio.to_thread, getattr(embedder, name))
-
-
-def _is_byte_store(store: object) -> bool:
-    return all(hasattr(store, verb) for verb in ("mget", "mset"))
-
-
-def _with_langchain_keys(store: ByteStore, key: LangChainKey, *, only_queries: bool) -> LangChainByteStores:
-    # It decodes what it keeps as UTF-8.
-    text_safe = type(store).__name__ == "UpstashRedisByteStore"
-    return LangChainByteStores(store, key, only_queries=only_queries, text_safe=text_safe)
-
-
-def _same_place(one: object, other: object) -> bool:
-    """True if two stores keep their values in one place, as far as can be seen from here."""
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, SegmentStore) and isinstance(other, SegmentStore):
-        return one.location == other.location and one.space == other.space
-    root = getattr(one, "root_path", None)
-    return root is not None and os.path.realpath(root) == os.path.realpath(getattr(other, "root_path", ""))
-
-
-def _cache_at(place: object, key_encoder: Any) -> EmbeddingCache:
-    if isinstance(place, EmbeddingCache):
-        return place
-    # SHA-1 is the default only for the sake of caches that LangChain has written, and here there are none.
-    return EmbeddingCache(place, key_encoder="sha256" if key_encoder == "sha1" else key_encoder)
 
 
 def _warn_about_sha1() -> None:

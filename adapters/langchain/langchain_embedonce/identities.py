@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity
-from embedonce.settings import OPERATIONAL, UnclearSettingError, is_skipped, local_files, plain
+from embedonce.settings import OPERATIONAL, UnclearSettingError, local_files
+from langchain_embedonce.fields import Same, bare, fields_of, frozen, frozen_fields, settled
 from langchain_embedonce.providers import ROWS, Description, Row
 
 if TYPE_CHECKING:
@@ -52,10 +51,8 @@ _WRAPPERS = {
     ("langchain_classic", "CacheBackedEmbeddings"): "underlying_embeddings",
     ("langchain", "CacheBackedEmbeddings"): "underlying_embeddings",
 }
-# Classes of these packages say nothing about an embedder that inherits from them.
-_BASES = frozenset({"builtins", "abc", "typing", "typing_extensions", "pydantic", "langchain_core"})
-# Live objects of these packages never change vectors: locks, loggers, pools.
-_HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
+# Names of parameters that are added to what the fields say.
+_PARAMETERS = frozenset({"averaged_beyond", "call", "class", "namespace", "version"})
 _MISSING = object()
 _NOTHING: Mapping[str, Any] = {}
 
@@ -112,18 +109,18 @@ def fingerprint(embedder: object) -> object:
     """
     declared = _declared(embedder)
     if declared is not _MISSING:
-        return (_DECLARED, declared if isinstance(declared, Identity) else _Same(declared))
+        return (_DECLARED, declared if isinstance(declared, Identity) else Same(declared))
     kind: type = type(embedder)
     inner = _inner(kind)
     if inner:
         return (kind, fingerprint(_read(embedder, (inner,))), _shares_store(embedder))
     known = _known(kind)
     if known is None:
-        return (kind, _frozen_fields(_fields(embedder)))
+        return (kind, frozen_fields(fields_of(embedder)))
     values = _values(embedder, known).values()
     # Most values are strings or unset: a call for each of them would take longer than all the rest.
-    frozen = tuple([each if each is None or each.__class__ is str else _frozen(each) for each in values])
-    return (kind, frozen) if known.base is kind else (kind, frozen, _frozen_fields(_own_fields(embedder, known)))
+    now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
+    return (kind, now) if known.base is kind else (kind, now, frozen_fields(_own_fields(embedder, known)))
 
 
 def sub_batch(embedder: object) -> int:
@@ -249,8 +246,9 @@ def _describe(embedder: object) -> Description:
     description = known.row.describe(_values(embedder, known))
     if known.base is kind or description.identity is None:
         return description
-    extra = {"class": _importable(kind), **_settled(_own_fields(embedder, known))}
-    identity = Identity(description.identity.name, description.identity.parameters).with_parameters(extra)
+    base = Identity(description.identity.name, description.identity.parameters)
+    extra = _apart(settled(_own_fields(embedder, known)), dict(base.parameters))
+    identity = base.with_parameters({"class": _importable(kind), **extra})
     return Description(identity, whole_up_to=description.whole_up_to)
 
 
@@ -271,16 +269,21 @@ def _shares_store(embedder: object) -> bool:
 
 def _identity_of_unknown(embedder: object) -> Identity:
     provider = _importable(type(embedder))
-    fields = _settled(_fields(embedder))
-    by_name = {_bare(name): name for name, value in reversed(fields.items()) if isinstance(value, str) and value}
+    fields = settled(fields_of(embedder))
+    by_name = {bare(name): name for name, value in reversed(fields.items()) if isinstance(value, str) and value}
     chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
     if chosen is None:
         msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
         raise UnclearSettingError(msg)
     for name in by_name.values():
-        if _bare(name) in _NAMES_THE_MODEL:
+        if bare(name) in _NAMES_THE_MODEL:
             fields.update({f"{name}_{key}": digest for key, digest in local_files(fields[name]).items()})
-    return Identity.of(provider, fields.pop(chosen)).with_parameters(fields)
+    return Identity.of(provider, fields.pop(chosen)).with_parameters(_apart(fields))
+
+
+def _apart(fields: Mapping[str, Any], others: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    """Return fields under names that no other parameter of the identity has, since one would replace the other."""
+    return {f"field {name}" if name in others or name in _PARAMETERS else name: fields[name] for name in fields}
 
 
 def _importable(kind: type) -> str:
@@ -305,56 +308,6 @@ def _path(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _bare(name: str) -> str:
-    """Return the name of a field without underscores and without the class of a mangled name."""
-    return name.rpartition("__")[2].lstrip("_") if name.startswith("_") else name
-
-
-def _settled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return plain({name: value for name, value in fields.items() if not _is_harmless(value)})
-
-
-def _is_harmless(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] in _HARMLESS
-
-
-def _fields(embedder: object, below: type | None = None) -> dict[str, Any]:
-    """Return all fields of an object: constants of its classes, slots, attributes, pydantic's extras and privates.
-
-    Args:
-        embedder: The object.
-        below: If given, constants and slots only of the classes in front of it.
-    """
-    fields: dict[str, Any] = {}
-    classes = type(embedder).__mro__
-    if below is not None:
-        classes = classes[: classes.index(below)]
-    for kind in reversed(classes):
-        if kind.__module__.partition(".")[0] in _BASES:
-            continue
-        constants = {name: value for name, value in vars(kind).items() if _is_constant(value)}
-        fields.update({name: value for name, value in constants.items() if name != "model_config"})
-        slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            value = getattr(embedder, name, _MISSING)
-            if value is not _MISSING:
-                fields[name] = value
-    for source in ("__dict__", "__pydantic_extra__", "__pydantic_private__"):
-        held = getattr(embedder, source, None)
-        if isinstance(held, dict):
-            fields.update(held)
-    # Dunder names and those of the machinery of classes (`_abc_impl`) are no settings.
-    return {name: value for name, value in fields.items() if not name.startswith(("__", "_abc_"))}
-
-
-def _is_constant(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_constant, value.values()))
-    if isinstance(value, list | tuple | set | frozenset):
-        return all(map(_is_constant, value))
-    return isinstance(value, str | int | float | None)
-
-
 def _own_fields(embedder: object, known: _Known) -> dict[str, Any]:
     """Return the fields that a subclass of a known class adds."""
     row, base = known.row, known.base
@@ -363,50 +316,7 @@ def _own_fields(embedder: object, known: _Known) -> dict[str, Any]:
         listed = getattr(base, listing, None)
         if isinstance(listed, dict):
             theirs.update(listed)
-    return {name: value for name, value in _fields(embedder, base).items() if name not in theirs}
-
-
-# -- fingerprints --------------------------------------------------------------------------------------------------
-
-
-class _Same:
-    """Compares equal to another one of the same object: for live objects, whose own comparison may mean anything."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-def _frozen_fields(fields: Mapping[str, Any]) -> tuple[object, ...]:
-    return tuple([(name, _frozen(fields[name])) for name in sorted(fields) if not is_skipped(name, fields[name])])
-
-
-def _frozen(value: Any, depth: int = 0) -> object:
-    """Return a copy that later changes of the value do not reach and that tells 1, 1.0 and True apart."""
-    if value is None:
-        return None
-    kind = type(value)
-    if kind is str:
-        return value
-    if kind is int or kind is bool or kind is float:
-        return (kind, value)
-    if depth < 20:
-        if isinstance(value, dict):
-            return (dict, *[(key, _frozen(value[key], depth + 1)) for key in sorted(value, key=str)])
-        if kind is list or kind is tuple:
-            return (list, *[_frozen(item, depth + 1) for item in value])
-        if kind is set or kind is frozenset:
-            return (set, frozenset(value))
-    if kind.__name__ == "URL" or isinstance(value, str | Enum | PurePath):
-        return value
-    return _Same(value)
+    return {name: value for name, value in fields_of(embedder, base).items() if name not in theirs}
 
 
 def _declared(embedder: object) -> Any:

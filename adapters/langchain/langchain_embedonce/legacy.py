@@ -6,13 +6,15 @@ they are read, and new ones are written as envelopes, which name the embedder an
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.codecs import Row
-from embedonce.errors import EmbedderContractError, EmbedOnceError, KeyEncoderError, StoreError
+from embedonce.errors import EmbedderContractError, KeyEncoderError, StoreError
 from embedonce.keys import BUILT_IN, resolve_key_encoder
 from embedonce.namespaces import ByteStoreNamespace, Namespaces
 from embedonce.vectors import vectors_of
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from embedonce.vectors import Gathered
 
 LANGCHAIN_ALGORITHMS = ("sha1", "blake2b", "sha256", "sha512")
+_INLINE = 8
+"""So many lists are converted on the event loop itself."""
 _QUERY_MARK = "\0embedonce:query\0"
 _DOCUMENT_MARK = "\0embedonce:document\0"
 
@@ -54,9 +58,10 @@ class LangChainKey:
             KeyEncoderError: The encoder is unknown, or no encoder at all.
             ValueError: A namespace is given beside a callable, which LangChain refuses as well.
         """
+        if key_encoder in LANGCHAIN_ALGORITHMS:
+            return cls(namespace, BUILT_IN[str(key_encoder)])
         if isinstance(key_encoder, str):
-            function = BUILT_IN.get(key_encoder) or resolve_key_encoder(key_encoder)
-            return cls(namespace, function)
+            return cls(namespace, resolve_key_encoder(key_encoder))
         if not callable(key_encoder):
             msg = (
                 f"key_encoder must be a callable or one of {', '.join(map(repr, LANGCHAIN_ALGORITHMS))}; "
@@ -68,11 +73,20 @@ class LangChainKey:
                 f"namespace={namespace!r} has no effect beside a callable key_encoder; put it into the callable's keys"
             )
             raise ValueError(msg)
-        return cls("", key_encoder)
+        # Tried out, since one that always fails would only look like a cache that never hits.
+        return cls("", resolve_key_encoder(key_encoder).function)
 
     def __call__(self, text: str) -> str:
-        """Return the key of a text."""
-        return f"{self.namespace}{self.function(text)}" if self.namespace else self.function(text)
+        """Return the key of a text.
+
+        Raises:
+            KeyEncoderError: The user's own encoder answered with something else, such as None for every text.
+        """
+        key = self.function(text)
+        if not isinstance(key, str):
+            msg = f"a key must be a str: the key_encoder answered with {type(key).__name__}"
+            raise KeyEncoderError(msg)
+        return self.namespace + key
 
 
 class LangChainByteStores(Namespaces):
@@ -81,15 +95,15 @@ class LangChainByteStores(Namespaces):
     Args:
         store: The byte store.
         key: Text to key.
+        owner: The namespace of the identity that JSON values belong to, which do not say so; None for any.
         only_queries: True if no documents are kept in it, so that queries have the plain keys, as in LangChain.
-        text_safe: True to write base64.
     """
 
-    def __init__(self, store: ByteStore, key: LangChainKey, *, only_queries: bool, text_safe: bool) -> None:
+    def __init__(self, store: ByteStore, key: LangChainKey, owner: str | None, *, only_queries: bool = False) -> None:
         self.store = store
         self.key = key
+        self._owner = owner
         self._only_queries = only_queries
-        self._text_safe = text_safe
 
     def __str__(self) -> str:
         return type(self.store).__name__
@@ -107,18 +121,20 @@ class LangChainByteStores(Namespaces):
             query = "-query" if role == "query" and not self._only_queries else ""
             return f"{self.key(text)}{suffix}{query}"
 
-        def legacy(role: str, value: bytes) -> Row | None:
-            # A value without an envelope does not say whose it is: only where LangChain itself would look.
-            return json_row(value) if not suffix and (role == "document" or self._only_queries) else None
+        # A value without an envelope does not say whose it is: only where LangChain itself would look.
+        is_owner = not suffix and self._owner in (None, identity.namespace)
 
-        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe, legacy=legacy)
+        def legacy(role: str, value: bytes) -> Row | None:
+            return json_row(value) if is_owner and (role == "document" or self._only_queries) else None
+
+        return ByteStoreNamespace(self.store, identity, key_of, legacy=legacy)
 
 
 def json_row(value: bytes) -> Row | None:
     """Return the vector in a JSON value of LangChain's, or None if it is none."""
     try:
         vector = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return list_row(vector)
 
@@ -159,11 +175,10 @@ class ListStores(Namespaces):
 class ListNamespace:
     """Vectors as lists of floats by their texts (see `Namespace`)."""
 
-    dimensions = None
-
     def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:
         self.store = store
         self.damaged = 0
+        self.dimensions: int | None = None
         self._shared = shared
         self._call = dict(identity.parameters).get("call", "")
         self._namespace = identity.namespace
@@ -195,6 +210,9 @@ class ListNamespace:
 
     async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
         """See `Namespace`."""
+        if not inspect.iscoroutinefunction(getattr(self.store, "amget", None)):
+            await asyncio.to_thread(self.load, role, keys, into)
+            return
         wanted = into.missing
         texts = [cast("str", keys[i]) for i in wanted]
         if texts:
@@ -202,7 +220,10 @@ class ListNamespace:
                 values = await self.store.amget(texts)
             except Exception:
                 values = [await self._asingle(text) for text in texts]
-            self._put(wanted, values, into)
+            if len(texts) <= _INLINE:
+                self._put(wanted, values, into)
+            else:
+                await asyncio.to_thread(self._put, wanted, values, into)
 
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
@@ -210,13 +231,19 @@ class ListNamespace:
             self.store.mset(_pairs(keys, matrix))
         except Exception as error:
             raise self._fault("write", error) from error
+        self.dimensions = matrix.shape[1]
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
+        if not inspect.iscoroutinefunction(getattr(self.store, "amset", None)):
+            await asyncio.to_thread(self.save, role, keys, matrix)
+            return
+        pairs = _pairs(keys, matrix) if len(keys) <= _INLINE else await asyncio.to_thread(_pairs, keys, matrix)
         try:
-            await self.store.amset(_pairs(keys, matrix))
+            await self.store.amset(pairs)
         except Exception as error:
             raise self._fault("write", error) from error
+        self.dimensions = matrix.shape[1]
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""
@@ -253,10 +280,12 @@ class ListNamespace:
             if value is not None:
                 rows[i] = list_row(value)
                 self.damaged += rows[i] is None
-        into.put_rows(rows)
+        if into.dimensions is None:
+            into.dimensions = self.dimensions
+        into.put_loose_rows(rows)
 
-    def _fault(self, action: str, error: Exception) -> EmbedOnceError:
-        if isinstance(error, EmbedOnceError):
+    def _fault(self, action: str, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
             return error
         return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from embedonce.wrapping import WrapOptions
 
-_SCALARS = (str, int, float, bool)
+_UNIDENTIFIED = "unidentified"
+_NOT_OURS = "its model was changed, and this store keeps vectors of the former one without saying so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,37 @@ class Naming:
     """How to name what an embedder computes.
 
     Attributes:
-        layout: `embedonce` for a cache of our own, `langchain-keys` for LangChain's keys in a byte store, `lists` for
-            raw texts in a store of lists.
-        options: What the user said; its namespace is the whole identity in the layout `embedonce`, and the prefix
-            of the keys in the layout `langchain-keys`.
+        layout: `embedonce` for a cache of our own, `paths` for one with LangChain's arguments, `langchain-keys` for
+            LangChain's keys in a byte store, `lists` for raw texts in a store of lists.
+        options: What the user said; its namespace is the whole identity in the layout `embedonce`, and one cache of
+            several in the others, where LangChain's users often give nothing but the name of the model.
         is_vouched_for: True if the keys say what the embedder is, even where it cannot be identified.
+        owner: The namespace of the embedder whose vectors a store of LangChain's layouts holds without saying so;
+            None if changes of the embedder cannot be told from other changes of its attributes.
     """
 
-    layout: Literal["embedonce", "langchain-keys", "lists"]
+    layout: Literal["embedonce", "paths", "langchain-keys", "lists"]
     options: WrapOptions
     is_vouched_for: bool = False
+    owner: str | None = None
+
+    def owned_by(self, embedder: object) -> Naming:
+        """Return this naming for a store whose vectors are those of an embedder as it is now.
+
+        Raises:
+            IdentityError: See `describe`.
+        """
+        identity = self.describe(embedder).identity
+        return replace(self, owner=identity.namespace if identity is not None and is_known(embedder) else None)
+
+    def declared(self, embedder: object) -> Identity | None:
+        """Return the identity that holds beyond this cache: LangChain's namespace need not name a model."""
+        if self.layout in ("embedonce", "paths"):
+            return self.describe(embedder).identity
+        try:
+            return describe(embedder).identity
+        except IdentityError:
+            return None
 
     def describe(self, embedder: object) -> Description:
         """Return what decides an embedder's vectors, and how its texts reach it.
@@ -48,8 +71,10 @@ class Naming:
         if derived.not_cacheable:
             return replace(derived, identity=None)
         identity = self.options.applied_to(self._identity(embedder, derived.identity))
-        if self.layout == "embedonce":
+        if self.layout in ("embedonce", "paths"):
             return replace(derived, identity=identity)
+        if self.layout == "lists" and self.owner not in (None, identity.namespace):
+            return Description(None, not_cacheable=_NOT_OURS)
         # LangChain's keys are those of the texts as they are given.
         return Description(identity)
 
@@ -64,10 +89,9 @@ class Naming:
             if derived is None:
                 return Identity.named(named)
             return Identity.named(named, symmetric=derived.symmetric, dimensions=derived.dimensions)
-        # Values that embedonce writes there name the embedder, since LangChain's namespace is often only its model.
         if derived is not None and (named is None or is_known(embedder)):
             return derived.with_parameters({"namespace": str(named or "")})
-        return Identity.named(str(named or "langchain"))
+        return Identity.named(str(named or _UNIDENTIFIED))
 
 
 def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity | None:
@@ -77,7 +101,13 @@ def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity
     """
     if not arguments:
         return identity
-    if not all(isinstance(value, _SCALARS) for value in arguments.values()):
+    if not all(map(_is_scalar, arguments.values())):
         return None
     # The arguments may change the length of the vectors, and what distinguishes documents from queries.
     return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int)

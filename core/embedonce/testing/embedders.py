@@ -21,6 +21,7 @@ import numpy as np
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity
 from embedonce.keys import utf8
+from embedonce.locks import ForkLock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -301,7 +302,8 @@ class FlakyEmbedder(_Observer):
         self._fail_on_calls = frozenset(fail_on_calls)
         self._fail_on_texts = frozenset(fail_on_texts)
         self._error = error
-        self._numbers = itertools.count(1)
+        self._calls = 0
+        self._lock = ForkLock()
 
     def observe(self, texts: list[str]) -> None:
         """Fail if it is time to.
@@ -309,7 +311,9 @@ class FlakyEmbedder(_Observer):
         Raises:
             Exception: The error that the user asked for.
         """
-        number = next(self._numbers)
+        with self._lock:
+            self._calls += 1
+            number = self._calls
         if number in self._fail_on_calls:
             msg = f"call {number} fails as it was told to"
             raise self._error(msg)

@@ -1,0 +1,114 @@
+"""The fields of an embedder: all of them, those that may count, and copies of them to compare with later."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from embedonce.settings import is_skipped, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Classes of these packages say nothing about an embedder that inherits from them.
+_BASES = frozenset({"builtins", "abc", "typing", "typing_extensions", "pydantic", "langchain_core"})
+# Live objects of these packages never change vectors: locks, loggers, pools.
+_HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
+_MISSING = object()
+
+
+def bare(name: str) -> str:
+    """Return the name of a field without underscores and without the class of a mangled name."""
+    return name.rpartition("__")[2].lstrip("_") if name.startswith("_") else name
+
+
+def settled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that may count as plain JSON.
+
+    Raises:
+        UnclearSettingError: One of them is a live object.
+    """
+    return plain({name: value for name, value in fields.items() if not _is_harmless(value)})
+
+
+def _is_harmless(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] in _HARMLESS
+
+
+def fields_of(embedder: object, below: type | None = None) -> dict[str, Any]:
+    """Return all fields of an object: constants of its classes, slots, attributes, pydantic's extras and privates.
+
+    Args:
+        embedder: The object.
+        below: If given, constants and slots only of the classes in front of it.
+    """
+    fields: dict[str, Any] = {}
+    classes = type(embedder).__mro__
+    if below is not None:
+        classes = classes[: classes.index(below)]
+    for kind in reversed(classes):
+        if kind.__module__.partition(".")[0] in _BASES:
+            continue
+        constants = {name: value for name, value in vars(kind).items() if _is_constant(value)}
+        fields.update({name: value for name, value in constants.items() if name != "model_config"})
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            value = getattr(embedder, name, _MISSING)
+            if value is not _MISSING:
+                fields[name] = value
+    for source in ("__dict__", "__pydantic_extra__", "__pydantic_private__"):
+        held = getattr(embedder, source, None)
+        if isinstance(held, dict):
+            fields.update(held)
+    # Dunder names and those of the machinery of classes (`_abc_impl`) are no settings.
+    return {name: value for name, value in fields.items() if not name.startswith(("__", "_abc_"))}
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_constant, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_constant, value))
+    return isinstance(value, str | int | float | None)
+
+
+class Same:
+    """Compares equal to another one of the same object: for live objects, whose own comparison may mean anything."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def frozen_fields(fields: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return a copy of the fields that may count."""
+    return tuple([(name, frozen(fields[name])) for name in sorted(fields) if not is_skipped(name, fields[name])])
+
+
+def frozen(value: Any, depth: int = 0) -> object:
+    """Return a copy that later changes of the value do not reach and that tells 1, 1.0 and True apart."""
+    if value is None:
+        return None
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int or kind is bool or kind is float:
+        return (kind, value)
+    if depth < 20:
+        if isinstance(value, dict):
+            return (dict, *[(key, frozen(value[key], depth + 1)) for key in sorted(value, key=str)])
+        if kind is list or kind is tuple:
+            return (list, *[frozen(item, depth + 1) for item in value])
+        if kind is set or kind is frozenset:
+            return (set, frozenset(value))
+    if kind.__name__ == "URL" or isinstance(value, str | Enum | PurePath):
+        return value
+    return Same(value)

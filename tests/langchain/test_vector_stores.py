@@ -1,0 +1,109 @@
+"""The wrapper where LangChain users put it: into vector stores and LangChain's indexing API."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.indexing import InMemoryRecordManager, aindex, index
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_support import Lane, Model
+
+import embedonce
+
+# langchain-community warns at its import that it is being retired; faiss, that SWIG makes types without a module.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:builtin type \\w+ has no __module__ attribute:DeprecationWarning"),
+]
+
+TEXTS = [f"document {number}" for number in range(40)]
+
+
+def faiss():
+    from langchain_community.vectorstores import FAISS
+
+    return FAISS
+
+
+@pytest.fixture(params=["wrap", "bytes", "segments", "lists"])
+def lane(request, tmp_path):
+    return Lane(request.param, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["faiss", "memory"])
+def test_a_second_index_of_a_corpus_asks_nobody(lane, kind):
+    store = faiss() if kind == "faiss" else InMemoryVectorStore
+    model = Model(dimensions=16)
+    plain = store.from_texts(TEXTS, model).similarity_search_with_score("document 7", k=5)
+    model.calls.clear()
+    answers = [
+        store.from_texts(TEXTS, lane.cached(model)).similarity_search_with_score("document 7", k=5) for _ in range(2)
+    ]
+    assert [[(hit.page_content, score) for hit, score in answer] for answer in answers] == [
+        [(hit.page_content, score) for hit, score in plain]
+    ] * 2
+    assert sorted(map(len, model.calls)) == [1, len(TEXTS)], "the documents once, and the query once"
+
+
+@pytest.mark.parametrize("kind", ["faiss", "memory"])
+async def test_a_second_async_index_of_a_corpus_asks_nobody(lane, kind):
+    store = faiss() if kind == "faiss" else InMemoryVectorStore
+    model = Model(dimensions=16)
+    plain = await (await store.afrom_texts(TEXTS, model)).asimilarity_search("document 7", k=5)
+    model.calls.clear()
+    for _ in range(2):
+        built = await store.afrom_texts(TEXTS, lane.cached(model))
+        hits = await built.asimilarity_search("document 7", k=5)
+        assert [hit.page_content for hit in hits] == [hit.page_content for hit in plain]
+    assert sorted(map(len, model.calls)) == [1, len(TEXTS)]
+
+
+def test_a_saved_faiss_index_works_with_the_wrapper(tmp_path):
+    model = Model(dimensions=16)
+    cached = embedonce.wrap(model, tmp_path / "cache")
+    faiss().from_texts(TEXTS, cached).save_local(str(tmp_path / "index"))
+    loaded = faiss().load_local(str(tmp_path / "index"), cached, allow_dangerous_deserialization=True)
+    loaded.add_texts(["document 7", "new"])
+    assert len(loaded.similarity_search("document 7", k=3)) == 3
+    assert model.calls == [TEXTS, ["new"], ["document 7"]]
+
+
+def _corpus():
+    return [Document(text, metadata={"source": str(number % 3)}) for number, text in enumerate(TEXTS)]
+
+
+def test_indexing_by_force_embeds_nothing_anew(lane):
+    model = Model(dimensions=16)
+    cached = lane.cached(model)
+    store, records = InMemoryVectorStore(cached), InMemoryRecordManager("n")
+    options = {"cleanup": "incremental", "source_id_key": "source", "key_encoder": "sha256"}
+    assert index(_corpus(), records, store, **options)["num_added"] == len(TEXTS)
+    assert sorted(model.asked) == sorted(TEXTS)
+    model.calls.clear()
+    assert index(_corpus(), records, store, force_update=True, **options)["num_updated"] == len(TEXTS)
+    moved = [Document(document.page_content, metadata={"source": "moved"}) for document in _corpus()]
+    assert index(moved, records, store, **options)["num_added"] == len(TEXTS), "other metadata"
+    other = InMemoryVectorStore(lane.cached(model))
+    assert index(_corpus(), InMemoryRecordManager("m"), other, **options)["num_added"] == len(TEXTS), "another store"
+    assert model.calls == []
+    assert other.similarity_search("document 7", k=1)
+
+
+async def test_async_indexing_by_force_embeds_nothing_anew(lane):
+    model = Model(dimensions=16)
+    store, records = InMemoryVectorStore(lane.cached(model)), InMemoryRecordManager("n")
+    options = {"cleanup": "full", "source_id_key": "source", "key_encoder": "sha256"}
+    await aindex(_corpus(), records, store, **options)
+    model.calls.clear()
+    result = await aindex(_corpus(), records, store, force_update=True, **options)
+    assert result["num_updated"] == len(TEXTS)
+    assert model.calls == []
+
+
+def test_equal_texts_with_other_metadata_are_paid_once(lane):
+    model = Model(dimensions=16)
+    corpus = [Document("the same", metadata={"source": str(number)}) for number in range(10)]
+    store = InMemoryVectorStore(lane.cached(model))
+    index(corpus, InMemoryRecordManager("n"), store, cleanup=None, key_encoder="sha256")
+    assert len(store.store) == 10
+    assert model.calls == [["the same"]]
