@@ -56,7 +56,7 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
         _broken(_misshape(answer, count) or f"its answer is no matrix of numbers ({error})")
     if matrix.dtype.kind not in "fiub" or matrix.ndim != 2 or len(matrix) != count:
         _broken(_misshape(answer, count) or f"it returned an array of shape {matrix.shape} and dtype {matrix.dtype}")
-    if matrix.dtype.kind == "f" and not isinstance(answer, np.ndarray):
+    if matrix.dtype.kind == "f" and isinstance(answer, list | tuple):
         _check_large_integers(answer, matrix)
     width = matrix.shape[1]
     if not 0 < width <= MAX_DIMENSIONS:
@@ -73,9 +73,8 @@ def _check_large_integers(answer: Any, matrix: Matrix) -> None:
     """Make sure that no integer lost digits among fractions: a list may hold both."""
     for row in np.flatnonzero((np.abs(matrix) >= _EXACT_IN_FLOAT64).any(axis=1)).tolist():
         numbers = [each.item() if isinstance(each, np.generic) else each for each in answer[row]]
-        if any(
-            type(given) is int and given != taken for given, taken in zip(numbers, matrix[row].tolist(), strict=True)
-        ):
+        pairs = zip(numbers, matrix[row].tolist(), strict=True)
+        if any(type(given) is int and given != taken for given, taken in pairs):
             _broken(f"vector {row} holds an integer that does not fit into float64 beside fractions")
 
 

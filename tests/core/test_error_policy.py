@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from core_support import NAMESPACE, AsyncDictStore, DictStore, Model, ask, bits, words
 
-from embedonce import EmbeddingCache, FormatError, StoreError
+from embedonce import EmbeddingCache, FormatError, IdentityError, MemoryStore, StoreError
 
 SECRET = "a text that is nobody's business"
 
