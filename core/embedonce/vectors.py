@@ -56,7 +56,7 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
         _broken(_misshape(answer, count) or f"its answer is no matrix of numbers ({error})")
     if matrix.dtype.kind not in "fiub" or matrix.ndim != 2 or len(matrix) != count:
         _broken(_misshape(answer, count) or f"it returned an array of shape {matrix.shape} and dtype {matrix.dtype}")
-    if matrix.dtype.kind == "f" and isinstance(answer, list | tuple):
+    if matrix.dtype == np.float64 and isinstance(answer, list | tuple):
         _check_large_integers(answer, matrix)
     width = matrix.shape[1]
     if not 0 < width <= MAX_DIMENSIONS:
