@@ -1,6 +1,6 @@
 """Embed every text once: one embedding cache for every framework, on any path."""
 
-from embedonce.cache import EmbeddingCache, Mode
+from embedonce.cache import EmbeddingCache
 from embedonce.errors import (
     CacheMissError,
     EmbedderContractError,
@@ -14,6 +14,7 @@ from embedonce.errors import (
 from embedonce.hookspecs import hookimpl
 from embedonce.identity import Identity
 from embedonce.keys import KeyEncoder
+from embedonce.options import Mode
 from embedonce.policy import Stats
 from embedonce.stores import ByteStore, MemoryStore, SegmentStore
 from embedonce.version import __version__

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import operator
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,9 +12,10 @@ from embedonce.call import Call
 from embedonce.codecs import resolve_codec
 from embedonce.errors import FormatError, StoreError
 from embedonce.identity import as_identity
-from embedonce.keys import ROLES, resolve_key_encoder
+from embedonce.keys import resolve_key_encoder
 from embedonce.locks import ForkLock
-from embedonce.namespaces import DetachedNamespace, store_of
+from embedonce.namespaces import DetachedNamespace
+from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of
 from embedonce.plan import checked_texts
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
 from embedonce.vectors import vectors_of
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys import KeyEncoder, Role
     from embedonce.namespaces import Namespace, Namespaces
+    from embedonce.options import Auto, Mode
     from embedonce.plan import Key
 
     Embed = Callable[[list[str]], Any]
 
-Mode = Literal["read_write", "read_only", "refresh", "replay", "off"]
-MODES: tuple[str, ...] = get_args(Mode)
 
 BATCH_SIZE = 1024
 """Texts between two writes: at most so many are lost by a crash, and requests stay as large as providers take them."""
@@ -45,7 +44,6 @@ _INLINE_TEXTS = 32
 _INLINE_CHARACTERS = 32_768
 """Not more than so many texts and characters in all are hashed on the event loop itself: less than 0.1 ms."""
 
-_Auto = Literal["auto"]
 _STATE = ("mode", "codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
 
 
@@ -82,7 +80,7 @@ class EmbeddingCache:
         key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
         codec: str = "exact",
         mode: Mode = "read_write",
-        batch_size: int | _Auto | None = "auto",
+        batch_size: int | Auto | None = "auto",
         on_store_error: Literal["warn", "raise"] = "warn",
         text_safe: bool = False,
     ) -> None:
@@ -180,7 +178,7 @@ class EmbeddingCache:
         *,
         namespace: str | Identity,
         role: Role = "document",
-        batch_size: int | _Auto | None = "auto",
+        batch_size: int | Auto | None = "auto",
     ) -> NDArray[Any]:
         """Return the vectors of texts, embedding those that are not in the cache.
 
@@ -236,7 +234,7 @@ class EmbeddingCache:
         *,
         namespace: str | Identity,
         role: Role = "document",
-        batch_size: int | _Auto | None = "auto",
+        batch_size: int | Auto | None = "auto",
     ) -> NDArray[Any]:
         """Async twin of `embed`; `embed` may be sync, it then runs in a thread, or async.
 
@@ -292,7 +290,7 @@ class EmbeddingCache:
         if call.awaited:
             self._ledger.count(joined=call.joined([(i, future.result()) for i, future in call.awaited.items()]))
 
-    def _size(self, batch_size: int | _Auto | None) -> int | None:
+    def _size(self, batch_size: int | Auto | None) -> int | None:
         size = self.batch_size if batch_size == "auto" else checked_batch_size(batch_size)
         return BATCH_SIZE if size == "auto" else size
 
@@ -381,39 +379,6 @@ class EmbeddingCache:
             # Taken for a miss, an outage would say that a recorded text is not there.
             raise error
         self._ledger.failed(error, writing=False)
-
-
-def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
-    """Return the value of an option that has a few names.
-
-    Raises:
-        ValueError: It is none of them.
-    """
-    if value not in choices:
-        msg = f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
-        raise ValueError(msg)
-    return value
-
-
-def checked_batch_size(batch_size: Any) -> Any:
-    """Return a batch size: a positive number, None or `"auto"`.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    if batch_size in (None, "auto"):
-        return batch_size
-    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or operator.index(batch_size) < 1:
-        msg = f"batch_size must be a whole number of at least 1, or None for all texts at once; got {batch_size!r}"
-        raise ValueError(msg)
-    return operator.index(batch_size)
-
-
-def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]:
-    """Return the identity and the role under which vectors are kept."""
-    checked_choice("role", role, ROLES)
-    identity = as_identity(namespace)
-    return identity, "document" if identity.symmetric else role
 
 
 def is_async(embed: object) -> bool:

@@ -6,9 +6,10 @@ from abc import ABC
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedonce.cache import EmbeddingCache, checked_batch_size, is_async
+from embedonce.cache import EmbeddingCache, is_async
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity, as_identity
+from embedonce.options import checked_batch_size
 from embedonce.plugins import plugins
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.cache import Mode
     from embedonce.keys import KeyEncoder, Role
+    from embedonce.options import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,10 @@ class CachedFunction(Wrapper):
         self.wrap_options = options
         self._identity = options.applied_to(as_identity(declared))
         cache.open(self._identity)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return f"{type(self).__name__}({name}, namespace={self.namespace!r}, cache={self.cache!r})"
 
     @property
     def identity(self) -> Identity:

@@ -9,8 +9,8 @@ import pytest
 from core_support import NAMESPACE, WAYS, BoomError, DictStore, Model, Place, ask, bits, words
 
 from embedonce import CacheMissError, EmbeddingCache, MemoryStore, StoreError
-from embedonce.cache import MODES
 from embedonce.keys import canonical, sha256
+from embedonce.options import MODES
 
 
 def test_read_only_reads_and_changes_nothing(place, way):

@@ -260,3 +260,14 @@ def test_options_beside_an_instance_are_refused() -> None:
 def test_a_query_in_a_url_is_not_shown() -> None:
     """It may be a signature."""
     assert "secret" not in str(as_location("memory://cache?sig=secret"))
+
+
+def test_a_directory_that_cannot_be_made_is_no_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems say "not found" when asked to make a directory."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match="cannot create"):
+        EmbeddingCache(tmp_path / "cache")

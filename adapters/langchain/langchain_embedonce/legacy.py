@@ -13,10 +13,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from embedonce.byte_store_namespaces import ByteStoreNamespace
 from embedonce.codecs import Row
 from embedonce.errors import EmbedderContractError, KeyEncoderError, StoreError
 from embedonce.keys import BUILT_IN, resolve_key_encoder
-from embedonce.namespaces import ByteStoreNamespace, Namespaces
+from embedonce.namespaces import Namespaces
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:

@@ -90,8 +90,11 @@ class LocalLocation:
                 self.path.mkdir(mode, parents=True, exist_ok=True)
             with os.scandir(self.path) as entries:
                 names = [entry.name for entry in entries if not entry.name.startswith(".")]
-        except FileNotFoundError:
-            return
+        except FileNotFoundError as error:
+            if not create:
+                return
+            msg = f"cannot create {self.path}: {error.strerror}; give a directory that you may write"
+            raise StoreError(msg) from error
         except (FileExistsError, NotADirectoryError) as error:
             msg = f"{self.path} is no directory, so it cannot be a cache; give the path of a directory"
             raise StoreError(msg) from error

@@ -1,0 +1,130 @@
+"""Namespaces in segment stores: one directory for each, below one root."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from embedonce.codecs import Envelope, Row
+from embedonce.keys import canonical
+from embedonce.namespaces import Namespaces, encoded
+from embedonce.stores.segments.space import Space
+from embedonce.stores.segments.store import SegmentStore
+from embedonce.vectors import Gathered
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys import KeyEncoder
+    from embedonce.plan import Key
+    from embedonce.stores.locations import Location
+
+_INLINE = 8
+"""Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
+
+
+class SegmentNamespace:
+    """A namespace in a segment store (see `Namespace`)."""
+
+    def __init__(self, store: SegmentStore, key_encoder: KeyEncoder) -> None:
+        self.store = store
+        self._key_encoder = key_encoder
+
+    @property
+    def flight_name(self) -> Hashable:
+        """See `Namespace`."""
+        return ("segments", str(self.store.location), self.store.space.namespace)
+
+    @property
+    def dimensions(self) -> int | None:
+        """See `Namespace`."""
+        return self.store.dimensions
+
+    @property
+    def damaged(self) -> int:
+        """See `Namespace`."""
+        return self.store.counts.damaged_rows + self.store.counts.damaged_segments
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """See `Namespace`: 32 bytes for the default encoder, else its strings."""
+        digests = self._key_encoder.digests(role, texts)
+        if digests is not None:
+            return list(digests)
+        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        wanted = into.missing
+        digests = [key for i in wanted if isinstance(key := keys[i], bytes)]
+        if len(digests) == len(keys):
+            self.store.get_rows_into(digests, into)
+            return
+        texts = [(i, key) for i in wanted if isinstance(key := keys[i], str)]
+        if len(digests) == len(wanted) and digests:
+            part = Gathered(len(digests), into.dimensions)
+            self.store.get_rows_into(digests, part)
+            into.take(wanted, part)
+        if texts:
+            values = self.store.mget([key for _, key in texts])
+            rows: list[Row | None] = [None] * len(keys)
+            for (i, _), value in zip(texts, values, strict=True):
+                rows[i] = Envelope.open(value) if value is not None else None
+            if into.dimensions is None:
+                into.dimensions = self.store.dimensions
+            into.put_rows(rows)
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        if len(keys) <= _INLINE and self.store.location.is_local:
+            self.load(role, keys, into)
+        else:
+            await asyncio.to_thread(self.load, role, keys, into)
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        digests = [key for key in keys if isinstance(key, bytes)]
+        if len(digests) == len(keys):
+            self.store.put_rows(digests, matrix)
+        else:
+            self.store.mset(
+                [
+                    (key, Envelope.seal(Row(matrix.dtype, row.tobytes())))
+                    for key, row in zip(keys, matrix, strict=True)
+                    if isinstance(key, str)
+                ]
+            )
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        await asyncio.to_thread(self.save, role, keys, matrix)
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        self.store.mdelete([key.hex() if isinstance(key, bytes) else key for key in keys])
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`."""
+        return self.store.yield_keys(prefix=prefix)
+
+
+class SegmentNamespaces(Namespaces):
+    """The segment stores below one root (see `Namespaces`)."""
+
+    def __init__(self, location: Location, *, create: bool = True) -> None:
+        self.location = location
+        location.check(create=create)
+
+    def __str__(self) -> str:
+        return str(self.location)
+
+    def same_as(self, other: Namespaces) -> bool:
+        """See `Namespaces`."""
+        return isinstance(other, SegmentNamespaces) and other.location == self.location
+
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> SegmentNamespace:
+        """See `Namespaces`."""
+        space = Space.of(identity.namespace, key_encoder.record())
+        return SegmentNamespace(SegmentStore(self.location, space, read_only=read_only), key_encoder)
