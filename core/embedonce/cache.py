@@ -12,7 +12,7 @@ from embedonce.call import Call
 from embedonce.codecs import resolve_codec
 from embedonce.errors import FormatError, StoreError
 from embedonce.identity import as_identity
-from embedonce.keys import resolve_key_encoder
+from embedonce.key_encoders import resolve_key_encoder
 from embedonce.locks import ForkLock
 from embedonce.namespaces import DetachedNamespace
 from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of

@@ -1,4 +1,4 @@
-"""Key encoders and the key specification: how a role and a text become a key.
+"""The key specification and the built-in key encoders: how a role and a text become a key.
 
 The specification with its test vectors is `docs/key-specification.md`.
 """
@@ -11,11 +11,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from embedonce.callers import warn_user
 from embedonce.errors import KeyEncoderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 Role = Literal["document", "query"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -150,57 +149,3 @@ BUILT_IN: dict[str, Callable[[str], str]] = {
     "blake3": blake3,
     "xxh3_128": xxh3_128,
 }
-_EXTRA_OF = {"blake3": "blake3", "xxh3_128": "xxhash"}
-
-
-def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) -> KeyEncoder:
-    """Return the key encoder for a name or a callable.
-
-    Raises:
-        KeyEncoderError: The name is unknown, its package is missing, or the callable does not answer with keys.
-    """
-    if isinstance(key_encoder, KeyEncoder):
-        encoder = key_encoder
-    elif isinstance(key_encoder, str):
-        encoder = _named(key_encoder)
-    elif callable(key_encoder):
-        encoder = KeyEncoder("callable", "", key_encoder)
-    else:
-        msg = f"key_encoder must be a name or a callable str -> str, got {key_encoder!r}; built in: {_names()}"
-        raise KeyEncoderError(msg)
-    try:
-        encoder.record()
-    except ImportError as error:
-        package = _EXTRA_OF.get(encoder.name, "")
-        msg = f"key encoder {encoder.name!r} needs another package: {error}; run: pip install {package or '…'}"
-        raise KeyEncoderError(msg) from error
-    except KeyEncoderError:
-        raise
-    except Exception as error:
-        msg = f"key encoder {encoder.name!r} failed on a plain string: {error!r}; it must map every str to a key"
-        raise KeyEncoderError(msg) from error
-    return encoder
-
-
-def _named(name: str) -> KeyEncoder:
-    if name == "sha1":
-        warn_user(
-            "key encoder 'sha1' is not collision-resistant: use it to read existing LangChain caches only, "
-            "and key_encoder='sha256' for new ones"
-        )
-    if name in BUILT_IN:
-        return KeyEncoder(name, "1", BUILT_IN[name])
-    from embedonce.plugins import key_encoders, plugins
-
-    registered = key_encoders()
-    if name in registered:
-        return registered.usable(name)
-    msg = (
-        f"unknown key encoder {name!r}; available: {_names(registered)}, or pass a callable str -> str"
-        f"{plugins().failures()}"
-    )
-    raise KeyEncoderError(msg)
-
-
-def _names(registered: Iterable[str] = ()) -> str:
-    return ", ".join(sorted({*BUILT_IN, *registered}))

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache, KeyEncoder, KeyEncoderError, MemoryStore, wrap
-from embedonce.keys import BUILT_IN, ROLES, canonical, resolve_key_encoder, sha256, utf8
+from embedonce.key_encoders import resolve_key_encoder
+from embedonce.keys import BUILT_IN, ROLES, canonical, sha256, utf8
 
 TEXTS = st.text(st.characters(), max_size=12)
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from embedonce import EmbeddingCache, Identity, MemoryStore, SegmentStore
 from embedonce.codecs import origin_of
 from embedonce.errors import EmbedOnceError
-from embedonce.keys import BUILT_IN, KeyEncoder, canonical, resolve_key_encoder, sha256
+from embedonce.key_encoders import resolve_key_encoder
+from embedonce.keys import BUILT_IN, KeyEncoder, canonical, sha256
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.testing import HashingEmbedder

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from embedonce.byte_store_namespaces import ByteStoreNamespace
 from embedonce.codecs import Row
 from embedonce.errors import EmbedderContractError, KeyEncoderError, StoreError
-from embedonce.keys import BUILT_IN, resolve_key_encoder
+from embedonce.key_encoders import resolve_key_encoder
+from embedonce.keys import BUILT_IN
 from embedonce.namespaces import Namespaces
 from embedonce.vectors import vectors_of
 

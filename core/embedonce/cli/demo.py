@@ -21,7 +21,7 @@ import numpy as np
 import embedonce
 from embedonce.cli.corpus import DemoError, collected
 from embedonce.errors import EmbedOnceError, PluginError
-from embedonce.keys import resolve_key_encoder
+from embedonce.key_encoders import resolve_key_encoder
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.testing import CountingEmbedder, HashingEmbedder
