@@ -7,9 +7,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from embedonce.codecs import Envelope, Row, origin_of
-from embedonce.errors import StoreError
 from embedonce.keys import canonical, checked_key, sha256
-from embedonce.namespaces import Namespaces, encoded
+from embedonce.namespaces import Namespaces, checked_values, encoded, store_fault
 from embedonce.stores.segments.space import Space
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class ByteStoreNamespace:
             try:
                 values = self.store.mget([key for _, key in wanted])
             except Exception as error:
-                raise self._fault("read", error) from error
+                raise store_fault(self.store, "read", error) from error
             self._put(role, wanted, values, into)
 
     async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
@@ -95,7 +94,7 @@ class ByteStoreNamespace:
             try:
                 values = await amget([key for _, key in wanted])
             except Exception as error:
-                raise self._fault("read", error) from error
+                raise store_fault(self.store, "read", error) from error
             if len(wanted) <= _INLINE:
                 self._put(role, wanted, values, into)
             else:
@@ -113,7 +112,7 @@ class ByteStoreNamespace:
                 self._text_safe = True
                 self.store.mset(self._pairs(role, keys, matrix))
         except Exception as error:
-            raise self._fault("write", error) from error
+            raise store_fault(self.store, "write", error) from error
         self._met(matrix.shape[1])
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
@@ -133,7 +132,7 @@ class ByteStoreNamespace:
                 self._text_safe = True
                 await amset(await asyncio.to_thread(self._pairs, role, keys, matrix))
         except Exception as error:
-            raise self._fault("write", error) from error
+            raise store_fault(self.store, "write", error) from error
         self._met(matrix.shape[1])
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -143,14 +142,14 @@ class ByteStoreNamespace:
             try:
                 self.store.mdelete(names)
             except Exception as error:
-                raise self._fault("write", error) from error
+                raise store_fault(self.store, "write", error) from error
 
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """See `Namespace`: keys of other namespaces in the same store are among them."""
         try:
             yield from self.store.yield_keys(prefix=prefix)
         except Exception as error:
-            raise self._fault("list", error) from error
+            raise store_fault(self.store, "list", error) from error
 
     def _met(self, dimensions: int | None) -> None:
         if self._dimensions is None:
@@ -160,10 +159,7 @@ class ByteStoreNamespace:
         return [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
 
     def _put(self, role: str, wanted: Sequence[tuple[int, str]], values: Any, into: Gathered) -> None:
-        if not isinstance(values, list | tuple) or len(values) != len(wanted):
-            got = f"{len(values)} values" if isinstance(values, list | tuple) else type(values).__name__
-            msg = f"{type(self.store).__name__}.mget answered {len(wanted)} keys with {got}"
-            raise StoreError(msg)
+        values = checked_values(self.store, values, len(wanted))
         origin = origin_of(self._identity.namespace, role)
         rows: list[Row | None] = [None] * len(into.found)
         legacy_rows: list[Row | None] = [None] * len(into.found)
@@ -190,11 +186,6 @@ class ByteStoreNamespace:
             for key, row in zip(keys, matrix, strict=True)
             if isinstance(key, str)
         ]
-
-    def _fault(self, action: str, error: Exception) -> StoreError:
-        if isinstance(error, StoreError):
-            return error
-        return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
 
 
 def _as_bytes(value: object) -> bytes:

@@ -88,6 +88,26 @@ def encoded(key_of: Callable[[str, str], str], role: str, texts: Sequence[str]) 
     return keys
 
 
+def store_fault(store: object, action: str, error: Exception) -> StoreError:
+    """Return the error for whatever a foreign store has raised, so that the error policy decides about it."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"cannot {action} {type(store).__name__}: {error!r}")
+
+
+def checked_values(store: object, values: object, count: int) -> Sequence[Any]:
+    """Return what a foreign store's `mget` answered.
+
+    Raises:
+        StoreError: It is not one value per key: what belongs to which key must not be guessed.
+    """
+    if not isinstance(values, list | tuple) or len(values) != count:
+        got = f"{len(values)} values" if isinstance(values, list | tuple) else type(values).__name__
+        msg = f"{type(store).__name__}.mget answered {count} keys with {got}"
+        raise StoreError(msg)
+    return values
+
+
 class DetachedNamespace:
     """A namespace that holds nothing: what is left while a store cannot be opened (see `Namespace`)."""
 

@@ -643,3 +643,17 @@ def test_langchains_own_example(tmp_path):
     assert embedder.embed_documents(["hello", "goodbye"]) == underlying.embed_documents(["hello", "goodbye"])
     assert embedder.embed_documents(["hello", "goodbye"]) == underlying.embed_documents(["hello", "goodbye"])
     assert len(os.listdir(tmp_path / "my_cache")) == 2
+
+
+@pytest.mark.parametrize("answer", [None, "text", iter(())], ids=["None", "str", "iterator"])
+def test_a_store_of_lists_that_answers_nonsense_costs_nothing(answer: object) -> None:
+    """What is no list of values is a fault of the store: counted, and the texts are embedded."""
+
+    class Odd(InMemoryStore):
+        def mget(self, keys):
+            return answer
+
+    embedder = DeterministicFakeEmbedding(size=4)
+    wrapped = CacheBackedEmbeddings(embedder, Odd())
+    assert wrapped.embed_documents(["a", "b"]) == [list(map(float, v)) for v in embedder.embed_documents(["a", "b"])]
+    assert wrapped.cache.stats().read_errors == 1

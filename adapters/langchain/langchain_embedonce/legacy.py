@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.byte_store_namespaces import ByteStoreNamespace
 from embedonce.codecs import Row
-from embedonce.errors import EmbedderContractError, KeyEncoderError, StoreError
+from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.key_encoders import resolve_key_encoder
 from embedonce.keys import BUILT_IN
-from embedonce.namespaces import Namespaces
+from embedonce.namespaces import Namespaces, checked_values, store_fault
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class ListNamespace:
         try:
             self.store.mset(_pairs(keys, matrix))
         except Exception as error:
-            raise self._fault("write", error) from error
+            raise store_fault(self.store, "write", error) from error
         self.dimensions = matrix.shape[1]
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
@@ -244,7 +244,7 @@ class ListNamespace:
         try:
             await self.store.amset(pairs)
         except Exception as error:
-            raise self._fault("write", error) from error
+            raise store_fault(self.store, "write", error) from error
         self.dimensions = matrix.shape[1]
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -262,7 +262,7 @@ class ListNamespace:
             self.damaged += 1
             return None
         except Exception as error:
-            raise self._fault("read", error) from error
+            raise store_fault(self.store, "read", error) from error
 
     async def _asingle(self, text: str) -> list[float] | None:
         try:
@@ -271,12 +271,10 @@ class ListNamespace:
             self.damaged += 1
             return None
         except Exception as error:
-            raise self._fault("read", error) from error
+            raise store_fault(self.store, "read", error) from error
 
-    def _put(self, wanted: Sequence[int], values: Sequence[object], into: Gathered) -> None:
-        if len(values) != len(wanted):
-            msg = f"{type(self.store).__name__}.mget answered {len(wanted)} keys with {len(values)} values"
-            raise StoreError(msg)
+    def _put(self, wanted: Sequence[int], values: object, into: Gathered) -> None:
+        values = checked_values(self.store, values, len(wanted))
         rows: list[Row | None] = [None] * len(into.found)
         for i, value in zip(wanted, values, strict=True):
             if value is not None:
@@ -285,11 +283,6 @@ class ListNamespace:
         if into.dimensions is None:
             into.dimensions = self.dimensions
         into.put_loose_rows(rows)
-
-    def _fault(self, action: str, error: Exception) -> StoreError:
-        if isinstance(error, StoreError):
-            return error
-        return StoreError(f"cannot {action} {type(self.store).__name__}: {error!r}")
 
 
 def _pairs(keys: Sequence[Key], matrix: NDArray[Any]) -> list[tuple[str, list[float]]]:

@@ -39,7 +39,6 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         read_only: bool = False,
     ) -> None:
         location = as_location(path, storage_options)
-        location.check(create=not read_only)
         super().__init__(location, Space.of(namespace), read_only=read_only)
 
 

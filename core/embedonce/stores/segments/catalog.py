@@ -41,7 +41,6 @@ class StoreCounts:
 
     damaged_rows: int = 0
     damaged_segments: int = 0
-    bytes_written: int = 0
 
 
 class Catalog:

@@ -80,7 +80,7 @@ class FsspecIO:
     def create(self) -> None:
         """See `SegmentIO`: object stores have no directories, others make them here."""
         fs = self._fs
-        if "file" in fs.protocol or not hasattr(fs, "async_impl") or not fs.async_impl:
+        if not getattr(fs, "async_impl", False):
             fs.makedirs(self._path, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:

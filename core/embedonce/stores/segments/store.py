@@ -284,7 +284,6 @@ class SegmentStore(AsyncTwins):
             name, parts = build(rows, self._metadata())
             segment = Segment(name, str(name))
             self._io.put(segment.file, parts)
-            self.counts.bytes_written += name.size
             if name.size <= _KEPT_BYTES:
                 self._catalog.files.keep_written(segment, b"".join(parts))
             self._catalog.add(segment, bytes(parts[1]), some)
