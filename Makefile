@@ -4,16 +4,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak lint wheel clean
+.PHONY: demo test soak azure lint wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/embedonce demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto -m "not soak"
+	$(BIN)/python -m pytest -n auto -m "not soak and not azure"
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto -m soak
+
+azure: $(VENV)/.test
+	$(BIN)/python -m pytest -m azure
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.codecs import Envelope, Row, origin_of
 from embedonce.keys import canonical, checked_key, sha256
-from embedonce.namespaces import Namespaces, checked_values, encoded, store_fault
+from embedonce.namespaces import Namespaces, WrittenAtOnce, checked_values, encoded, store_fault
 from embedonce.stores.segments.space import Space
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _INLINE = 8
 """Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
 
 
-class ByteStoreNamespace:
+class ByteStoreNamespace(WrittenAtOnce):
     """A namespace in any byte store, each vector in an envelope that names its namespace and role.
 
     Args:
@@ -34,6 +34,7 @@ class ByteStoreNamespace:
         identity: What the vectors belong to.
         key_of: Role and text to key.
         text_safe: True to write base64, for stores that decode what they keep as UTF-8.
+        prefix: What all keys of this namespace start with and no others do, if there is such a thing.
         legacy: Reads a value that is no envelope: (role, value) to a row, or None.
     """
 
@@ -44,12 +45,14 @@ class ByteStoreNamespace:
         key_of: Callable[[str, str], str],
         *,
         text_safe: bool = False,
+        prefix: str = "",
         legacy: Callable[[str, bytes], Row | None] | None = None,
     ) -> None:
         self.store = store
         self._identity = identity
         self._key_of = key_of
         self._text_safe = text_safe
+        self._prefix = prefix
         self._legacy = legacy
         self._damaged = 0
         self._dimensions: int | None = None
@@ -144,6 +147,14 @@ class ByteStoreNamespace:
             except Exception as error:
                 raise store_fault(self.store, "write", error) from error
 
+    def clear(self) -> None:
+        """See `Namespace`."""
+        from embedonce.maintenance import clear_keys
+
+        if not self._prefix:
+            super().clear()
+        clear_keys(self.store, self._prefix)
+
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """See `Namespace`: keys of other namespaces in the same store are among them."""
         try:
@@ -219,4 +230,4 @@ class ByteStoreNamespaces(Namespaces):
         def key_of(role: str, text: str) -> str:
             return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)
 
-        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe)
+        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe, prefix=f"{prefix}-")

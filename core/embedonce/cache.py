@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from embedonce.cache_upkeep import CacheUpkeep
 from embedonce.call import Call
 from embedonce.codecs import resolve_codec
 from embedonce.errors import FormatError, StoreError
@@ -18,9 +19,11 @@ from embedonce.namespaces import DetachedNamespace
 from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of
 from embedonce.plan import checked_texts
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
+from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from embedonce.namespaces import Namespace, Namespaces
     from embedonce.options import Auto, Mode
     from embedonce.plan import Key
+    from embedonce.stores.store_options import Durability
 
     Embed = Callable[[list[str]], Any]
 
@@ -47,7 +51,7 @@ _INLINE_CHARACTERS = 32_768
 _STATE = ("mode", "codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
 
 
-class EmbeddingCache:
+class EmbeddingCache(CacheUpkeep):
     """Keeps vectors so that every text is embedded once.
 
     One cache may be used by any number of threads and tasks, and its store by any number of processes. It can be
@@ -65,6 +69,14 @@ class EmbeddingCache:
         batch_size: Texts that are embedded between two writes; None for all at once.
         on_store_error: `"warn"`: a store that fails is logged once and counted, and texts are embedded; `"raise"`.
         text_safe: True if the byte store decodes what it keeps as UTF-8.
+        durability: On a distant store, `write_behind`: what a call adds is stored when it returns if it is much (64
+            vectors or 1 MiB), and else waits for more, for ten seconds at most; `write_through`: every batch is
+            stored before the next one is embedded. On a local path everything is stored at once.
+        refresh_interval: Seconds for which a listing of a store is believed when a text is not found; None for 30 on
+            a distant one and 0 on a local path.
+        local_tier: Keep on this machine what is read from and written to a distant store: a directory, or True for one
+            in the user's cache directory.
+        local_tier_bytes: Most bytes of that; what was not used for longest goes first.
 
     Raises:
         StoreError: The store cannot be opened, or is something else than a cache.
@@ -83,20 +95,28 @@ class EmbeddingCache:
         batch_size: int | Auto | None = "auto",
         on_store_error: Literal["warn", "raise"] = "warn",
         text_safe: bool = False,
+        durability: Durability = "write_behind",
+        refresh_interval: float | None = None,
+        local_tier: bool | str | os.PathLike[str] = False,
+        local_tier_bytes: int = LOCAL_TIER_BYTES,
     ) -> None:
         self.mode: Mode = checked_choice("mode", mode, MODES)
         self.codec = resolve_codec(codec)
         self.batch_size = checked_batch_size(batch_size)
         self._on_store_error = checked_choice("on_store_error", on_store_error, ON_STORE_ERROR)
         self._key_encoder = resolve_key_encoder(key_encoder)
-        writes = self.mode in ("read_write", "refresh")
-        self._store = store_of(store, storage_options, text_safe=text_safe, create=writes)
+        options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
+        self._store = store_of(
+            store, storage_options, options=options, text_safe=text_safe, create=not self.is_read_only
+        )
         self._start()
 
     def _start(self) -> None:
         self._ledger = Ledger(self._on_store_error)
         self._namespaces: dict[str, Namespace] = {}
         self._lock = ForkLock()
+        # Held while a place is asked, which can take long; taken before `_lock`, never after.
+        self._opening = ForkLock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
@@ -129,6 +149,15 @@ class EmbeddingCache:
         """Where the vectors are kept."""
         return self._store
 
+    @property
+    def is_read_only(self) -> bool:
+        """True in the modes that write nothing."""
+        return self.mode not in ("read_write", "refresh")
+
+    def opened(self) -> list[Namespace]:
+        """Return the namespaces that are open."""
+        return list(self._namespaces.values())
+
     def wrap(self, embedder: Any, **options: Any) -> Any:
         """Return an embedder of the same framework that asks this cache first; see `embedonce.wrap`."""
         from embedonce.wrapping import wrap_with
@@ -158,18 +187,50 @@ class EmbeddingCache:
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
         with self._lock:
-            return self._ledger.stats(sum(namespace.damaged for namespace in self._namespaces.values()))
+            return self._ledger.stats(self._namespaces.values())
 
     def flush(self) -> None:
-        """Make sure that all vectors are stored: they are, whenever a call has returned."""
+        """Store what waits: from then on it survives the death of this process.
+
+        Only a few vectors on a distant store ever wait (see `durability`).
+
+        Raises:
+            StoreError: The store cannot be written, whatever `on_store_error` says; what waits is tried again later.
+        """
+        fault: StoreError | None = None
+        for namespace in self.opened():
+            try:
+                namespace.flush()
+            except StoreError as error:
+                # One that fails must not keep the others waiting.
+                fault = fault or error
+        if fault is not None:
+            raise fault
 
     def close(self) -> None:
-        """Let go of open files; the cache opens them again if it is used again."""
-        self.flush()
+        """Store what waits and let go of open files; the cache opens them again if it is used again.
+
+        Raises:
+            StoreError: The store cannot be written, and `on_store_error="raise"`. In either case it is tried again
+                in the background, until the process ends.
+        """
         with self._lock:
-            damaged = sum(namespace.damaged for namespace in self._namespaces.values())
-            self._namespaces.clear()
-            self._ledger.count(damaged=damaged)
+            opened = dict(self._namespaces)
+        fault: StoreError | None = None
+        for name, namespace in opened.items():
+            try:
+                namespace.close()
+            except StoreError as error:
+                try:
+                    self._ledger.failed(error, writing=True)
+                except StoreError:
+                    fault = fault or error
+            else:
+                with self._lock:
+                    if self._namespaces.pop(name, None) is not None:
+                        self._ledger.closed([namespace])
+        if fault is not None:
+            raise fault
 
     def embed(
         self,
@@ -223,6 +284,10 @@ class EmbeddingCache:
                         self._save(call, batch, matrix)
                 call.wait()
                 self._join(call)
+            self._settle(call)
+        except BaseException:
+            call.namespace.hurry()
+            raise
         finally:
             call.abandon()
         return call.result()
@@ -271,6 +336,11 @@ class EmbeddingCache:
                 for future in call.awaited.values():
                     await asyncio.wrap_future(future)
                 self._join(call)
+            await _hop(not call.namespace.backlog.waits, self._settle, call)
+        except BaseException:
+            # Not awaited: this call may have been cancelled.
+            call.namespace.hurry()
+            raise
         finally:
             call.abandon()
         result: NDArray[Any] = await _hop(small or not call.plan.has_duplicates, call.result)
@@ -309,12 +379,12 @@ class EmbeddingCache:
             return opened
         if self.mode != "off" and self._ledger.may_ask(writing=False):
             try:
-                with self._lock:
+                with self._opening:
                     opened = self._namespaces.get(name)
                     if opened is None:
-                        read_only = self.mode in ("read_only", "replay")
-                        opened = self._store.open(identity, self._key_encoder, read_only=read_only)
-                        self._namespaces[name] = opened
+                        opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
+                        with self._lock:
+                            self._namespaces[name] = opened
                 return opened
             except FormatError:
                 raise
@@ -345,7 +415,7 @@ class EmbeddingCache:
         if self._may_save(call, keys):
             try:
                 call.namespace.save(call.role, keys, vectors)
-                self._saved(keys)
+                self._saved(call, vectors)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 
@@ -354,7 +424,7 @@ class EmbeddingCache:
         if self._may_save(call, keys):
             try:
                 await call.namespace.asave(call.role, keys, vectors)
-                self._saved(keys)
+                self._saved(call, vectors)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 
@@ -368,11 +438,20 @@ class EmbeddingCache:
         if isinstance(call.namespace, DetachedNamespace):
             self._ledger.count(skipped=1)
             return False
-        return self._ledger.may_ask(writing=True)
+        return call.namespace.backlog.waits or self._ledger.may_ask(writing=True)
 
-    def _saved(self, keys: Sequence[Key]) -> None:
+    def _saved(self, call: Call, vectors: NDArray[Any]) -> None:
+        call.saved_rows += len(vectors)
+        call.saved_bytes += vectors.nbytes
         self._ledger.succeeded(writing=True)
-        self._ledger.count(stored=len(keys))
+        self._ledger.count(stored=len(vectors))
+
+    def _settle(self, call: Call) -> None:
+        if call.saved_rows:
+            try:
+                call.namespace.settle(call.saved_rows, call.saved_bytes)
+            except StoreError as error:
+                self._ledger.failed(error, writing=True)
 
     def _read_failed(self, error: StoreError) -> None:
         if self.mode == "replay":

@@ -72,6 +72,8 @@ class Call:
         self._landed = self._flights.landed
         self._mine: dict[int, Flight | None] = {}
         self.awaited: dict[int, Future[Any]] = {}
+        self.saved_rows = 0
+        self.saved_bytes = 0
 
     @property
     def missing(self) -> list[int]:

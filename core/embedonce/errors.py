@@ -36,7 +36,13 @@ class EmbedderContractError(EmbedOnceError, ValueError):
 
 
 class StoreError(EmbedOnceError, OSError):
-    """The store cannot be read or written: an outage, never to be taken for a miss."""
+    """The store cannot be read or written: an outage, never to be taken for a miss.
+
+    Attributes:
+        fault: What kind of outage, for instance `denied`, `missing`, `timeout` or `full`; empty if it is none.
+    """
+
+    fault: str = ""
 
 
 class FormatError(StoreError, ValueError):

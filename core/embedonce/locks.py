@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from _thread import RLock
 
 
-class ForkLock:
-    """A re-entrant lock that is free again in a forked child: the thread that held it does not exist there."""
+class ForkLock(RLock):  # type: ignore[misc]
+    """A re-entrant lock that is free again in a forked child: the thread that held it does not exist there.
 
-    __slots__ = ("__weakref__", "_lock")
+    A lock itself rather than an object around one, so that `with` takes and frees it in one step each: a Ctrl-C in
+    between would leave it locked for ever.
+    """
+
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        super().__init__()
         _ALL.add(self)
 
     def __reduce__(self) -> tuple[type[ForkLock], tuple[()]]:
         # A copy guards a copy: it is another lock, and free.
         return ForkLock, ()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._lock.release()
 
 
 _ALL: weakref.WeakSet[ForkLock] = weakref.WeakSet()
@@ -38,7 +30,7 @@ _ALL: weakref.WeakSet[ForkLock] = weakref.WeakSet()
 
 def _renew() -> None:
     for lock in list(_ALL):
-        lock._lock = threading.RLock()
+        lock._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

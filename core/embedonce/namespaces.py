@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from embedonce.errors import KeyEncoderError, StoreError
 from embedonce.keys import canonical
+from embedonce.stores.base import NOTHING_WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys import KeyEncoder
     from embedonce.plan import Key
+    from embedonce.stores.base import Backlog
+    from embedonce.stores.segments.reports import Report
+    from embedonce.stores.segments.store import SegmentStore
     from embedonce.vectors import Gathered
 
 
 class Namespace(Protocol):
     """The vectors of one namespace in one store.
 
-    `load` and `save` raise `StoreError` on any fault of the store; damage of single entries is a miss.
+    Everything that reads or writes raises `StoreError` on any fault of the store; damage of single entries is a miss.
+    What `save` could not write may wait in memory all the same, see `backlog`.
     """
 
     @property
@@ -36,6 +41,10 @@ class Namespace(Protocol):
     @property
     def damaged(self) -> int:
         """Number of entries and files that were damaged and counted as misses."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was saved and is not safe yet."""
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """Return the keys of texts, None for a text that has none."""
@@ -52,8 +61,31 @@ class Namespace(Protocol):
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """Async twin of `save`."""
 
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """End a call that has saved something: much is made safe before this returns, little may wait.
+
+        Args:
+            rows: How many vectors the call has saved; None for all that wait.
+            size: How many bytes these have.
+        """
+
+    def flush(self) -> None:
+        """Make everything safe that was saved."""
+
+    def hurry(self) -> None:
+        """Make everything safe in the background."""
+
+    def close(self) -> None:
+        """Flush, and let go of open files; they are opened again when they are needed again."""
+
     def delete(self, keys: Sequence[Key]) -> None:
         """Delete vectors; absent keys are ignored."""
+
+    def purge(self, keys: Sequence[Key]) -> Report | None:
+        """Erase vectors for good; None from a store that says nothing about it."""
+
+    def clear(self) -> Report | None:
+        """Delete everything; None from a store that says nothing about it."""
 
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """Yield the keys of the store that start with a prefix, as the store writes them."""
@@ -73,6 +105,25 @@ class Namespaces(ABC):
     @abstractmethod
     def same_as(self, other: Namespaces) -> bool:
         """True if both show the same entries."""
+
+    def segment_stores(
+        self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
+    ) -> list[SegmentStore]:
+        """Return one namespace or all of them as what can be compacted and evicted from.
+
+        Args:
+            namespace: Name of the namespace, None for all.
+            opened: Those that are open already, and are to be used as they are.
+            read_only: True to open the others for reading.
+
+        Raises:
+            StoreError: The store cannot be read, or has no such thing.
+        """
+        msg = (
+            f"{self} is a byte store: it has nothing to compact and does not say how old its values are; "
+            "let the store itself expire them, or clear the namespace"
+        )
+        raise StoreError(msg)
 
 
 def encoded(key_of: Callable[[str, str], str], role: str, texts: Sequence[str]) -> list[Key | None]:
@@ -108,7 +159,40 @@ def checked_values(store: object, values: object, count: int) -> Sequence[Any]:
     return values
 
 
-class DetachedNamespace:
+class WrittenAtOnce:
+    """The part of a `Namespace` whose `save` writes at once, as far as can be told: nothing ever waits."""
+
+    backlog = NOTHING_WAITS
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """See `Namespace`: there is nothing to do."""
+
+    def flush(self) -> None:
+        """See `settle`."""
+
+    hurry = close = flush
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        raise NotImplementedError
+
+    def purge(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`: whether deleted values are erased is up to the store."""
+        self.delete(keys)
+
+    def clear(self) -> None:
+        """See `Namespace`.
+
+        Raises:
+            StoreError: What else is in the store cannot be told apart from this.
+        """
+        msg = (
+            "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
+        )
+        raise StoreError(msg)
+
+
+class DetachedNamespace(WrittenAtOnce):
     """A namespace that holds nothing: what is left while a store cannot be opened (see `Namespace`)."""
 
     dimensions = None
@@ -141,6 +225,10 @@ class DetachedNamespace:
         raise self._out_of_order()
 
     def delete(self, keys: Sequence[Key]) -> None:
+        """See `save`."""
+        raise self._out_of_order()
+
+    def clear(self) -> None:
         """See `save`."""
         raise self._out_of_order()
 

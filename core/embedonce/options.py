@@ -12,6 +12,7 @@ from embedonce.keys import ROLES
 from embedonce.namespaces import Namespaces
 from embedonce.segment_namespaces import SegmentNamespaces
 from embedonce.stores.locations import as_location
+from embedonce.stores.store_options import StoreOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ Mode = Literal["read_write", "read_only", "refresh", "replay", "off"]
 MODES: tuple[str, ...] = get_args(Mode)
 
 Auto = Literal["auto"]
+
+_DEFAULTS = StoreOptions()
 
 
 def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
@@ -61,6 +64,7 @@ def store_of(
     store: object,
     storage_options: Mapping[str, Any] | None = None,
     *,
+    options: StoreOptions = _DEFAULTS,
     text_safe: bool = False,
     create: bool = True,
 ) -> Namespaces:
@@ -69,6 +73,7 @@ def store_of(
     Args:
         store: What the user named.
         storage_options: Options of the file system behind it.
+        options: How to treat a distant place; they mean nothing to a byte store.
         text_safe: True to write base64 into a byte store.
         create: False to leave a directory that does not exist as it is.
 
@@ -76,11 +81,14 @@ def store_of(
         StoreError: It is none of these, or storage options are given for something that takes none.
     """
     is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
-    if storage_options and (is_byte_store or isinstance(store, Namespaces)):
-        msg = f"storage_options belong to a path or URL; give them to the {type(store).__name__} itself"
-        raise StoreError(msg)
+    if is_byte_store or isinstance(store, Namespaces):
+        said = ["storage_options"] if storage_options else []
+        said += [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
+        if said:
+            msg = f"{', '.join(said)}: this belongs to a path or URL; give it to the {type(store).__name__} itself"
+            raise StoreError(msg)
     if isinstance(store, Namespaces):
         return store
     if is_byte_store:
         return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
-    return SegmentNamespaces(as_location(store, storage_options), create=create)
+    return SegmentNamespaces(as_location(store, storage_options), options, create=create)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 from embedonce.locks import ForkLock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from embedonce.errors import StoreError
+    from embedonce.namespaces import Namespace
 
 logger = logging.getLogger("embedonce")
 
@@ -34,7 +37,9 @@ class Stats:
         hits: Unique texts of a call that were in the store.
         joined: Unique texts of a call that somebody else was embedding already, and whose vectors were taken over.
         embedded: Texts that the embedder was given.
-        stored: Vectors that were written.
+        stored: Vectors that were written, those that still wait included.
+        pending: Vectors among them that wait in memory for a distant store just now; see `EmbeddingCache.flush`.
+        lost: Vectors among them that were given up, since the store has not taken any for too long.
         damaged: Entries and files of the store that were damaged and counted as misses.
         read_errors: Faults of the store while reading.
         write_errors: Faults of the store while writing; the vectors were returned all the same.
@@ -48,6 +53,8 @@ class Stats:
     joined: int = 0
     embedded: int = 0
     stored: int = 0
+    pending: int = 0
+    lost: int = 0
     damaged: int = 0
     read_errors: int = 0
     write_errors: int = 0
@@ -88,10 +95,24 @@ class Ledger:
             for name, number in added.items():
                 setattr(self._stats, name, getattr(self._stats, name) + number)
 
-    def stats(self, damaged: int) -> Stats:
-        """Return a copy of the counters, with the damage that open namespaces have met."""
+    def stats(self, namespaces: Iterable[Namespace]) -> Stats:
+        """Return a copy of the counters, with what open namespaces have met."""
         with self._lock:
-            return replace(self._stats, damaged=self._stats.damaged + damaged)
+            stats = replace(self._stats)
+        for namespace in namespaces:
+            backlog = namespace.backlog
+            stats.damaged += namespace.damaged
+            stats.pending += backlog.pending
+            stats.lost += backlog.lost
+            stats.write_errors += backlog.late_faults
+        return stats
+
+    def closed(self, namespaces: Iterable[Namespace]) -> None:
+        """Keep what namespaces have met that are open no longer."""
+        with self._lock:
+            self._stats = self.stats(namespaces)
+            # What still waits is in nobody's hands but the background's.
+            self._stats.pending = 0
 
     def may_ask(self, *, writing: bool) -> bool:
         """False while the store is left alone."""

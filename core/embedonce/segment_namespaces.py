@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from embedonce.codecs import Envelope, Row
@@ -10,6 +11,7 @@ from embedonce.keys import canonical
 from embedonce.namespaces import Namespaces, encoded
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.store_options import StoreOptions
 from embedonce.vectors import Gathered
 
 if TYPE_CHECKING:
@@ -20,10 +22,17 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys import KeyEncoder
     from embedonce.plan import Key
+    from embedonce.stores.base import Backlog
     from embedonce.stores.locations import Location
+    from embedonce.stores.segments.reports import Report
+
+logger = logging.getLogger("embedonce")
 
 _INLINE = 8
 """Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
+
+
+_DEFAULTS = StoreOptions()
 
 
 class SegmentNamespace:
@@ -101,20 +110,61 @@ class SegmentNamespace:
         """See `Namespace`."""
         await asyncio.to_thread(self.save, role, keys, matrix)
 
+    @property
+    def backlog(self) -> Backlog:
+        """See `Namespace`."""
+        return self.store.backlog
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """See `Namespace`."""
+        self.store.settle(rows, size)
+
+    def flush(self) -> None:
+        """See `Namespace`."""
+        self.store.flush()
+
+    def hurry(self) -> None:
+        """See `Namespace`."""
+        self.store.hurry()
+
+    def close(self) -> None:
+        """See `Namespace`."""
+        self.store.close()
+
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""
-        self.store.mdelete([key.hex() if isinstance(key, bytes) else key for key in keys])
+        self.store.mdelete(_names(keys))
+
+    def purge(self, keys: Sequence[Key]) -> Report:
+        """See `Namespace`."""
+        return self.store.purge(_names(keys))
+
+    def clear(self) -> Report:
+        """See `Namespace`."""
+        return self.store.clear()
 
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """See `Namespace`."""
         return self.store.yield_keys(prefix=prefix)
 
 
-class SegmentNamespaces(Namespaces):
-    """The segment stores below one root (see `Namespaces`)."""
+def _names(keys: Sequence[Key]) -> list[str]:
+    """Return keys as a byte store takes them."""
+    return [key.hex() if isinstance(key, bytes) else key for key in keys]
 
-    def __init__(self, location: Location, *, create: bool = True) -> None:
+
+class SegmentNamespaces(Namespaces):
+    """The segment stores below one root (see `Namespaces`).
+
+    Args:
+        location: The root.
+        options: How to treat a distant place.
+        create: False to leave a directory that does not exist as it is.
+    """
+
+    def __init__(self, location: Location, options: StoreOptions = _DEFAULTS, *, create: bool = True) -> None:
         self.location = location
+        self.options = options
         location.check(create=create)
 
     def __str__(self) -> str:
@@ -122,9 +172,24 @@ class SegmentNamespaces(Namespaces):
 
     def same_as(self, other: Namespaces) -> bool:
         """See `Namespaces`."""
-        return isinstance(other, SegmentNamespaces) and other.location == self.location
+        return (
+            isinstance(other, SegmentNamespaces) and other.location == self.location and other.options == self.options
+        )
 
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> SegmentNamespace:
         """See `Namespaces`."""
         space = Space.of(identity.namespace, key_encoder.record())
-        return SegmentNamespace(SegmentStore(self.location, space, read_only=read_only), key_encoder)
+        return SegmentNamespace(
+            SegmentStore(self.location, space, read_only=read_only, options=self.options), key_encoder
+        )
+
+    def segment_stores(
+        self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
+    ) -> list[SegmentStore]:
+        """See `Namespaces`."""
+        from embedonce.maintenance import spaces_at
+
+        found = spaces_at(self.location, namespace, opened=opened, read_only=read_only, options=self.options)
+        for directory, why in found.unreadable.items():
+            logger.warning("%s/%s is left alone: %s", self, directory, why)
+        return found.stores

@@ -11,14 +11,17 @@ from embedonce.errors import IdentityError
 from embedonce.identity import Identity, as_identity
 from embedonce.options import checked_batch_size
 from embedonce.plugins import plugins
+from embedonce.stores.store_options import LOCAL_TIER_BYTES
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from embedonce.keys import KeyEncoder, Role
     from embedonce.options import Mode
+    from embedonce.stores.store_options import Durability
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,10 @@ def wrap(
     storage_options: Mapping[str, Any] | None = None,
     on_store_error: Literal["warn", "raise"] = "warn",
     text_safe: bool = False,
+    durability: Durability = "write_behind",
+    refresh_interval: float | None = None,
+    local_tier: bool | str | os.PathLike[str] = False,
+    local_tier_bytes: int = LOCAL_TIER_BYTES,
 ) -> Any:
     """Return an embedder that embeds every text once.
 
@@ -159,6 +166,10 @@ def wrap(
         storage_options: See `EmbeddingCache`.
         on_store_error: See `EmbeddingCache`.
         text_safe: See `EmbeddingCache`.
+        durability: See `EmbeddingCache`.
+        refresh_interval: See `EmbeddingCache`.
+        local_tier: See `EmbeddingCache`.
+        local_tier_bytes: See `EmbeddingCache`.
 
     Returns:
         An object of the embedder's own framework type, or a `CachedFunction`. It shows `.cache`, `.namespace` and
@@ -170,13 +181,17 @@ def wrap(
         TypeError: The embedder is none, or its framework's plugin is missing.
         ValueError: An option is not one of those listed, or differs from that of the wrapper.
     """
-    for_cache = {
+    for_cache: dict[str, Any] = {
         "key_encoder": key_encoder,
         "codec": codec,
         "mode": mode,
         "storage_options": storage_options,
         "on_store_error": on_store_error,
         "text_safe": text_safe,
+        "durability": durability,
+        "refresh_interval": refresh_interval,
+        "local_tier": local_tier,
+        "local_tier_bytes": local_tier_bytes,
     }
     if isinstance(store, EmbeddingCache):
         said = [name for name, value in for_cache.items() if value != _DEFAULTS[name]]
@@ -187,7 +202,7 @@ def wrap(
     elif isinstance(embedder, Wrapper) and store is None and for_cache == _DEFAULTS:
         cache = embedder.cache
     else:
-        cache = EmbeddingCache(store, **for_cache)  # type: ignore[arg-type]
+        cache = EmbeddingCache(store, **for_cache)
     return wrap_with(cache, embedder, namespace=namespace, version=version, symmetric=symmetric, batch_size=batch_size)
 
 
@@ -198,6 +213,10 @@ _DEFAULTS: dict[str, Any] = {
     "storage_options": None,
     "on_store_error": "warn",
     "text_safe": False,
+    "durability": "write_behind",
+    "refresh_interval": None,
+    "local_tier": False,
+    "local_tier_bytes": LOCAL_TIER_BYTES,
 }
 
 

@@ -12,32 +12,113 @@ import pytest
 
 from embedonce import MemoryStore
 from embedonce.codecs import Envelope, Row
-from embedonce.stores.locations import as_location
+from embedonce.stores.locations import RemoteLocation, as_location
 from embedonce.stores.segments import merging
+from embedonce.stores.segments.remote import FsspecIO
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.store_options import StoreOptions
 
 _NUMBER = itertools.count()
 
 
 def pytest_generate_tests(metafunc):
+    distant = ["s3", "gcs", "simplecache::s3", pytest.param("azure", marks=pytest.mark.azure)]
     if "any_store" in metafunc.fixturenames:
-        metafunc.parametrize("any_store", ["local", "fsspec", "memory"], indirect=True)
+        metafunc.parametrize("any_store", ["local", "fsspec", "memory", *distant], indirect=True)
     if "place" in metafunc.fixturenames:
-        metafunc.parametrize("place", ["local", "fsspec"], indirect=True)
+        metafunc.parametrize("place", ["local", "fsspec", *distant], indirect=True)
 
 
 @pytest.fixture
-def place(request, tmp_path):
-    """A place for segment stores: a directory, or a path on an fsspec file system."""
-    if request.param == "local":
-        yield str(tmp_path / "cache")
-        return
-    root = f"/segments-{next(_NUMBER)}"
+def place_of(request, tmp_path, monkeypatch):
+    """Kind to a new place for segment stores: a directory, or an URL that needs no options."""
+    roots = []
+
+    def place_of(kind):
+        if kind == "local":
+            return str(tmp_path / "cache")
+        if kind == "fsspec":
+            roots.append(f"/segments-{next(_NUMBER)}")
+            return f"memory:/{roots[-1]}"
+        remote = request.getfixturevalue("make_remote_place")(kind)
+        options = remote.storage_options if "::" in kind else {remote.server.scheme: remote.storage_options}
+        for scheme, configured in options.items():
+            monkeypatch.setitem(fsspec.config.conf, scheme, configured)
+        return remote.url
+
+    yield place_of
+    fs = fsspec.filesystem("memory")
+    for root in roots:
+        if fs.exists(root):
+            fs.rm(root, recursive=True)
+
+
+@pytest.fixture
+def place(request, place_of):
+    """A place for segment stores of each kind."""
+    return place_of(request.param)
+
+
+@pytest.fixture
+def distant(monkeypatch):
+    """A path on a file system in memory that is treated as one far away."""
+    monkeypatch.setattr(RemoteLocation, "is_near", False)
+    root = f"/distant-{next(_NUMBER)}"
     yield f"memory:/{root}"
     fs = fsspec.filesystem("memory")
     if fs.exists(root):
         fs.rm(root, recursive=True)
+
+
+class Asked(list):
+    """The ranges (name, start, end) that a distant place was asked for.
+
+    Attributes:
+        listings: How often it was listed.
+        answer: What becomes of each answer: given name, start, end and bytes, returns bytes or an exception.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.listings = 0
+        self.answer = lambda name, start, end, blob: blob
+
+    @property
+    def bytes(self):
+        """How many bytes were asked for."""
+        return sum(end - start for _, start, end in self)
+
+    def clear(self):
+        super().clear()
+        self.listings = 0
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Records what is read of distant places, and falsifies it on demand."""
+    asked, get_ranges, listing = Asked(), FsspecIO.get_ranges, FsspecIO.listing
+
+    def recorded(io, names, starts, ends):
+        asked.extend(zip(names, starts, ends, strict=True))
+        blobs = get_ranges(io, names, starts, ends)
+        return [asked.answer(*each) for each in zip(names, starts, ends, blobs, strict=True)]
+
+    def counted(io):
+        asked.listings += 1
+        return listing(io)
+
+    monkeypatch.setattr(FsspecIO, "get_ranges", recorded)
+    monkeypatch.setattr(FsspecIO, "listing", counted)
+    return asked
+
+
+@pytest.fixture
+def monotonic(monkeypatch):
+    """The clock of refreshes and retries, set by hand."""
+    now = [1000.0]
+    monkeypatch.setattr("embedonce.stores.segments.catalog.time.monotonic", lambda: now[0])
+    return now
 
 
 @pytest.fixture
@@ -45,24 +126,18 @@ def open_store():
     """Open a segment store at a place."""
 
     def open_store(place, namespace="acme/e5@3", key_encoder=None, **options) -> SegmentStore:
+        if str(place).startswith(("s3:", "gs:", "abfs:", "simplecache:")):
+            # What the promises of all stores are about: what was written is there, and seen by others at once.
+            options.setdefault("options", StoreOptions("write_through", refresh_interval=0))
         return SegmentStore(as_location(place), Space.of(namespace, key_encoder), **options)
 
     return open_store
 
 
 @pytest.fixture
-def any_store(request, tmp_path, open_store):
+def any_store(request, place_of, open_store):
     """A store of each kind."""
-    if request.param == "memory":
-        yield MemoryStore()
-    elif request.param == "local":
-        yield open_store(tmp_path / "cache")
-    else:
-        root = f"/segments-{next(_NUMBER)}"
-        yield open_store(f"memory:/{root}")
-        fs = fsspec.filesystem("memory")
-        if fs.exists(root):
-            fs.rm(root, recursive=True)
+    return MemoryStore() if request.param == "memory" else open_store(place_of(request.param))
 
 
 @pytest.fixture

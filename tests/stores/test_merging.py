@@ -83,7 +83,7 @@ def test_two_stores_may_merge_the_same_segments(tmp_path, open_store, digest, ve
     for i in range(3):
         first.put_rows([digest(i)], rows[i : i + 1])
     second = open_store(tmp_path)
-    second._merger._waiting = {kind: list(waiting) for kind, waiting in first._merger._waiting.items()}
+    second._writer.merger._waiting = {kind: list(waiting) for kind, waiting in first._writer.merger._waiting.items()}
     for i in range(3, 40):
         (first, second)[i % 2].put_rows([digest(i)], rows[i : i + 1])
     for look in (first, second, open_store(tmp_path)):
@@ -204,7 +204,7 @@ def test_a_merge_that_cannot_be_written_costs_nothing(
     for i in range(30):
         store.put_rows([digest(i)], rows[i : i + 1])
     assert np.array_equal(store.get_rows([digest(i) for i in range(30)])[0], rows)
-    assert len([record for record in caplog.records if "merging" in record.message]) == 1
+    assert len([record for record in caplog.records if "merge small segments" in record.message]) == 1
 
 
 def test_a_merge_that_cannot_be_read_back_is_taken_away(
@@ -228,7 +228,7 @@ def test_a_merge_that_cannot_be_read_back_is_taken_away(
 def test_merging_is_left_to_one_thread_at_a_time(tmp_path, open_store, digest, vectors, eager_merging, monkeypatch):
     store = open_store(tmp_path)
     rows = vectors(40)
-    run, inside = store._merger.run, []
+    run, inside = store._writer.merger.run, []
 
     def nested(*arguments):
         assert not inside
@@ -238,7 +238,7 @@ def test_merging_is_left_to_one_thread_at_a_time(tmp_path, open_store, digest, v
         inside.pop()
         return run(*arguments)
 
-    monkeypatch.setattr(store._merger, "run", nested)
+    monkeypatch.setattr(store._writer.merger, "run", nested)
     for i in range(10):
         store.put_rows([digest(i)], rows[i : i + 1])
     assert np.array_equal(store.get_rows([digest(i) for i in range(10)])[0], rows[:10])

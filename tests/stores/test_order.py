@@ -178,7 +178,7 @@ def test_a_merge_that_has_not_seen_a_tombstone_brings_nothing_back(tmp_path, ope
     put, state = LocalIO.put, {"deleted": False}
 
     def put_after_a_delete(io, name, parts):
-        if not state["deleted"] and len(store._merger._replaced) == 0 and "replaces" in str(bytes(parts[0])):
+        if not state["deleted"] and len(store._writer.merger._replaced) == 0 and "replaces" in str(bytes(parts[0])):
             state["deleted"] = True
             other.mdelete(["a"])
         put(io, name, parts)

@@ -28,14 +28,6 @@ def listings(monkeypatch):
     return counted
 
 
-@pytest.fixture
-def monotonic(monkeypatch):
-    """The clock of refreshes, set by hand."""
-    now = [1000.0]
-    monkeypatch.setattr("embedonce.stores.segments.catalog.time.monotonic", lambda: now[0])
-    return now
-
-
 def test_what_another_store_wrote_is_seen_at_the_next_miss(place, open_store, digest, vectors):
     one, other = open_store(place), open_store(place)
     rows = vectors(20)
@@ -93,10 +85,8 @@ def test_a_directory_changed_within_the_same_clock_tick_is_looked_at_again(tmp_p
 def test_a_directory_that_is_deleted_while_open_is_an_outage_and_no_miss(place, open_store, monotonic):
     store = open_store(place)
     store.mset([("a", b"1")])
-    if place.startswith("memory"):
-        fsspec.filesystem("memory").rm(place.removeprefix("memory:/"), recursive=True)
-    else:
-        shutil.rmtree(place)
+    fs, path = fsspec.url_to_fs(place)
+    fs.rm(path, recursive=True)
     monotonic[0] += 5
     for _ in range(2):
         with pytest.raises(StoreError):
@@ -178,7 +168,7 @@ may_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:
 
 @needs_fork
 @may_fork
-@pytest.mark.parametrize("lock", ["catalog", "files", "merger", "maps"])
+@pytest.mark.parametrize("lock", ["catalog", "refreshing", "writer", "files", "merger", "maps"])
 def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
     place, open_store, digest, vectors, eager_merging, lock
 ):
@@ -189,8 +179,10 @@ def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
     store.put_rows([digest(0)], rows)
     locks = {
         "catalog": store._catalog.lock,
+        "refreshing": store._catalog._refreshing,
+        "writer": store._writer._lock,
         "files": store._catalog.files._lock,
-        "merger": store._merger._lock,
+        "merger": store._writer.merger._lock,
         "maps": files._MAPS_LOCK,
     }
     held, release = threading.Event(), threading.Event()
@@ -225,15 +217,15 @@ def test_a_child_forked_in_the_middle_of_a_refresh_or_a_merge_sees_everything(
     codes = []
 
     def fork_here(take):
-        def taking(listed):
+        def taking(listed, known):
             if not codes:
                 # Half-way: the listing is known, the view is the old one.
                 store._catalog.listed = listed
-                store._is_merging = True
+                store._writer._is_merging = True
                 codes.append(None)
                 codes[0] = _fork(lambda: _child(store, rows, digest(0), digest(1)))
-                store._is_merging = False
-            return take(listed)
+                store._writer._is_merging = False
+            return take(listed, known)
 
         return taking
 
@@ -274,7 +266,7 @@ def test_a_child_merges_what_it_writes_and_not_what_its_parent_has_written(
     rows = vectors(1)
     for i in range(3):
         store.put_rows([digest(i)], rows)
-    store._is_merging = True  # as if a thread of the parent were at it
+    store._writer._is_merging = True  # as if a thread of the parent were at it
 
     def write() -> int:
         for i in range(3, 20):

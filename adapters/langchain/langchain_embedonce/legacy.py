@@ -18,7 +18,7 @@ from embedonce.codecs import Row
 from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.key_encoders import resolve_key_encoder
 from embedonce.keys import BUILT_IN
-from embedonce.namespaces import Namespaces, checked_values, store_fault
+from embedonce.namespaces import Namespaces, WrittenAtOnce, checked_values, store_fault
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class ListStores(Namespaces):
         return ListNamespace(self.store, identity, shared=self._shared)
 
 
-class ListNamespace:
+class ListNamespace(WrittenAtOnce):
     """Vectors as lists of floats by their texts (see `Namespace`)."""
 
     def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:

@@ -9,12 +9,15 @@ from langchain_core.stores import BaseStore
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
 from langchain_embedonce.parts import as_lists
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from embedonce.namespaces import Namespace
+    from embedonce.stores.store_options import Durability
 
 
 class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
@@ -25,6 +28,11 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         namespace: Stores of different namespaces on one path see nothing of each other.
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         read_only: True to write nothing.
+        durability: See `embedonce.EmbeddingCache`, as for all further arguments. On a distant path a few values may
+            wait for others; `flush` and `close` end that.
+        refresh_interval: See `embedonce.EmbeddingCache`.
+        local_tier: See `embedonce.EmbeddingCache`.
+        local_tier_bytes: See `embedonce.EmbeddingCache`.
 
     Raises:
         StoreError: The path cannot be read, or holds something that is no cache.
@@ -37,9 +45,14 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         namespace: str = "bytes",
         storage_options: Mapping[str, Any] | None = None,
         read_only: bool = False,
+        durability: Durability = "write_behind",
+        refresh_interval: float | None = None,
+        local_tier: bool | str | os.PathLike[str] = False,
+        local_tier_bytes: int = LOCAL_TIER_BYTES,
     ) -> None:
         location = as_location(path, storage_options)
-        super().__init__(location, Space.of(namespace), read_only=read_only)
+        options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
+        super().__init__(location, Space.of(namespace), read_only=read_only, options=options)
 
 
 class TextVectorStore(BaseStore[str, list[float]]):
@@ -83,6 +96,7 @@ class TextVectorStore(BaseStore[str, list[float]]):
         if vectors:
             matrix = vectors_of(list(vectors.values()), len(vectors), self._namespace.dimensions)
             self._namespace.save(self._role, list(vectors), matrix)
+            self._namespace.settle()
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Delete the vectors of texts; absent ones are ignored."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from embedonce.cli.maintenance import register
 from embedonce.errors import EmbedOnceError
 from embedonce.version import __version__
 
@@ -96,4 +97,5 @@ def build() -> typer.Typer:
             raise typer.Exit(130) from None
         raise typer.Exit(0 if passed else 1)
 
+    register(app)
     return app

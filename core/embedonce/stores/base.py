@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -14,6 +15,26 @@ if TYPE_CHECKING:
 
 MAX_VALUE_BYTES = 32 << 20
 _KEYS_PER_HOP = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was written to a store and is not safe yet.
+
+    Attributes:
+        waits: True if writing goes to memory first, so that it need not be left out while the place fails.
+        pending: Values that wait in memory.
+        lost: Values that were given up, since the place has not taken any for too long.
+        late_faults: Faults of the place that nobody was told of, since they happened in the background.
+    """
+
+    waits: bool = False
+    pending: int = 0
+    lost: int = 0
+    late_faults: int = 0
+
+
+NOTHING_WAITS = Backlog()
 
 
 @runtime_checkable

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embedonce.errors import StoreError
+from embedonce.stores.faults import store_error
+from embedonce.stores.remote_locations import RemoteLocation
 from embedonce.stores.segments.local import LocalIO
 from embedonce.stores.segments.space import is_space_directory
 
@@ -22,7 +24,6 @@ STORE_VARIABLE = "EMBEDONCE_STORE"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 _HALF_AN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 _LOCAL_URL = re.compile(r"(file|local)://|(file|local):(?=/)")
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure", "az": "azure"}
 
 
 class Location(Protocol):
@@ -31,6 +32,10 @@ class Location(Protocol):
     @property
     def is_local(self) -> bool:
         """True if reading a few rows takes microseconds."""
+
+    @property
+    def is_near(self) -> bool:
+        """True if a request costs next to nothing, so that looking often and writing at once is right."""
 
     def __str__(self) -> str:
         """The path or URL, for messages."""
@@ -52,6 +57,21 @@ class Location(Protocol):
             StoreError: The root cannot hold a cache.
         """
 
+    def directories(self) -> list[str]:
+        """Return the names of the directories below the root that hold one namespace each.
+
+        Raises:
+            StoreError: The root cannot be listed; one that does not exist is empty.
+        """
+
+    def error(self, error: BaseException, action: str) -> StoreError:
+        """Return the error for callers: what happened, where, and the remedy, without secrets.
+
+        Args:
+            error: What the place raised.
+            action: What was tried, such as `read`.
+        """
+
 
 @dataclass(frozen=True)
 class LocalLocation:
@@ -69,6 +89,7 @@ class LocalLocation:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     is_local = True
+    is_near = True
 
     def __str__(self) -> str:
         return str(self.path)
@@ -77,6 +98,20 @@ class LocalLocation:
         """See `Location`."""
         self.check(create=create)
         return LocalIO(self.path / directory, **self.options)
+
+    def directories(self) -> list[str]:
+        """See `Location`."""
+        try:
+            with os.scandir(self.path) as entries:
+                return sorted(entry.name for entry in entries if is_space_directory(entry.name) and entry.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self.error(error, "list") from error
+
+    def error(self, error: BaseException, action: str) -> StoreError:
+        """See `Location`."""
+        return store_error(error, action, f"the store at {self}")
 
     def check(self, *, create: bool) -> None:
         """See `Location`.
@@ -108,91 +143,6 @@ class LocalLocation:
                 "directory (a LangChain LocalFileStore is opened by passing the LocalFileStore itself)"
             )
             raise StoreError(msg)
-
-
-class RemoteLocation:
-    """A path on an fsspec file system.
-
-    Args:
-        url: What the user wrote.
-        storage_options: Options of the file system; never shown, since they may hold secrets.
-        file_system: An instance and a path on it, instead of the URL.
-    """
-
-    def __init__(
-        self, url: str, storage_options: Mapping[str, Any] | None = None, file_system: tuple[Any, str] | None = None
-    ) -> None:
-        self._url = url
-        self._options = dict(storage_options or {})
-        self._given = file_system
-        self._instance: tuple[int, Any, str] | None = None
-        self._made_in = os.getpid()
-        self._connect()
-
-    is_local = False
-
-    def __str__(self) -> str:
-        return re.sub(r"\?.*", "?…", re.sub(r"//[^/]*@", "//", self._url))
-
-    def __repr__(self) -> str:
-        return f"RemoteLocation({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RemoteLocation) and self.__getstate__() == other.__getstate__()
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_url": self._url, "_options": self._options, "_given": self._given}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _instance=None, _made_in=os.getpid())
-
-    def check(self, *, create: bool) -> None:
-        """See `Location`: a prefix needs not be created, and one that does not exist is an empty cache."""
-        self._connect()
-
-    def open(self, directory: str, *, create: bool) -> SegmentIO:
-        """See `Location`."""
-        from embedonce.stores.segments.remote import FsspecIO
-
-        _, root = self._connect()
-        return FsspecIO(lambda: self._connect()[0], f"{root.rstrip('/')}/{directory}")
-
-    def _connect(self) -> tuple[Any, str]:
-        """Return the file system and the root on it, made anew in a forked child."""
-        if self._instance is not None and self._instance[0] == os.getpid():
-            return self._instance[1], self._instance[2]
-        if self._given is not None:
-            fs, path = self._given
-            if self._made_in != os.getpid():
-                fs = type(fs)(*fs.storage_args, **fs.storage_options)
-        else:
-            fs, path = self._open_url()
-        self._instance = (os.getpid(), fs, path)
-        return fs, path
-
-    def _open_url(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs
-
-        try:
-            fs, path = url_to_fs(self._url, **self._options)
-        except ImportError as error:
-            scheme = self._url.partition(":")[0]
-            extra = _EXTRAS.get(scheme)
-            remedy = f'pip install "embedonce[{extra}]"' if extra else "install the package that it names"
-            msg = (
-                f"no driver for {self}: {error}; run: {remedy}" if extra else f"no driver for {self}: {error}; {remedy}"
-            )
-            raise StoreError(msg) from error
-        except Exception as error:
-            if self._options or "@" in self._url:
-                # Whatever the file system says may repeat a secret.
-                msg = f"cannot open {self}: {type(error).__name__}; check the URL and storage_options"
-                raise StoreError(msg) from None
-            msg = f"cannot open {self}: {error}; check the URL"
-            raise StoreError(msg) from error
-        return fs, str(path)
 
 
 def default_path() -> Path:
@@ -264,7 +214,7 @@ def _local(path: Path, options: Mapping[str, Any], *, private: bool = False) -> 
 
 def _on_file_system(fs: Any, path: str, options: Mapping[str, Any]) -> Location:
     protocols = [fs.protocol] if isinstance(getattr(fs, "protocol", None), str) else list(getattr(fs, "protocol", ()))
-    if not protocols:
+    if not protocols or not hasattr(fs, "storage_options"):
         msg = f"an (fs, path) pair must start with an fsspec file system, got {type(fs).__name__}"
         raise StoreError(msg)
     if "file" in protocols or "local" in protocols:

@@ -8,13 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedonce.errors import StoreError
+import numpy as np
+
+from embedonce.errors import EmbedOnceError, StoreError
 from embedonce.locks import ForkLock
 from embedonce.stores.segments.files import SegmentFiles
 from embedonce.stores.segments.format import DamagedSegmentError
 from embedonce.stores.segments.io import read_whole
 from embedonce.stores.segments.names import LARGEST_STAMP, SegmentName
-from embedonce.stores.segments.snapshot import Segment
+from embedonce.stores.segments.resolving import find_records
+from embedonce.stores.segments.snapshot import Segment, Snapshot
 from embedonce.stores.segments.space import SPACE_FILE, DamagedSpaceError, Space
 from embedonce.stores.segments.view import View
 
@@ -23,16 +26,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.segments.files import OpenSegment
     from embedonce.stores.segments.io import SegmentIO
+    from embedonce.stores.segments.opening import OpenSegment
+    from embedonce.stores.segments.tier import Tier
 
 logger = logging.getLogger("embedonce")
 
-ATTEMPTS = 10
-"""How often a lookup is tried when segments disappear under it."""
-_HIT_REFRESH = 1.0
+_ATTEMPTS = 10
+_DISTANT_ATTEMPTS = 5
 _FUTURE_US = 3_600_000_000
 _OVERLAY = 4096
+_MANY_MISSES = 64
+_PAUSE = 1.0
+"""Seconds between two looks, for hits alone or many misses, however short the refresh interval is."""
+_HIT_INTERVALS = 10
+"""Hits are believed for so many refresh intervals: what others deleted or wrote anew may be seen as late as that."""
 
 
 @dataclass(slots=True)
@@ -46,20 +54,32 @@ class StoreCounts:
 class Catalog:
     """The segments of one space.
 
-    Lookups use `view` without a lock. Every change replaces it or adds to its overlay, under `lock`.
+    Lookups use `view` without a lock. Every change replaces it or adds to its overlay, under `lock`, which is never
+    held while a distant place is asked.
 
     Args:
         io: The space's directory.
         space: What it must hold.
         counts: Where damage is counted.
+        interval: Seconds for which a listing is believed when something is not found.
+        tier: Where what is read is mirrored.
     """
 
-    def __init__(self, io: SegmentIO, space: Space, counts: StoreCounts) -> None:
+    def __init__(
+        self, io: SegmentIO, space: Space, counts: StoreCounts, *, interval: float = 0.0, tier: Tier | None = None
+    ) -> None:
         self.io = io
-        self.files = SegmentFiles(io)
+        self.files = SegmentFiles(io, tier)
         self.lock = ForkLock()
+        # How often something is tried when segments disappear under it.
+        self.attempts = _ATTEMPTS if io.has_views else _DISTANT_ATTEMPTS
+        # Held while the place is listed; taken before `lock`, never after.
+        self._refreshing = ForkLock()
+        # Held while a huge index is loaded; taken before `lock`, never after.
+        self._loading = ForkLock()
         self._space = space
         self._counts = counts
+        self._interval = interval
         self._stamp = 0
         self.space_seen = False
         self._space_damaged = False
@@ -71,10 +91,18 @@ class Catalog:
         self.listed: dict[str, int] = {}
         self.hidden: frozenset[str] = frozenset()
         self.dimensions: int | None = None
+        # Segments in memory that are not published yet, by file.
+        self.pending: dict[str, Segment] = {}
+        # Sizes of own files that no listing has begun after.
+        self._unlisted: dict[str, int] = {}
         # Names of the segments that each merged one replaces.
         self._replaces: dict[str, frozenset[str]] = {}
         self._damaged: dict[str, int] = {}
         self._refreshed = float("-inf")
+        # Until when, counted as the time of a refresh, hits are believed since there could be none.
+        self._believed = float("-inf")
+        self._begun = self._ended = 0
+        self._failure: Exception | None = None
         self._stale = True
         self._show(View())
 
@@ -88,33 +116,79 @@ class Catalog:
 
     # Refreshing
 
-    def refresh_if_due(self) -> None:
+    def refresh_for_hits(self) -> None:
         """Look now and then, even for a batch of hits, for what others wrote or deleted."""
-        if time.monotonic() - self._refreshed > _HIT_REFRESH:
+        now, interval = time.monotonic(), max(_PAUSE, _HIT_INTERVALS * self._interval)
+        if now - max(self._refreshed, self._believed) <= interval:
+            return
+        try:
             self.refresh()
+        except EmbedOnceError:
+            raise
+        except Exception as error:
+            if self.io.has_views:
+                raise
+            # What is at hand, perhaps even nowhere else, is still right: whatever must be asked for fails on its own.
+            self._believed = now - interval + max(_PAUSE, self._interval)
+            self.warn("hits", f"{self.io} cannot be listed ({type(error).__name__}); what is known is believed on")
+
+    def refresh_for_misses(self, count: int) -> bool:
+        """Look whether others have written what is missing, if it is time; True if it is worth to look it up again.
+
+        Many misses are worth a request even if it is not time yet: they are about to be paid for.
+        """
+        since = time.monotonic() - self._refreshed
+        return (since >= self._interval or (count >= _MANY_MISSES and since >= _PAUSE)) and self.refresh()
+
+    def look_again(self, view: View) -> None:
+        """Get a newer view than one of whose segments some are gone; raises as `refresh` does."""
+        if self.view is view:
+            self.refresh(force=True)
 
     def refresh(self, *, force: bool = False) -> bool:
         """Take in segments that appeared and let go of those that are gone; True if anything changed.
+
+        Whoever asks while somebody else is already asking gets that answer, or that error.
 
         Raises:
             StoreError: The space has disappeared.
             KeyEncoderError: Somebody has written with another key encoder.
             OSError: Any other fault of the place.
         """
-        self._refreshed = time.monotonic()
         if not force and not self._stale and not self.io.changed():
+            self._refreshed = time.monotonic()
             return False
-        with self.lock:
-            before = self.view
+        # One that is under way is recent enough, unless something is known to have changed.
+        attempt, before = self._begun if force else self._ended, self.view
+        with self._refreshing:
+            if (self._begun if force else self._ended) > attempt:
+                if self._failure is not None:
+                    raise self._failure
+                return True
+            self._begun += 1
+            self._failure = None
             # Whatever goes wrong below: the next refresh must not take the listing for known.
             self._stale = True
-            for _ in range(ATTEMPTS):
-                listed = self.io.listing()
-                self._check_space_file(listed)
-                if self._take(listed):
-                    self._stale = False
-                    break
+            try:
+                self._refresh()
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._ended += 1
             return self.view is not before
+
+    def _refresh(self) -> None:
+        for _ in range(self.attempts):
+            with self.lock:
+                known = list(self._unlisted)
+            listed = self.io.listing()
+            self._check_space_file(listed)
+            is_complete = self._take(listed, known)
+            self._refreshed = time.monotonic()
+            if is_complete:
+                self._stale = False
+                break
 
     def _check_space_file(self, listed: dict[str, int]) -> None:
         if SPACE_FILE not in listed:
@@ -122,12 +196,14 @@ class Catalog:
                 msg = f"{self.io}/{SPACE_FILE} has disappeared: the directory was deleted or is no longer mounted"
                 raise StoreError(msg)
         elif not self.space_seen:
-            try:
-                self._space.check(read_whole(self.io, SPACE_FILE, listed[SPACE_FILE]), str(self.io))
-            except DamagedSpaceError as error:
-                self._space_damaged = True
-                self._counts.damaged_segments += 1
-                self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {error}; the next write replaces it")
+            # On a distant place any segment says the same, and its header is read anyway.
+            if self.io.has_views or all(SegmentName.parse(file) is None for file in listed):
+                try:
+                    self._space.check(read_whole(self.io, SPACE_FILE, listed[SPACE_FILE]), str(self.io))
+                except DamagedSpaceError as error:
+                    self._space_damaged = True
+                    self._counts.damaged_segments += 1
+                    self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {error}; the next write replaces it")
             self.space_seen = True
 
     def ensure_space(self) -> None:
@@ -138,31 +214,34 @@ class Catalog:
         """
         if self.space_seen and not self._space_damaged:
             return
-        with self.lock:
+        with self._refreshing:
             self.io.create()
-            self._check_space_file(self.io.listing())
+            if self.io.has_views or self._stale:
+                self._check_space_file(self.io.listing())
             self._stale = True
             if not self.space_seen or self._space_damaged:
                 self.io.put(SPACE_FILE, [self._space.to_bytes()])
                 self.space_seen, self._space_damaged = True, False
 
-    def _take(self, listed: dict[str, int]) -> bool:
-        """Make the view that of a listing; False if segments have disappeared since, so that it is out of date."""
-        view = self.view
-        shown = {segment.file: segment.name.size for segment in view.segments}
-        # A file that is shorter than its name says is as good as gone.
-        gone = frozenset(file for file, size in shown.items() if listed.get(file) != size or file in self._damaged)
+    def _take(self, listed: dict[str, int], known: Sequence[str]) -> bool:
+        """Make the view that of a listing; False if segments have disappeared since, so that it is out of date.
+
+        Args:
+            listed: Sizes of all files.
+            known: Own files that were published before the place was listed.
+        """
+        with self.lock:
+            gone = self._gone(listed, known)
+            shown = {segment.file for segment in self.view.segments}
         replaces = {file: names for file, names in self._replaces.items() if file in listed and file not in gone}
         hidden = frozenset[str]().union(*replaces.values())
         appeared = [
             Segment(name, file)
-            for file in (listed.keys() - shown.keys() - hidden) | (gone & listed.keys())
+            for file in (listed.keys() - shown - hidden) | (gone & listed.keys())
             if self._damaged.get(file) != listed[file] and (name := SegmentName.parse(file)) is not None
         ]
-        self.listed = listed
-        if not appeared and not gone:
-            return True
-        self.files.forget(*gone)
+        # Replaced segments too: their mirrors must not outlive what was erased.
+        self.files.forget(*gone, *(self.hidden - listed.keys()))
         self.files.open_all(appeared)
         good: list[Segment] = []
         is_complete = True
@@ -171,28 +250,57 @@ class Catalog:
                 if self._is_good(segment, listed[segment.file]):
                     good.append(segment)
                     self._damaged.pop(segment.file, None)
-                    if names := self.opened(segment).index.replaces:
+                    if names := self.opened(segment, partly=True).index.replaces:
                         replaces[segment.file] = names
             except FileNotFoundError:
                 is_complete = False
-        hidden = frozenset[str]().union(*replaces.values()) & listed.keys()
+        with self.lock:
+            for file in known:
+                self._unlisted.pop(file, None)
+            self.listed = {**listed, **self._unlisted}
+            if appeared or gone:
+                is_complete &= self._show_listed(gone, good, replaces)
+            self._stale = not is_complete
+        return is_complete
+
+    def _gone(self, listed: dict[str, int], known: Sequence[str]) -> frozenset[str]:
+        """Return the files of the view that a listing does not show as they are: not those of which it cannot know."""
+        own = {file: segment.name.size for file, segment in self.pending.items()}
+        own.update({file: size for file, size in self._unlisted.items() if file not in known})
+        return frozenset(
+            segment.file
+            for segment in self.view.segments
+            # A file that is shorter than its name says is as good as gone.
+            if listed.get(segment.file, own.get(segment.file)) != segment.name.size or segment.file in self._damaged
+        )
+
+    def _show_listed(self, gone: frozenset[str], good: Sequence[Segment], replaces: dict[str, frozenset[str]]) -> bool:
+        """Show a view without what is gone or merged, and with what is good; False if more is gone by now."""
+        hidden = frozenset[str]().union(*replaces.values()) & self.listed.keys()
         leave = gone | hidden
-        added = [segment for segment in (*view.newest, *good) if segment.file not in leave]
+        view = self.view
+        stays = {segment.file for segment in view.segments} - gone
+        added = [
+            *(segment for segment in view.newest if segment.file not in leave),
+            # An own file may have come into the view while this one was being opened.
+            *(segment for segment in good if segment.file not in leave - gone and segment.file not in stays),
+        ]
         try:
-            self._show(View(view.snapshot.without(leave).extended(added, self.records)))
+            self._show(View(view.snapshot.without(leave).extended(added, self.records, self.files.partials)))
         except FileNotFoundError:
             return False
+        self.files.drop_partials(self.files.partials.keys() - {segment.file for segment in self.view.segments})
         self._replaces, self.hidden = replaces, hidden
         for segment in good:
             self._see_stamp(segment.name.stamp)
-        return is_complete
+        return True
 
     def _is_good(self, segment: Segment, size: int) -> bool:
         try:
             if size != segment.name.size:
                 msg = f"{size} bytes instead of {segment.name.size}"
                 raise DamagedSegmentError(msg)
-            metadata = self.files.open(segment).index.metadata
+            metadata = self.files.open_partly(segment).index.metadata
             ours = self._space.metadata()
             if metadata.get("space") != ours["space"]:
                 msg = "it belongs to another namespace"
@@ -209,22 +317,22 @@ class Catalog:
         if stamp - time.time_ns() // 1000 > _FUTURE_US:
             self.warn("clock", f"{self.io}: a segment is stamped more than an hour ahead of this machine's clock")
 
-    def opened(self, segment: Segment) -> OpenSegment:
-        """Return an open segment.
+    def opened(self, segment: Segment, *, partly: bool = False) -> OpenSegment:
+        """Return an open segment; `partly` as in `SegmentFiles`.
 
         Raises:
             FileNotFoundError: It is gone or damaged: refresh and look again.
             OSError: Any other fault of the place.
         """
         try:
-            return self.files.open(segment)
+            return self.files.open_partly(segment) if partly else self.files.open(segment)
         except DamagedSegmentError as error:
             self.damaged_segment(segment, str(error))
             raise FileNotFoundError(segment.file) from error
 
     def records(self, segment: Segment) -> NDArray[Any]:
-        """Return the index records of a segment; raises as `opened` does."""
-        return self.opened(segment).index.records
+        """Return the index records of a segment that lookups know of; raises as `opened` does."""
+        return self.opened(segment, partly=True).index.records
 
     # Adding what this process has written
 
@@ -234,18 +342,25 @@ class Catalog:
             self._stamp = min(max(time.time_ns() // 1000, self._stamp + 1), LARGEST_STAMP)
             return self._stamp
 
-    def add(self, segment: Segment, records: bytes, texts: Sequence[bytes] | None) -> None:
+    def add(
+        self, segment: Segment, records: bytes, texts: Sequence[bytes] | None, *, is_published: bool = True
+    ) -> None:
         """Make an own segment, all of whose rows have its stamp, visible to lookups of this process.
 
         Args:
-            segment: The published segment.
+            segment: The segment.
             records: Its index records as they stand in the file.
             texts: The key of each row, b"" where it is a digest key; None if all are.
+            is_published: False if it is in memory only; see `published`.
         """
         with self.lock:
-            if segment.file in self.listed and not self._stale:
+            if not is_published:
+                self.pending[segment.file] = segment
+            elif segment.file in self.listed and not self._stale:
                 # A refresh of another thread was quicker.
                 return
+            else:
+                self._unlisted[segment.file] = segment.name.size
             view, stamp = self.view, segment.name.stamp
             fits = len(view.overlay) + segment.name.rows <= max(_OVERLAY, len(view.snapshot.prefixes) // 16)
             # The overlay always wins, so what is older than anything in the snapshot must not get in.
@@ -254,19 +369,109 @@ class Catalog:
                 if self.dimensions is None and segment.name.dtype is not None:
                     self.dimensions = segment.name.dimensions
             else:
-                try:
-                    self._show(View(view.snapshot.extended([*view.newest, segment], self.records)))
-                except FileNotFoundError:
-                    # Somebody else has merged some of them meanwhile.
-                    self.refresh(force=True)
+                self._show(self._extended(view.snapshot, [*view.newest, segment]))
+
+    def published(self, segment: Segment) -> None:
+        """Take note that a segment which was in memory only can be read by everybody."""
+        with self.lock:
+            self.pending.pop(segment.file, None)
+            self._unlisted[segment.file] = self.listed[segment.file] = segment.name.size
+
+    def replace(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
+        """Show other segments instead of some that are in memory only."""
+        leave = frozenset(segment.file for segment in old)
+        with self.lock:
+            newest = [segment for segment in self.view.newest if segment.file not in leave]
+            view = self._extended(self.view.snapshot.without(leave), [*newest, *new])
+            # In this order: wherever it is interrupted, what is shown is known to be pending.
+            self.pending.update({segment.file: segment for segment in new})
+            self._show(view)
+            for segment in old:
+                self.pending.pop(segment.file, None)
+
+    def _extended(self, snapshot: Snapshot, added: Sequence[Segment]) -> View:
+        """Return a view with further segments, without those that have been merged away just now."""
+        try:
+            return View(snapshot.extended(added, self.records))
+        except FileNotFoundError:
+            self._stale = True
+        unreadable = frozenset(segment.file for segment in snapshot.segments if not self._opens(segment))
+        readable = [segment for segment in added if self._opens(segment)]
+        return View(snapshot.without(unreadable).extended(readable, self.records))
+
+    def _opens(self, segment: Segment) -> bool:
+        try:
+            self.opened(segment, partly=True)
+        except FileNotFoundError:
+            return False
+        return True
+
+    # Huge segments
+
+    def resolve(self, digests: Sequence[bytes]) -> View:
+        """Return a view that knows where digest keys are, also in huge segments whose index is not loaded.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged: refresh and look again.
+            OSError: Any other fault of the place.
+        """
+        if not self.files.partials:
+            return self.view
+        partials = dict(self.files.partials)
+        found, whole = find_records(self.io, partials, self.view, digests, self.records)
+        for partial in whole:
+            self._load(partial.segment)
+        with self.lock:
+            snapshot = self.view.snapshot
+            fresh = {
+                number: np.array(sorted(records), "<u4")
+                for number, segment in enumerate(snapshot.segments)
+                if segment.file in found
+                and self.files.partials.get(segment.file) is partials[segment.file]
+                and (records := {r for key, r in found[segment.file] if not snapshot.has(key, number, r)})
+            }
+            self._show_entries(snapshot.inserted(fresh, self.records))
+            return self.view
+
+    def load_fully(self) -> None:
+        """Load the whole index of every segment; raises as `resolve` does."""
+        for partial in list(self.files.partials.values()):
+            self._load(partial.segment)
+
+    def _load(self, segment: Segment) -> None:
+        with self._loading:
+            if segment.file not in self.files.partials:
+                return
+            try:
+                self.files.open(segment)
+            except DamagedSegmentError as error:
+                self.damaged_segment(segment, str(error))
+                raise FileNotFoundError(segment.file) from error
+            with self.lock:
+                snapshot = self.view.snapshot
+                if segment in snapshot.segments:
+                    number = snapshot.segments.index(segment)
+                    records = np.arange(segment.name.rows, dtype="<u4")
+                    self._show_entries(snapshot.emptied(number).inserted({number: records}, self.records))
+                self.files.drop_partials([segment.file])
+
+    def _show_entries(self, snapshot: Snapshot) -> None:
+        """Show a snapshot of the same segments with other entries."""
+        if snapshot is not self.view.snapshot:
+            self.view = View(snapshot, self.view.newest, self.view.overlay)
 
     def folded(self) -> View:
-        """Return the view after taking the overlay into the snapshot; raises as `opened` does."""
-        with self.lock:
-            view = self.view
-            if view.newest:
-                view = self._show(View(view.snapshot.extended(view.newest, self.records)))
-            return view
+        """Return the whole view after taking the overlay into the snapshot; raises as `resolve` does."""
+        while True:
+            self.load_fully()
+            with self.lock:
+                view = self.view
+                if any(segment.file in self.files.partials for segment in view.segments):
+                    # A refresh of another thread was quicker.
+                    continue
+                if view.newest:
+                    view = self._show(View(view.snapshot.extended(view.newest, self.records)))
+                return view
 
     # Faults
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from embedonce.stores.segments.names import DATA_START, LAYOUTS, RECORD, SegmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -249,14 +250,45 @@ def view_index(name: SegmentName, block: memoryview) -> Index:
     Raises:
         DamagedSegmentError: Its tables contradict its name.
     """
-    try:
+    with _contradictions():
         return _view_index(name, block)
+
+
+def parse_header(name: SegmentName, header: bytes | memoryview) -> dict[str, str]:
+    """Return a header's strings after comparing all of it with the name, which is all that it can be checked by.
+
+    Raises:
+        DamagedSegmentError: It contradicts the name.
+    """
+    with _contradictions():
+        return _table(name, memoryview(header))[0]
+
+
+def parse_replaces(blob: bytes) -> frozenset[str]:
+    """Return the names of the segments that a segment replaces.
+
+    Raises:
+        DamagedSegmentError: These are no names.
+    """
+    with _contradictions():
+        return _names(memoryview(blob))
+
+
+def _names(blob: memoryview) -> frozenset[str]:
+    return frozenset(bytes(blob).decode("ascii").split("\n")) if len(blob) else frozenset()
+
+
+@contextmanager
+def _contradictions() -> Iterator[None]:
+    try:
+        yield
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         msg = f"the header contradicts the name: {error}"
         raise DamagedSegmentError(msg) from error
 
 
-def _view_index(name: SegmentName, block: memoryview) -> Index:
+def _table(name: SegmentName, block: memoryview) -> tuple[dict[str, str], dict[str, tuple[int, int]]]:
+    """Return a header's strings and where the parts of the index block are."""
     if int.from_bytes(block[:8], "little") != _HEADER_LENGTH:
         msg = "unexpected header length"
         raise ValueError(msg)
@@ -298,6 +330,12 @@ def _view_index(name: SegmentName, block: memoryview) -> Index:
     if table:
         msg = f"unexpected tensors {sorted(table)}"
         raise ValueError(msg)
+    return metadata, spans
+
+
+def _view_index(name: SegmentName, block: memoryview) -> Index:
+    metadata, spans = _table(name, block)
+    rows = name.rows
 
     def numbers(key: str, dtype: Any) -> NDArray[Any]:
         begin, end = spans[key]
@@ -317,5 +355,5 @@ def _view_index(name: SegmentName, block: memoryview) -> Index:
         msg = "a record names a row that does not exist"
         raise ValueError(msg)
     first, last = spans.get("replaces", (0, 0))
-    replaces = frozenset(bytes(block[first:last]).decode("ascii").split("\n")) if last else frozenset()
+    replaces = _names(block[first:last])
     return Index(metadata, records, raw, key_ends, block[begin:end], value_ends, replaces)

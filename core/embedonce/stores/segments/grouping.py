@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Values = NDArray[Any] | Sequence[bytes] | None
 
 _GROUPS = 4
-_FLUSH_BYTES = 48 << 20
+FLUSH_BYTES = 48 << 20
 
 
 def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tuple[str, list[IndexKey], Values]]:
@@ -59,13 +59,13 @@ def flushes(values: Values, count: int) -> Iterator[tuple[int, int]]:
     if values is None:
         yield 0, count
     elif isinstance(values, np.ndarray):
-        step = max(1, _FLUSH_BYTES // max(1, values.nbytes // count))
+        step = max(1, FLUSH_BYTES // max(1, values.nbytes // count))
         for start in range(0, count, step):
             yield start, min(start + step, count)
     else:
         start = size = 0
         for i, value in enumerate(values):
-            if size and size + len(value) > _FLUSH_BYTES:
+            if size and size + len(value) > FLUSH_BYTES:
                 yield start, i
                 start, size = i, 0
             size += len(value)

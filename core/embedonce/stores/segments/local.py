@@ -98,8 +98,7 @@ class LocalIO:
 
     def is_current(self, view: memoryview) -> bool:
         """See `SegmentIO`: touching a map beyond the end of its file would kill the process."""
-        mapped = view.obj
-        return not isinstance(mapped, mmap.mmap) or mapped.size() >= len(view)
+        return is_uncut(view)
 
     def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
         """See `SegmentIO`."""
@@ -174,6 +173,12 @@ class LocalIO:
             return 256
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return 256 if limit == resource.RLIM_INFINITY else max(8, min(256, limit // 4))
+
+
+def is_uncut(view: memoryview) -> bool:
+    """False if the file of a map was cut; what is no map cannot be."""
+    mapped = view.obj
+    return not isinstance(mapped, mmap.mmap) or mapped.size() >= len(view)
 
 
 def _is_whole(name: str, size: int) -> bool:

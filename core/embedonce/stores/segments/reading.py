@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ import numpy as np
 from embedonce.codecs import Envelope, Row
 from embedonce.stores.segments.format import DamagedSegmentError, buffer_of, row_checksum
 from embedonce.stores.segments.names import RECORD
-from embedonce.stores.segments.ranges import read_ranges
+from embedonce.stores.segments.ranges import Span, joined, read_joined, read_spans
+from embedonce.stores.segments.tier import Piece
 from embedonce.stores.segments.view import IndexKey, View
+from embedonce.stores.segments.wanted import Found, Wanted, pieces_of, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from embedonce.stores.segments.files import OpenSegment, SegmentFiles
+    from embedonce.stores.segments.files import SegmentFiles
     from embedonce.stores.segments.io import SegmentIO
+    from embedonce.stores.segments.opening import OpenSegment
     from embedonce.stores.segments.snapshot import Segment, Snapshot
     from embedonce.vectors import Gathered
 
@@ -41,16 +41,6 @@ class DamageReport(Protocol):
 
     def damaged_rows(self, segment: Segment, count: int) -> None:
         """Some rows of a segment failed their checksums."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Rows of one segment that are to be read for the keys at some positions."""
-
-    segment: Segment
-    opened: OpenSegment
-    positions: NDArray[np.intp]
-    records: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +63,8 @@ class Reader:
         if not len(todo):
             return
         rest: list[int] = []
-        requested: list[_Found] = []
+        failed: list[int] = []
+        distant: list[Found] = []
         order = np.argsort(segment_of, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(segment_of[order])) + 1):
             segment, positions = view.segment(int(segment_of[members[0]])), todo[members]
@@ -86,28 +77,69 @@ class Reader:
             rest.extend(positions[~same].tolist())
             if not same.any():
                 continue
-            one = _Found(segment, opened, positions[same], records[same])
-            if opened.values is None:
-                requested.append(one)
-            else:
+            one = Found(segment, opened, positions[same], records[same])
+            if opened.values is not None:
                 # At once, since an open map costs a descriptor.
-                rest += self._take(one, opened.values.take(one.records["row"], axis=0), digests, into)
-        if requested:
-            for one, block in zip(requested, self._blocks(requested), strict=True):
-                rest += self._take(one, block, digests, into)
+                good = take(one, opened.values.take(one.records["row"], axis=0), digests, into)
+                failed += one.positions[~good].tolist()
+            else:
+                left = self._gather_mirrored(one, digests, into)
+                if len(left.positions):
+                    distant.append(left)
+        failed += self._gather_distant(distant, digests, into)
         if rest:
-            self._gather_slowly(view, digests, rest, into)
+            self._gather_slowly(view, digests, rest, into, again=False)
+        if failed:
+            self._gather_slowly(view, digests, failed, into, again=True)
 
-    def _take(self, one: _Found, block: NDArray[Any], digests: Sequence[bytes], into: Gathered) -> list[int]:
-        """Take the rows that pass their checksums; return the positions of the others."""
-        good = _verified(block, [digests[i] for i in one.positions.tolist()], one.records["crc"].tolist())
-        if good.all():
-            into.put(one.positions, block)
-            return []
-        # Counted where they are looked at again.
-        into.put(one.positions[good], block[good])
-        bad: list[int] = one.positions[~good].tolist()
-        return bad
+    def _gather_mirrored(self, one: Found, digests: Sequence[bytes], into: Gathered) -> Found:
+        """Collect what the local tier has; return what must be read from the distant place."""
+        mirror = one.opened.mirror
+        if mirror is None:
+            return one
+        there = mirror.holds(one.records["row"])
+        if there.any():
+            some = one.only(there)
+            there[there] = take(some, mirror.take(some.records["row"]), digests, into)
+        return one.only(~there)
+
+    def _gather_distant(self, found: Sequence[Found], digests: Sequence[bytes], into: Gathered) -> list[int]:
+        """Collect rows of segments that can only be read by range; return the positions of those that are damaged.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged as a whole; after everything else was collected.
+            Exception: Any other fault of the place, likewise.
+        """
+        spans: list[Span] = []
+        runs: list[Found] = []
+        for one in found:
+            stride, rows = one.segment.name.stride, one.records["row"].astype(np.int64)
+            order = np.argsort(rows, kind="stable")
+            starts = one.segment.name.values_start + stride * rows[order]
+            for first, last in joined(starts, starts + stride):
+                spans.append(Span(one.segment.file, int(starts[first]), int(starts[last - 1]) + stride))
+                # Positions stay in ascending order, as `Gathered.put` asks for.
+                runs.append(one.only(np.sort(order[first:last])))
+        failed: list[int] = []
+        damaged: Segment | None = None
+        for number, blob in read_spans(self.io, spans):
+            run = runs[number]
+            name = run.segment.name
+            if blob is None:
+                damaged = run.segment
+                self.report.damaged_segment(damaged, "it is shorter than its name says")
+                continue
+            block = np.frombuffer(blob, name.dtype).reshape(-1, name.dimensions)
+            rows = run.records["row"].astype(np.int64)
+            if (np.diff(rows) != 1).any():
+                block = block.take(rows - rows.min(), axis=0)
+            good = take(run, block, digests, into)
+            failed += run.positions[~good].tolist()
+            if run.opened.mirror is not None:
+                self._mirror(run.segment, run.opened, pieces_of(run.opened, rows, block, good))
+        if damaged is not None:
+            raise FileNotFoundError(damaged.file)
+        return failed
 
     def _gather_one(self, view: View, digest: bytes, into: Gathered) -> bool:
         """Collect one vector, many times faster than a batch of one; False if that needs more than one look."""
@@ -134,14 +166,17 @@ class Reader:
         if name.dtype is None or name.keyed or name.dimensions != dimensions:
             return None
         try:
-            return self.files.open(segment)
+            return self.files.open_partly(segment)
         except DamagedSegmentError as error:
             self.report.damaged_segment(segment, str(error))
             return None
 
-    def _gather_slowly(self, view: View, digests: Sequence[bytes], rest: list[int], into: Gathered) -> None:
+    def _gather_slowly(
+        self, view: View, digests: Sequence[bytes], rest: list[int], into: Gathered, *, again: bool
+    ) -> None:
         """Try all candidates of the keys whose first one was no answer: a shared prefix, damage, a deleted key."""
-        for position, row in zip(rest, self.read(view, [IndexKey(digests[i]) for i in rest]), strict=True):
+        rows = self.read(view, [IndexKey(digests[i]) for i in rest], again=again)
+        for position, row in zip(rest, rows, strict=True):
             typed = Envelope.open(row) if isinstance(row, bytes) else row
             if typed is None:
                 continue
@@ -151,52 +186,69 @@ class Reader:
             if len(vector) == into.dimensions:
                 into.put(np.array([position]), vector[np.newaxis])
 
-    def _blocks(self, found: Sequence[_Found]) -> Iterator[NDArray[Any]]:
-        """Return the rows of segments that are not mapped, requested in one go."""
-        wanted = [
-            (one.segment.file, one.segment.name.values_start + row * one.segment.name.stride, one.segment.name.stride)
-            for one in found
-            for row in one.records["row"].tolist()
-        ]
-        data = iter(read_ranges(self.io, wanted))
-        for one in found:
-            rows = b"".join(next(data) for _ in range(len(one.records)))
-            yield np.frombuffer(rows, one.segment.name.dtype).reshape(-1, one.segment.name.dimensions)
+    def read(self, view: View, keys: Sequence[IndexKey], *, again: bool = False) -> list[Row | bytes | None]:
+        """Return the newest undamaged row of each key: a typed row, opaque bytes, or None.
 
-    def read(self, view: View, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
-        """Return the newest undamaged row of each key: a typed row, opaque bytes, or None."""
+        Args:
+            view: Where to look.
+            keys: The keys.
+            again: True if their rows have failed just now: a distant place is asked only once more.
+        """
         rows: list[Row | bytes | None] = [None] * len(keys)
         pending = {i: self.walk(view, key) for i, key in enumerate(keys)}
         while pending:
-            requested: list[tuple[int, Segment, int, tuple[str, int, int]]] = []
+            distant: list[Wanted] = []
             for i, walk in list(pending.items()):
                 for segment, opened, record in walk:
-                    begin, end = _span(segment, opened, int(record["row"]))
-                    start, crc = segment.name.values_start, int(record["crc"])
-                    if opened.view is None:
-                        requested.append((i, segment, crc, (segment.file, start + begin, end - begin)))
-                        break
-                    rows[i] = self._row(segment, opened.view[start + begin : start + end], keys[i], crc)
-                    if rows[i] is not None:
+                    wanted = Wanted(i, segment, opened, record)
+                    data = wanted.at_hand()
+                    if data is not None and wanted.passes(data, keys[i]):
+                        rows[i] = wanted.copy(data)
                         del pending[i]
                         break
+                    if not self.io.has_views:
+                        distant.append(wanted)
+                        break
+                    self.report.damaged_rows(segment, 1)
                 else:
                     del pending[i]
-            if requested:
-                spans = read_ranges(self.io, [span for *_, span in requested])
-                for (i, segment, crc, _), data in zip(requested, spans, strict=True):
-                    rows[i] = self._row(segment, data, keys[i], crc)
-                    if rows[i] is not None:
-                        del pending[i]
+            self._read_distant(distant, keys, rows)
+            if not again:
+                self._read_distant([wanted for wanted in distant if rows[wanted.number] is None], keys, rows)
+            for wanted in distant:
+                if rows[wanted.number] is None:
+                    self.report.damaged_rows(wanted.segment, 1)
+                else:
+                    del pending[wanted.number]
         return rows
 
-    def _row(self, segment: Segment, data: bytes | memoryview, key: IndexKey, crc: int) -> Row | bytes | None:
-        """Return a copy of a row if it passes its checksum."""
-        if row_checksum(data, key.digest) != crc:
-            self.report.damaged_rows(segment, 1)
-            return None
-        dtype = segment.name.dtype
-        return bytes(data) if dtype is None else Row(dtype, bytes(data))
+    def _read_distant(self, wanted: Sequence[Wanted], keys: Sequence[IndexKey], rows: list[Row | bytes | None]) -> None:
+        """Read rows by range into `rows`, those that pass their checksums; raises as `_gather_distant` does."""
+        damaged: dict[str, Segment] = {}
+        fetched: dict[str, tuple[Wanted, list[Piece]]] = {}
+        for number, data in read_joined(self.io, [one.span for one in wanted]):
+            one = wanted[number]
+            if data is None:
+                damaged[one.segment.file] = one.segment
+            elif one.passes(data, keys[one.number]):
+                rows[one.number] = one.copy(data)
+                piece = Piece(int(one.record["row"]), 1, one.span.start, data)
+                fetched.setdefault(one.segment.file, (one, []))[1].append(piece)
+        for one, pieces in fetched.values():
+            self._mirror(one.segment, one.opened, pieces)
+        for segment in damaged.values():
+            self.report.damaged_segment(segment, "it is shorter than its name says")
+        if damaged:
+            raise FileNotFoundError(*damaged)
+
+    def _mirror(self, segment: Segment, opened: OpenSegment, pieces: Sequence[Piece]) -> None:
+        """Keep fetched rows in the local tier, if there is one."""
+        if opened.mirror is not None:
+            if opened.mirror.keep_rows(pieces):
+                self.files.reopen(segment.file)
+        elif opened.view is not None:
+            # It was whole in memory, but damaged on the way there.
+            self.files.forget(segment.file)
 
     def walk(self, view: View, key: IndexKey) -> Iterator[tuple[Segment, OpenSegment, Any]]:
         """Yield the rows of a key as (segment, open segment, record), newest first, up to its tombstone."""
@@ -204,7 +256,7 @@ class Reader:
         for segment_number, record_number in self._candidates(view, key):
             segment = view.segment(segment_number)
             try:
-                opened = self.files.open(segment)
+                opened = self.files.open_partly(segment)
             except DamagedSegmentError as error:
                 self.report.damaged_segment(segment, str(error))
                 continue
@@ -237,7 +289,7 @@ class Reader:
 
     def _key_at(self, snapshot: Snapshot, at: int) -> bytes:
         number, record = snapshot.entry(at)
-        raw = self.files.open(snapshot.segments[number]).index.raw
+        raw = self.files.open_partly(snapshot.segments[number]).index.raw
         return bytes(raw[RECORD.itemsize * record :][:32])
 
     def keys(self, view: View, opened: Callable[[Segment], OpenSegment]) -> list[str]:
@@ -270,24 +322,3 @@ class Reader:
                     winners.append((int(stamps[at]), segment.file, int(rows[at]), str(key)))
         winners.sort()
         return [key for *_, key in winners]
-
-
-def _span(segment: Segment, opened: OpenSegment, row: int) -> tuple[int, int]:
-    """Start and end of a row, counted from the first one."""
-    if segment.name.kind == "var":
-        return opened.index.value_span(row)
-    return row * segment.name.stride, (row + 1) * segment.name.stride
-
-
-def _verified(block: NDArray[Any], digests: Sequence[bytes], crcs: Sequence[int]) -> NDArray[np.bool_]:
-    """Return which rows of a C-contiguous block pass their checksums."""
-    crc32, stride = zlib.crc32, block.shape[1] * block.itemsize
-    data = buffer_of(block)
-    return np.fromiter(
-        (
-            crc32(digest[:4], crc32(data[start : start + stride])) == crc
-            for digest, crc, start in zip(digests, crcs, range(0, len(data), stride), strict=True)
-        ),
-        bool,
-        len(crcs),
-    )

@@ -1,13 +1,19 @@
-"""Segments on any fsspec file system, by five calls that mean the same on all of them.
+"""Segments on any fsspec file system, by few calls that mean the same on all of them.
 
-Not used, because back ends disagree about them or because they hide outages: `cat`, `exists`, `info`, `ls`, `mv`,
-`open`, suffix ranges, globs, transactions and conditional creation.
+Not used, because back ends disagree about them or because they hide outages: `cat`, `exists`, `info`, `mv`, `open`,
+`walk`, suffix ranges, globs, transactions and conditional creation.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
+
+from fsspec.asyn import get_loop, reset_lock
+
+from embedonce.stores.faults import fault_of
+from embedonce.stores.segments.listings import MissingPlaceError, beneath_cache, files_in
+from embedonce.stores.segments.patience import PASSING, attempts, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +21,12 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from embedonce.stores.segments.format import Part
+
+# Made before anybody forks: a child that is born while another thread makes it waits for it for ever.
+get_loop()
+if hasattr(os, "register_at_fork"):
+    # The thread of the parent's loop does not exist in the child. Later versions of fsspec see to it themselves.
+    os.register_at_fork(after_in_child=reset_lock)
 
 _RANGES_PER_CALL = 256
 
@@ -46,13 +58,12 @@ class FsspecIO:
         return True
 
     def listing(self) -> dict[str, int]:
-        """See `SegmentIO`."""
-        fs = self._fs
-        # A listing cache has no expiry: it would hide what other processes write.
-        with suppress(KeyError):
-            fs.invalidate_cache(self._path)
-        found: dict[str, dict[str, Any]] = fs.find(self._path, maxdepth=1, detail=True)
-        return {path.rpartition("/")[2]: int(info["size"] or 0) for path, info in found.items()}
+        """See `SegmentIO`: one request.
+
+        Raises:
+            MissingPlaceError: The bucket or container does not exist.
+        """
+        return files_in(self._fs, self._path)
 
     def view(self, name: str) -> memoryview | None:
         """See `SegmentIO`: never."""
@@ -68,32 +79,88 @@ class FsspecIO:
         answers: list[bytes | Exception] = []
         for at in range(0, len(names), _RANGES_PER_CALL):
             cut = slice(at, at + _RANGES_PER_CALL)
-            paths = [f"{self._path}/{name}" for name in names[cut]]
-            # Lists rather than one number, since some back ends take nothing else.
-            blobs = fs.cat_ranges(paths, list(starts[cut]), list(ends[cut]), on_error="return")
-            answers.extend(
-                blob if isinstance(blob, bytes | Exception) else OSError(f"{path}: the file system answered {blob!r}")
-                for path, blob in zip(paths, blobs, strict=True)
-            )
+            answers.extend(self._get(fs, names[cut], starts[cut], ends[cut]))
+        beneath = beneath_cache(fs)
+        if beneath is not fs:
+            # A cache of whole files tells of one failure for all, and for ever of a copy that was cut short.
+            again = [
+                i
+                for i, answer in enumerate(answers)
+                if isinstance(answer, FileNotFoundError)
+                or (isinstance(answer, bytes) and len(answer) != ends[i] - starts[i])
+            ]
+            if again:
+                picked = [[each[i] for i in again] for each in (names, starts, ends)]
+                for i, answer in zip(again, self._get(beneath, *picked), strict=True):  # type: ignore[arg-type]
+                    answers[i] = answer
         return answers
+
+    def _get(
+        self, fs: AbstractFileSystem, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]
+    ) -> list[bytes | Exception]:
+        """Read ranges; those that fail for a passing reason again."""
+        answers: list[bytes | Exception] = [OSError()] * len(names)
+        left = list(range(len(names)))
+        for _ in attempts():
+            for i, answer in zip(left, self._ask(fs, [(names[i], starts[i], ends[i]) for i in left]), strict=True):
+                answers[i] = answer
+            left = [i for i in left if isinstance(answer := answers[i], Exception) and fault_of(answer) in PASSING]
+            if not left:
+                break
+        return answers
+
+    def _ask(self, fs: AbstractFileSystem, ranges: Sequence[tuple[str, int, int]]) -> list[bytes | Exception]:
+        paths = [f"{self._path}/{name}" for name, _, _ in ranges]
+        # Lists rather than one number, since some back ends take nothing else.
+        starts, ends = [start for _, start, _ in ranges], [end for _, _, end in ranges]
+        try:
+            blobs = fs.cat_ranges(paths, starts, ends, on_error="return")
+        except Exception as error:
+            return [error] * len(paths)
+        return [
+            blob if isinstance(blob, bytes | Exception) else OSError(f"{path}: the file system answered {blob!r}")
+            for path, blob in zip(paths, blobs, strict=True)
+        ]
 
     def create(self) -> None:
         """See `SegmentIO`: object stores have no directories, others make them here."""
-        fs = self._fs
-        if not getattr(fs, "async_impl", False):
+        fs = kind = beneath_cache(self._fs)
+        while (inner := getattr(kind, "fs", None)) is not None:
+            # One that shows a part of another says that it is asynchronous, whatever the other one is.
+            kind = inner
+        if not getattr(kind, "async_impl", False):
             fs.makedirs(self._path, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
-        """See `SegmentIO`: one request; the name is unique, so overwriting can only repeat the same bytes."""
-        self._fs.pipe_file(f"{self._path}/{name}", b"".join(parts))
+        """See `SegmentIO`: one request; the name is unique, so trying again can only repeat the same bytes.
+
+        Raises:
+            MissingPlaceError: The bucket, container or directory does not exist.
+        """
+        fs, content = beneath_cache(self._fs), b"".join(parts)
+        try:
+            patiently(lambda: fs.pipe_file(f"{self._path}/{name}", content))
+        except Exception as error:
+            # What is gone cannot be the file, which is just being made.
+            if fault_of(error) in ("gone", "missing"):
+                raise MissingPlaceError(*error.args) from error
+            raise
 
     def sync(self, name: str) -> None:
         """See `SegmentIO`: an answered request is durable."""
 
     def delete(self, name: str) -> None:
-        """See `SegmentIO`."""
-        with suppress(FileNotFoundError):
-            self._fs.rm_file(f"{self._path}/{name}")
+        """See `SegmentIO`.
+
+        Raises:
+            MissingPlaceError: The bucket or container does not exist.
+        """
+        fs = beneath_cache(self._fs)
+        try:
+            patiently(lambda: fs.rm_file(f"{self._path}/{name}"))
+        except FileNotFoundError as error:
+            if fault_of(error) == "missing":
+                raise MissingPlaceError(*error.args) from error
 
     def tidy(self) -> None:
         """See `SegmentIO`: there is nothing half-written."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,25 +77,71 @@ class Snapshot:
         """Return segment and record number of an entry."""
         return int(self.segment_of[at]), int(self.record_of[at])
 
-    def extended(self, added: Sequence[Segment], records_of: Callable[[Segment], NDArray[Any]]) -> Snapshot:
-        """Return a snapshot with further segments."""
+    def extended(
+        self,
+        added: Sequence[Segment],
+        records_of: Callable[[Segment], NDArray[Any]],
+        deferred: Container[str] = (),
+    ) -> Snapshot:
+        """Return a snapshot with further segments.
+
+        Args:
+            added: The segments.
+            records_of: Gives the index records of a segment.
+            deferred: Files of segments that have no entry yet, see `inserted`.
+        """
         if not added:
             return self
-        fresh = np.concatenate([prefixes_of(records_of(segment)["key"]) for segment in added])
-        rows = [segment.name.rows for segment in added]
+        snapshot = Snapshot((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
         first = len(self.segments)
+        return snapshot.inserted(
+            {
+                first + i: np.arange(segment.name.rows, dtype="<u4")
+                for i, segment in enumerate(added)
+                if segment.file not in deferred
+            },
+            records_of,
+        )
+
+    def inserted(
+        self, entries: Mapping[int, NDArray[np.uint32]], records_of: Callable[[Segment], NDArray[Any]]
+    ) -> Snapshot:
+        """Return a snapshot with further entries.
+
+        Args:
+            entries: Record numbers by the number of their segment; none of them has an entry yet.
+            records_of: Gives the index records of a segment.
+        """
+        if not entries:
+            return self
+        segment_of = np.concatenate([np.full(len(some), number, "<u4") for number, some in entries.items()])
+        record_of = np.concatenate(list(entries.values()))
+        fresh = np.concatenate(
+            [prefixes_of(records_of(self.segments[number])["key"][some]) for number, some in entries.items()]
+        )
         order = np.argsort(fresh, kind="stable")
         fresh = fresh[order]
         # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
         at = np.searchsorted(self.prefixes, fresh, "right")
         snapshot = Snapshot(
-            (*self.segments, *added),
+            self.segments,
             np.insert(self.prefixes, at, fresh),
-            np.insert(self.segment_of, at, np.repeat(np.arange(first, first + len(added), dtype="<u4"), rows)[order]),
-            np.insert(self.record_of, at, np.concatenate([np.arange(n, dtype="<u4") for n in rows])[order]),
+            np.insert(self.segment_of, at, segment_of[order]),
+            np.insert(self.record_of, at, record_of[order]),
         )
         snapshot._order_equal_prefixes(at + np.arange(len(at)), records_of)
         return snapshot
+
+    def has(self, digest: bytes, number: int, record: int) -> bool:
+        """True if there is an entry of a key for a segment's record."""
+        run = self.run(digest)
+        entries = slice(run.start, run.stop)
+        return bool(((self.segment_of[entries] == number) & (self.record_of[entries] == record)).any())
+
+    def emptied(self, number: int) -> Snapshot:
+        """Return a snapshot without the entries of a segment, which stays."""
+        stays = self.segment_of != number
+        return Snapshot(self.segments, self.prefixes[stays], self.segment_of[stays], self.record_of[stays])
 
     def without(self, files: frozenset[str]) -> Snapshot:
         """Return a snapshot without some segments."""

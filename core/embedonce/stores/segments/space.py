@@ -46,6 +46,21 @@ class Space:
         """Return the space of a namespace."""
         return cls(namespace, tuple(sorted(key_encoder.items())) if key_encoder is not None else None)
 
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str) -> Space:
+        """Return the space that a `space.json` describes.
+
+        Raises:
+            DamagedSpaceError: It is torn or changed.
+            FormatError: It is of another format.
+        """
+        found = _parsed(content, where)
+        namespace, encoder = found["namespace"], found["key_encoder"]
+        if not isinstance(namespace, str) or not isinstance(encoder, dict):
+            msg = "its namespace or key encoder is none"
+            raise DamagedSpaceError(msg)
+        return cls.of(namespace, encoder if encoder != _NO_ENCODER else None)
+
     @property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of what identifies the space, in hexadecimal digits."""
@@ -84,22 +99,7 @@ class Space:
             IdentityError: It belongs to another namespace.
             KeyEncoderError: Its keys were made by another encoder.
         """
-        try:
-            found = json.loads(content)
-            version, check = found["format"], found.pop("check", None)
-            intact = check == _check(found)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            msg = f"it is no description of a space ({error})"
-            raise DamagedSpaceError(msg) from error
-        if version != FORMAT and isinstance(version, str) and (intact or check is None):
-            msg = (
-                f"{where} has format {version!r}, this version of embedonce reads {FORMAT!r}; "
-                "upgrade embedonce, or use another directory"
-            )
-            raise FormatError(msg)
-        if not intact or not {"namespace", "key_encoder"} <= found.keys():
-            msg = "it does not match its check"
-            raise DamagedSpaceError(msg)
+        found = _parsed(content, where)
         if found["namespace"] != self.namespace:
             msg = (
                 f"{where} belongs to namespace {found['namespace']!r}, not to {self.namespace!r}; use another directory"
@@ -119,6 +119,27 @@ class Space:
                 f"{_encoder_name(self._encoder())}; use the recorded one, or another namespace= or version="
             )
             raise KeyEncoderError(msg)
+
+
+def _parsed(content: bytes, where: str) -> dict[str, Any]:
+    """Return an intact `space.json`; raises as `Space.from_bytes` does."""
+    try:
+        found: dict[str, Any] = json.loads(content)
+        version, check = found["format"], found.pop("check", None)
+        intact = check == _check(found)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        msg = f"it is no description of a space ({error})"
+        raise DamagedSpaceError(msg) from error
+    if version != FORMAT and isinstance(version, str) and (intact or check is None):
+        msg = (
+            f"{where} has format {version!r}, this version of embedonce reads {FORMAT!r}; "
+            "upgrade embedonce, or use another directory"
+        )
+        raise FormatError(msg)
+    if not intact or not {"namespace", "key_encoder"} <= found.keys():
+        msg = "it does not match its check"
+        raise DamagedSpaceError(msg)
+    return found
 
 
 def _canonical(record: object) -> str:

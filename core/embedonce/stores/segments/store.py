@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import time
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embedonce.codecs import Envelope
 from embedonce.errors import EmbedOnceError, StoreError
 from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
-from embedonce.stores.segments.catalog import ATTEMPTS, Catalog, StoreCounts
-from embedonce.stores.segments.format import DamagedSegmentError, Rows, build
-from embedonce.stores.segments.grouping import by_kind, flushes
-from embedonce.stores.segments.merging import Merger
+from embedonce.stores.segments.catalog import Catalog, StoreCounts
+from embedonce.stores.segments.format import DamagedSegmentError
+from embedonce.stores.segments.grouping import by_kind
 from embedonce.stores.segments.names import LAYOUT_OF
 from embedonce.stores.segments.reading import Reader
-from embedonce.stores.segments.snapshot import Segment
+from embedonce.stores.segments.upkeep import Upkeep
 from embedonce.stores.segments.view import IndexKey
+from embedonce.stores.segments.writing import Writer
+from embedonce.stores.store_options import StoreOptions
 from embedonce.vectors import Gathered
-from embedonce.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TypeVar
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from embedonce.codecs import Row
+    from embedonce.stores.base import Backlog
     from embedonce.stores.locations import Location
     from embedonce.stores.segments.grouping import Values
     from embedonce.stores.segments.space import Space
+    from embedonce.stores.segments.tier import Tier
 
     T = TypeVar("T")
 
-_KEPT_BYTES = 16 << 10
-"""Own segments up to this size are kept in memory instead of being read back."""
+_DEFAULTS = StoreOptions()
+_REFRESH_INTERVAL = 30.0
+"""Seconds between two listings of a distant place that is asked for what it does not have."""
 
 
-class SegmentStore(AsyncTwins):
+class SegmentStore(Upkeep, AsyncTwins):
     """A byte store of packed immutable segments in one directory.
 
     Any number of processes may read and write one path. The newest write of a key wins, in every process and after
     merging. Values that hold one vector each (see `Envelope`) are stored as plain numbers, so that any safetensors
-    reader opens the files. What `mset` has written when it returns survives the death of any process.
+    reader opens the files. What `mset` has written to a local path when it returns survives the death of any process.
+    On a distant one a few values may wait for others for up to ten seconds; `flush` ends that (see `StoreOptions`).
 
     Keys are str of at most 1,024 UTF-8 bytes, values bytes of at most 32 MiB. There is no `__len__`: callers test
     stores for truth.
@@ -55,41 +58,67 @@ class SegmentStore(AsyncTwins):
         location: Root of the store.
         space: The namespace that this object reads and writes.
         read_only: True to create and merge nothing.
+        options: How to treat a distant place.
 
     Raises:
-        StoreError: The location cannot be read, or holds something that is no cache.
+        StoreError: The location cannot be read, or written unless `read_only`, or holds something that is no cache.
         FormatError: It was written by a newer version.
         KeyEncoderError: It was written with another key encoder.
     """
 
-    def __init__(self, location: Location, space: Space, *, read_only: bool = False) -> None:
+    def __init__(
+        self, location: Location, space: Space, *, read_only: bool = False, options: StoreOptions = _DEFAULTS
+    ) -> None:
         self.location = location
         self.space = space
         self.read_only = read_only
+        self.options = options
         self._start()
 
     def _start(self) -> None:
         self.counts = StoreCounts()
         self._io = self.location.open(self.space.directory, create=not self.read_only)
-        self._catalog = Catalog(self._io, self.space, self.counts)
+        is_near, interval = self.location.is_near, self.options.refresh_interval
+        if interval is None:
+            interval = 0.0 if is_near else _REFRESH_INTERVAL
+        self._tier = self._new_tier()
+        self._catalog = Catalog(self._io, self.space, self.counts, interval=interval, tier=self._tier)
         self._reader = Reader(self._io, self._catalog.files, self._catalog)
+        self._waits = not is_near and self.options.durability == "write_behind"
         self._forget_waiting()
         _ALL.add(self)
         with self._mapped("open"):
             self._catalog.refresh(force=True)
+            if self._tier is not None:
+                self._tier.keep_only(self._catalog.listed)
             if not self.read_only:
+                if not is_near:
+                    # A missing bucket or a missing permission is said now, not after the first texts are paid for.
+                    self._catalog.ensure_space()
                 self._adopt()
             elif not self._catalog.space_seen:
                 self._catalog.warn(
                     "empty", f"{self._io} does not exist; it was opened read-only, so all keys are misses"
                 )
 
+    def _new_tier(self) -> Tier | None:
+        directory = self.options.tier_directory
+        if directory is None or self.location.is_near:
+            return None
+        from embedonce.stores.segments.tier import Tier
+
+        # The same namespace elsewhere has other segments.
+        name = hashlib.sha256(f"{self.space.digest} {self.location}".encode()).hexdigest()[:16]
+        return Tier(directory / f"{self.space.slug}-{name}", self.options.local_tier_bytes)
+
     def _forget_waiting(self) -> None:
-        self._merger = Merger(self._io, self._catalog.files)
-        self._is_merging = False
+        self._writer = Writer(self._io, self._catalog, self.space, self.location.error, waits=self._waits)
 
     def _after_fork(self) -> None:
-        """Start anew in a child: a thread of the parent may have been in the middle of anything."""
+        """Start anew in a child: a thread of the parent may have been in the middle of anything.
+
+        What waits is the parent's to publish.
+        """
         self._catalog.clear()
         self._forget_waiting()
 
@@ -97,7 +126,7 @@ class SegmentStore(AsyncTwins):
         return f"{type(self).__name__}({str(self.location)!r}, namespace={self.space.namespace!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"location": self.location, "space": self.space, "read_only": self.read_only}
+        return {"location": self.location, "space": self.space, "read_only": self.read_only, "options": self.options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -120,7 +149,7 @@ class SegmentStore(AsyncTwins):
         return [Envelope.seal(row) if isinstance(row, tuple) else row for row in rows]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
-        """Store the values; one segment for all values of one kind.
+        """Store the values; one segment for all values of one kind. See `flush`.
 
         Raises:
             ValueError: A key is illegal or a value too long; none of the pairs is stored.
@@ -135,7 +164,7 @@ class SegmentStore(AsyncTwins):
             for layout, keys, values in by_kind(pairs):
                 texts = [key.text for key in keys]
                 self._write(layout, b"".join(key.digest for key in keys), texts, stamp, values)
-            self._merge()
+            self._writer.settle(len(pairs), sum(map(len, pairs.values())))
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Delete the keys; absent ones are ignored.
@@ -148,15 +177,16 @@ class SegmentStore(AsyncTwins):
         if not wanted:
             return
         with self._mapped("write"):
+            self._writer.flush()
             self._catalog.refresh(force=True)
-            there = self._retried(lambda: [key for key in wanted if self._is_there(key)])
+            there = self._retried(lambda: self._there(list(wanted)))
             if there:
                 texts = [key.text for key in there]
                 self._write("del", b"".join(key.digest for key in there), texts, self._catalog.next_stamp(), None)
-                self._merge()
 
-    def _is_there(self, key: IndexKey) -> bool:
-        return next(self._reader.walk(self._catalog.view, key), None) is not None
+    def _there(self, keys: Sequence[IndexKey]) -> list[IndexKey]:
+        view = self._catalog.resolve([key.digest for key in keys if not key.text])
+        return [key for key in keys if next(self._reader.walk(view, key), None) is not None]
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
         """Yield the keys that start with the prefix, in the order in which their rows were written.
@@ -203,20 +233,25 @@ class SegmentStore(AsyncTwins):
             return
         catalog = self._catalog
         with self._mapped("read"):
-            catalog.refresh_if_due()
-            for attempt in range(ATTEMPTS):
+            catalog.refresh_for_hits()
+            for attempt in range(self._catalog.attempts):
                 if into.dimensions is None:
                     into.dimensions = catalog.dimensions
+                view = catalog.view
                 try:
-                    self._reader.gather(catalog.view, digests, into)
+                    view = catalog.resolve(digests)
+                    self._reader.gather(view, digests, into)
                 except FileNotFoundError:
-                    catalog.refresh(force=True)
+                    catalog.look_again(view)
                     continue
-                if attempt or into.found.all() or not catalog.refresh():
+                missing = len(digests) - int(into.found.sum())
+                if attempt or not missing or not catalog.refresh_for_misses(missing):
                     break
 
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
         """Store the rows of a C-contiguous matrix of shape (n, d) under digest keys, all different.
+
+        Call `settle` after the last of several: only then are they sure not to wait.
 
         Raises:
             StoreError: The store cannot be written.
@@ -224,39 +259,83 @@ class SegmentStore(AsyncTwins):
         if len(digests):
             with self._mapped("write"):
                 self._write(LAYOUT_OF[matrix.dtype], b"".join(digests), None, self._catalog.next_stamp(), matrix)
-                self._merge()
 
     @property
     def dimensions(self) -> int | None:
         """Length of the vectors of this namespace: that of the first ones written, None if there is none yet."""
         return self._catalog.dimensions
 
+    # Waiting rows
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was written and is not published yet."""
+        return self._writer.backlog
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """End a call of several writes: much is published before this returns, little waits for others.
+
+        Args:
+            rows: How many rows the call has written; None for all that wait.
+            size: How many bytes these have.
+
+        Raises:
+            StoreError: The store cannot be written; the rows stay readable here, and are sent again later.
+        """
+        with self._mapped("write"):
+            self._writer.settle(rows, size)
+
+    def flush(self) -> None:
+        """Publish everything that waits: from then on it survives the death of this process.
+
+        Raises:
+            StoreError: The store cannot be written; the rows stay readable here, and are sent again later.
+        """
+        with self._mapped("write"):
+            self._writer.flush()
+
+    def hurry(self) -> None:
+        """Have everything that waits published in the background, without waiting for it."""
+        self._writer.hurry()
+
     def close(self) -> None:
-        """Let go of open files; they are opened again when they are needed again."""
-        self._catalog.files.close()
+        """Publish what waits and let go of open files; they are opened again when they are needed again.
+
+        What is written later all the same is published at once.
+
+        Raises:
+            StoreError: What waits cannot be published; it is tried again until the process ends.
+        """
+        try:
+            with self._mapped("write"):
+                self._writer.close()
+        finally:
+            self._catalog.files.close()
 
     def _read(self, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
         """Return rows by key, after a refresh if some are not there."""
         catalog = self._catalog
-        catalog.refresh_if_due()
+        catalog.refresh_for_hits()
         rows: list[Row | bytes | None] = [None] * len(keys)
         todo = list(range(len(keys)))
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._catalog.attempts):
+            view = catalog.view
             try:
-                answers = self._reader.read(catalog.view, [keys[i] for i in todo])
+                view = catalog.resolve([keys[i].digest for i in todo if not keys[i].text])
+                answers = self._reader.read(view, [keys[i] for i in todo])
             except FileNotFoundError:
-                catalog.refresh(force=True)
+                catalog.look_again(view)
                 continue
             for i, row in zip(todo, answers, strict=True):
                 rows[i] = row
             todo = [i for i in todo if rows[i] is None]
-            if attempt or not todo or not catalog.refresh():
+            if attempt or not todo or not catalog.refresh_for_misses(len(todo)):
                 break
         return rows
 
     def _retried(self, look: Callable[[], T]) -> T:
         """Look at segments; once more if some have just been merged away."""
-        for _ in range(ATTEMPTS):
+        for _ in range(self._catalog.attempts):
             try:
                 return look()
             except FileNotFoundError:
@@ -266,59 +345,21 @@ class SegmentStore(AsyncTwins):
     # Writing
 
     def _write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
-        """Publish rows of one kind, in several segments if they are many."""
         if self.read_only:
             msg = f"{self._io} was opened read-only"
             raise StoreError(msg)
-        self._catalog.ensure_space()
-        count = len(digests) // 32
-        for start, end in flushes(values, count):
-            some = texts[start:end] if texts is not None else None
-            rows = Rows(
-                layout,
-                digests[32 * start : 32 * end],
-                some,
-                np.full(end - start, stamp, "<u8"),
-                None if values is None else values[start:end],
-            )
-            name, parts = build(rows, self._metadata())
-            segment = Segment(name, str(name))
-            self._io.put(segment.file, parts)
-            if name.size <= _KEPT_BYTES:
-                self._catalog.files.keep_written(segment, b"".join(parts))
-            self._catalog.add(segment, bytes(parts[1]), some)
-            self._merger.written(segment)
-
-    def _metadata(self) -> dict[str, str]:
-        written = time.time_ns() // 1000
-        return {**self.space.metadata(), "written_us": str(written), "writer": f"embedonce {__version__}"}
+        self._writer.write(layout, digests, texts, stamp, values)
 
     def _adopt(self) -> None:
         """Go on where processes that ended in the middle have left off."""
         if self._catalog.space_seen:
             self._io.tidy()
             try:
-                self._merger.adopt(self._catalog.view.segments, self._catalog.hidden)
+                self._writer.merger.adopt(self._catalog.view.segments, self._catalog.hidden)
             except (OSError, DamagedSegmentError):
                 # Somebody else is tidying up just now.
                 return
-            self._merge()
-
-    def _merge(self) -> None:
-        """Merge small segments into larger ones when there are many; a failure costs nothing but tidiness."""
-        if not self._merger.is_due:
-            return
-        with self._catalog.lock:
-            if self._is_merging:
-                return
-            self._is_merging = True
-        try:
-            if self._merger.run(self._catalog.listed, self._metadata):
-                self._catalog.refresh(force=True)
-        except OSError as error:
-            self._catalog.warn("merge", f"{self._io}: merging small segments failed: {error}")
-        finally:
-            self._is_merging = False
+            self._writer.merge()
 
     @contextmanager
     def _mapped(self, action: str) -> Iterator[None]:
@@ -328,8 +369,7 @@ class SegmentStore(AsyncTwins):
         except EmbedOnceError:
             raise
         except Exception as error:
-            msg = f"cannot {action} the store at {self._io}: {error}"
-            raise StoreError(msg) from error
+            raise self.location.error(error, action)  # noqa: B904 - it knows whether the cause may be shown
 
 
 _ALL: weakref.WeakSet[SegmentStore] = weakref.WeakSet()

@@ -1,0 +1,174 @@
+"""Upkeep of whole stores: which namespaces there are, and what spans them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from embedonce.errors import FormatError, StoreError
+from embedonce.namespaces import store_fault
+from embedonce.stores.segments.io import read_whole
+from embedonce.stores.segments.reports import Report, Usage, Verification
+from embedonce.stores.segments.space import SPACE_FILE, DamagedSpaceError, Space
+from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.segments.upkeep import checked_age, checked_bytes
+from embedonce.stores.store_options import StoreOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+
+    from embedonce.stores.base import ByteStore
+    from embedonce.stores.locations import Location
+
+__all__ = ["Report", "Spaces", "Usage", "Verification", "clear_keys", "evict", "spaces_at"]
+
+_KEYS_PER_DELETE = 1000
+_DEFAULTS = StoreOptions()
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The namespaces below one root.
+
+    Attributes:
+        stores: Those that can be tidied.
+        unreadable: Directories that cannot, and why: they are left alone. What a directory holds is said by its
+            `space.json`; where that is damaged, the next write of its owner repairs it.
+    """
+
+    stores: list[SegmentStore] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def spaces_at(
+    location: Location,
+    namespace: str | None = None,
+    *,
+    opened: Sequence[SegmentStore] = (),
+    read_only: bool = False,
+    options: StoreOptions = _DEFAULTS,
+) -> Spaces:
+    """Open the namespaces of a store, whatever their key encoders.
+
+    Args:
+        location: The root.
+        namespace: None for all of them.
+        opened: Those that are open already, and are to be used as they are.
+        read_only: True to change nothing, not even to finish what killed processes have left.
+        options: How to treat a distant place.
+
+    Raises:
+        StoreError: The root cannot be read.
+    """
+    location.check(create=False)
+    found = Spaces()
+    known = {store.space.directory: store for store in opened}
+    for directory in location.directories():
+        if namespace is not None and directory != Space.of(namespace).directory:
+            continue
+        if directory in known:
+            found.stores.append(known[directory])
+            continue
+        try:
+            space = _space_in(location, directory)
+        except FileNotFoundError:
+            # Nothing of ours, or just being cleared away.
+            continue
+        except (DamagedSpaceError, FormatError) as error:
+            found.unreadable[directory] = str(error)
+            continue
+        except StoreError:
+            raise
+        except Exception as error:
+            raise location.error(error, "read") from error
+        found.stores.append(SegmentStore(location, space, read_only=read_only, options=options))
+    return found
+
+
+def _space_in(location: Location, directory: str) -> Space:
+    """Return what a directory holds.
+
+    Raises:
+        FileNotFoundError: It does not say so.
+        DamagedSpaceError: What it says is damaged, or not true.
+        FormatError: It is of another format.
+    """
+    io = location.open(directory, create=False)
+    listed = io.listing()
+    if SPACE_FILE not in listed:
+        raise FileNotFoundError(SPACE_FILE)
+    space = Space.from_bytes(read_whole(io, SPACE_FILE, listed[SPACE_FILE]), f"{io}/{SPACE_FILE}")
+    if space.directory != directory:
+        msg = f"its namespace {space.namespace!r} belongs into {space.directory}"
+        raise DamagedSpaceError(msg)
+    return space
+
+
+def evict(
+    stores: Sequence[SegmentStore],
+    *,
+    max_bytes: int | None = None,
+    older_than: float | timedelta | None = None,
+    dry_run: bool = False,
+) -> list[Report]:
+    """Evict from several namespaces: of all of them together, the oldest segments go first.
+
+    Args:
+        stores: The namespaces.
+        max_bytes: Most bytes that their segments in use may have together.
+        older_than: Rows that were written longer ago, in seconds, are deleted.
+        dry_run: True to change nothing.
+
+    Raises:
+        ValueError: A limit is no number, or negative.
+        StoreError: A store cannot be read or written.
+    """
+    age = checked_age(older_than)
+    checked_bytes(max_bytes)
+    if max_bytes is None:
+        return [store.evict(older_than=age, dry_run=dry_run) for store in stores]
+    before_us = 0 if age is None else int((time.time() - age) * 1e6)
+    shares: list[int] = []
+    segments: list[tuple[int, int, int]] = []
+    for number, store in enumerate(stores):
+        by_age, others = store.ages()
+        kept = [(stamp, number, size) for stamp, size in by_age if stamp >= before_us]
+        segments += kept
+        shares.append(others + sum(size for *_, size in kept))
+    left = sum(shares)
+    # Stable, so that each store deletes the same ones by its own order.
+    for _, number, size in sorted(segments, key=lambda segment: segment[0]):
+        if left <= max_bytes:
+            break
+        left -= size
+        shares[number] -= size
+    return [
+        store.evict(max_bytes=share, older_than=age, dry_run=dry_run)
+        for store, share in zip(stores, shares, strict=True)
+    ]
+
+
+def clear_keys(store: ByteStore, prefix: str) -> int:
+    """Delete the keys of a byte store that start with a prefix; return how many there were.
+
+    Raises:
+        ValueError: The prefix is empty: that would be the whole store, with whatever else is in it.
+        StoreError: The store cannot be read or written.
+    """
+    if not prefix:
+        msg = "the prefix is empty; a byte store is cleared one namespace at a time"
+        raise ValueError(msg)
+    try:
+        keys = list(_keys_with(store, prefix))
+        for start in range(0, len(keys), _KEYS_PER_DELETE):
+            store.mdelete(keys[start : start + _KEYS_PER_DELETE])
+    except Exception as error:
+        raise store_fault(store, "clear", error) from error
+    return len(keys)
+
+
+def _keys_with(store: ByteStore, prefix: str) -> Iterator[str]:
+    # Stores differ in what they take for a prefix.
+    return (key for key in store.yield_keys() if isinstance(key, str) and key.startswith(prefix))

@@ -1,0 +1,233 @@
+"""What a foreign exception means: the one place that knows the errors of file systems, clouds and drivers.
+
+Nothing is imported from them: errors are recognised by the codes that they carry, their class names and `errno`.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+from typing import TYPE_CHECKING, Any, Literal
+
+from embedonce.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Fault = Literal["gone", "short", "denied", "missing", "timeout", "busy", "unavailable", "full", "read_only", "broken"]
+
+_MEANINGS: dict[Fault, tuple[str, str]] = {
+    "gone": ("a file is gone", "it was merged away or deleted meanwhile; try again"),
+    "short": ("a file is not as long as its name says", "verify the store"),
+    "denied": (
+        "access was denied",
+        "check that there are credentials, that they have not expired, and that they may list, read, write and delete",
+    ),
+    "missing": ("the bucket or container does not exist there", "create it, or check its name, region and endpoint"),
+    "timeout": (
+        "there was no answer in time",
+        "check the network and the endpoint; longer timeouts go into storage_options",
+    ),
+    "busy": ("it is asked for more than it gives", "try again later, or with fewer workers"),
+    "unavailable": ("it cannot be reached or has failed", "check the network and the endpoint, and try again later"),
+    "full": ("there is no space left", "free some, or raise the quota"),
+    "read_only": ("it can only be read", 'use mode="read_only", or give a place that you may write'),
+    "broken": ("it answered with something unexpected", "check the URL and storage_options"),
+}
+
+
+def _table(**names: str) -> dict[str, Fault]:
+    return {name: fault for fault, listed in names.items() for name in listed.split()}  # type: ignore[misc]
+
+
+_CODES = _table(
+    # Codes of S3, Azure and Google, and of whatever else speaks S3.
+    gone="NoSuchKey NoSuchVersion NoSuchUpload BlobNotFound PathNotFound ResourceNotFound",
+    short="""
+        InvalidRange BadDigest InvalidDigest IncompleteBody XAmzContentSHA256Mismatch XAmzContentChecksumMismatch
+        InvalidMd5 Md5Mismatch""",
+    denied="""
+        AccessDenied AccountProblem AllAccessDisabled AuthorizationHeaderMalformed CredentialsNotSupported
+        CrossLocationLoggingProhibited IllegalLocationConstraintException InvalidAccessKeyId InvalidObjectState
+        InvalidPayer InvalidSecurity InvalidToken MissingSecurityElement MissingSecurityHeader NotSignedUp
+        SignatureDoesNotMatch UnauthorizedAccess AccountIsDisabled AuthenticationFailed
+        AuthorizationFailure AuthorizationPermissionMismatch AuthorizationProtocolMismatch
+        AuthorizationResourceTypeMismatch AuthorizationServiceMismatch AuthorizationSourceIPMismatch
+        InsufficientAccountPermissions InvalidAuthenticationInfo NoAuthenticationInformation
+        PublicAccessNotPermitted RequestTimeTooSkewed
+        UnauthorizedBlobOverwrite BlobArchived BlobBeingRehydrated
+        ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired""",
+    missing="""
+        NoSuchBucket InvalidBucketName PermanentRedirect Redirect ContainerNotFound ContainerBeingDeleted
+        ContainerDisabled FilesystemNotFound FilesystemBeingDeleted""",
+    timeout="RequestTimeout RequestTimeoutException OperationTimedOut",
+    busy="""
+        SlowDown ServiceUnavailable OperationAborted RestoreAlreadyInProgress Throttling ThrottlingException
+        RequestLimitExceeded TooManyRequests BandwidthLimitExceeded ServerBusy
+        SystemInUse SnapshotOperationRateExceeded AccountBeingCreated""",
+    unavailable="InternalError InternalFailure ServerError TemporaryRedirect",
+    full="QuotaExceeded XMinioStorageFull InsufficientStorage",
+)
+
+_STATUSES: dict[int, Fault] = {
+    int(status): fault
+    for status, fault in _table(
+        gone="404 410",
+        short="416",
+        denied="401 403 407",
+        timeout="408 504",
+        busy="409 425 429 503",
+        missing="301",
+        unavailable="307 500 502",
+        full="507",
+    ).items()
+}
+
+_CLASSES = _table(
+    # Package and class; the most derived class that is listed decides.
+    gone="builtins.FileNotFoundError s3fs.FileExpired azure.ResourceNotFoundError",
+    short="""
+        botocore.FlexibleChecksumError botocore.ChecksumError requests.ContentDecodingError gcsfs.ChecksumError
+        google.DataLoss builtins.EOFError""",
+    denied="""
+        builtins.PermissionError botocore.NoCredentialsError botocore.PartialCredentialsError
+        botocore.CredentialRetrievalError botocore.UnknownCredentialError botocore.ProfileNotFound
+        botocore.TokenRetrievalError botocore.NoAuthTokenError botocore.UnknownTokenProviderError botocore.SSOError
+        botocore.LoginError botocore.RefreshWithMFAUnsupportedError azure.ClientAuthenticationError
+        google.GoogleAuthError""",
+    timeout="""
+        builtins.TimeoutError asyncio.TimeoutError concurrent.TimeoutError socket.timeout
+        botocore.ConnectTimeoutError botocore.ReadTimeoutError
+        aiohttp.ServerTimeoutError azure.ServiceRequestTimeoutError azure.ServiceResponseTimeoutError
+        requests.Timeout requests.ConnectTimeout urllib3.TimeoutError fsspec.FSTimeoutError
+        google.TimeoutError google.RetryError google.TransferStalledError""",
+    busy="builtins.BlockingIOError botocore.CapacityNotAvailableError",
+    missing="embedonce.MissingPlaceError",
+    unavailable="""
+        aiohttp.ClientPayloadError aiohttp.HttpProcessingError aiohttp.UploadAbortedError
+        botocore.IncompleteReadError botocore.ResponseStreamingError azure.IncompleteReadError
+        requests.ChunkedEncodingError requests.RetryError
+        builtins.ConnectionError builtins.InterruptedError socket.gaierror socket.herror ssl.SSLError
+        http.HTTPException urllib.URLError
+        urllib3.PoolError urllib3.ProtocolError urllib3.NewConnectionError urllib3.ProxyError urllib3.SSLError
+        botocore.HTTPClientError botocore.ConnectionError botocore.SSLError botocore.ResponseParserError
+        botocore.MetadataRetrievalError
+        aiohttp.ClientConnectionError aiohttp.ClientHttpProxyError azure.ServiceRequestError
+        azure.ServiceResponseError requests.ConnectionError google.TransportError google.ClientCertError
+        google.ServerError google.Cancelled""",
+)
+
+_ERRNOS: dict[int, Fault] = {
+    value: fault
+    for name, fault in _table(
+        gone="ENOENT ESTALE EREMCHG",
+        denied="EACCES EPERM EKEYEXPIRED EKEYREJECTED EKEYREVOKED ENOKEY",
+        timeout="ETIMEDOUT ETIME",
+        busy="EBUSY EAGAIN EMFILE ENFILE ENOLCK EDEADLK ETXTBSY ENOBUFS ENOMEM EUSERS EALREADY EINPROGRESS",
+        unavailable="""
+            EIO EREMOTEIO ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTCONN EHOSTUNREACH EHOSTDOWN ENETUNREACH
+            ENETDOWN ENETRESET ESHUTDOWN EADDRNOTAVAIL ECOMM ENOLINK ENXIO ENODEV ENOMEDIUM EINTR ENODATA EPROTO
+            EBADMSG EUCLEAN EADDRINUSE ECANCELED ENONET ERESTART""",
+        full="ENOSPC EDQUOT EFBIG",
+        read_only="EROFS",
+    ).items()
+    if (value := getattr(errno, name, None)) is not None
+}
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Tell what an exception of a file system or driver means.
+
+    What a service said decides before what a driver made of it: drivers know a missing bucket, for instance, only
+    as a missing file.
+    """
+    chain = list(_chain(error))
+    for fault in map(_of_code, chain):
+        if fault is not None:
+            return fault
+    for link in chain:
+        fault = _of_status(link) or _of_class(link) or _of_errno(link)
+        if fault is not None:
+            return fault
+    return "broken"
+
+
+def store_error(
+    error: BaseException, action: str, where: str, scrub: Callable[[str], str] = str, note: str = ""
+) -> StoreError:
+    """Return the error for callers: what happened, where, and the remedy.
+
+    Args:
+        error: What was raised.
+        action: What was tried, such as `read`.
+        where: The place, without secrets.
+        scrub: Takes secrets out of a text.
+        note: A further remedy.
+    """
+    if isinstance(error, StoreError):
+        return error
+    fault = fault_of(error)
+    happened, remedy = _MEANINGS[fault]
+    said = f"{type(error).__name__}: {error}" if _text(error) else type(error).__name__
+    message = f"cannot {action} {where}: {happened} ({scrub(said)}); {note or remedy}"
+    made = StoreError(message)
+    made.fault = fault
+    if all(scrub(text) == text for text in map(_text, _chain(error))):
+        made.__cause__ = error
+    # Otherwise a traceback would print what has just been taken out.
+    made.__suppress_context__ = True
+    return made
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ if link.__cause__ is not None or link.__suppress_context__ else link.__context__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return f"{error} {error!r}" if str(error) else ""
+    except Exception:
+        return ""
+
+
+def _of_code(error: BaseException) -> Fault | None:
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        code = str(response.get("Error", {}).get("Code", ""))
+        status = code if code.isdigit() else str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+        # What s3fs makes of an unknown code is EINVAL or EIO, which says less.
+        return _CODES.get(code) or (_STATUSES.get(int(status), "broken") if status.isdigit() else "broken")
+    # Azure's codes are members of an enumeration.
+    named = getattr(error, "error_code", None)
+    return _CODES.get(str(getattr(named, "value", named)))
+
+
+def _of_status(error: BaseException) -> Fault | None:
+    for owner in (error, getattr(error, "response", None)):
+        for name in ("status_code", "status", "code"):
+            # Some are properties that warn of their removal, beside an attribute that says the same.
+            status: Any = inspect.getattr_static(owner, name, None)
+            status = getattr(status, "value", status)
+            if isinstance(status, str) and status.isdigit():
+                status = int(status)
+            if isinstance(status, int) and status in _STATUSES:
+                return _STATUSES[status]
+    # How gcsfs answers a 403.
+    return "denied" if type(error) is OSError and str(error).startswith("Forbidden: ") else None
+
+
+def _of_class(error: BaseException) -> Fault | None:
+    for kind in type(error).__mro__:
+        fault = _CLASSES.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
+        if fault is not None:
+            return fault
+    return None
+
+
+def _of_errno(error: BaseException) -> Fault | None:
+    return _ERRNOS.get(error.errno) if isinstance(error, OSError) and error.errno is not None else None

@@ -1,0 +1,176 @@
+"""Publishing what waits in memory: in the background, and a last time when the process ends."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from typing import Protocol
+
+logger = logging.getLogger("embedonce")
+
+EXIT_PATIENCE = 30.0
+"""Seconds for which the end of the process waits for a last flush."""
+
+
+class Late(Protocol):
+    """Somebody who has rows that are not published yet."""
+
+    @property
+    def pending(self) -> int:
+        """How many rows wait."""
+
+    def flush_late(self) -> float | None:
+        """Publish them, without raising; return in how many seconds to come again, None if there is no need."""
+
+
+class Flusher:
+    """Calls `flush_late` of whoever has asked for it, when it is due.
+
+    One thread looks at the clock; it starts when somebody asks and ends when nobody waits any more. Until then it
+    keeps the rows alive, so that nothing is lost with an object that is forgotten. Each call has a thread of its own
+    for as long as it takes: a place that does not answer must not keep the rows for another one waiting.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[int, tuple[float, Late]] = {}
+        self._at_work: dict[int, Late] = {}
+        # Not tried again, since the process ends.
+        self._failed: dict[int, Late] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._last: threading.Thread | None = None
+        self._ends = False
+
+    def schedule(self, late: Late, seconds: float) -> None:
+        """Have somebody's rows published in so many seconds, or earlier if that has been asked for before."""
+        due = time.monotonic() + seconds
+        with self._changed:
+            known = self._due.get(id(late))
+            if known is None or due < known[0]:
+                self._due[id(late)] = (due, late)
+            self._changed.notify_all()
+            if self._start():
+                return
+            del self._due[id(late)]
+        late.flush_late()
+
+    def _start(self) -> bool:
+        """Start the threads that are needed; False if that is not possible any more."""
+        try:
+            if self._ends:
+                if threading.current_thread() is threading.main_thread():
+                    # This is an exit handler: nobody will wait for another thread.
+                    return False
+                if self._last is None or not self._last.is_alive():
+                    self._last = _started(threading.Thread(target=self._stay, name="embedonce-last", daemon=False))
+            if self._thread is None:
+                self._thread = _started(threading.Thread(target=self._run, name="embedonce-flush", daemon=True))
+        except RuntimeError:
+            return False
+        return True
+
+    def _run(self) -> None:
+        while (ready := self._wait()) is not None:
+            for late in ready:
+                try:
+                    _started(threading.Thread(target=self._work, args=(late,), name="embedonce-put", daemon=True))
+                except RuntimeError:
+                    self._work(late)
+
+    def _wait(self) -> list[Late] | None:
+        """Return those whose time has come; None when nobody waits, after which the thread must end."""
+        with self._changed:
+            while self._due:
+                now = time.monotonic()
+                waiting = [(due, late) for key, (due, late) in self._due.items() if key not in self._at_work]
+                ready = [late for due, late in waiting if due <= now]
+                if ready:
+                    for late in ready:
+                        del self._due[id(late)]
+                        self._at_work[id(late)] = late
+                    return ready
+                self._changed.wait(min(due for due, _ in waiting) - now if waiting else None)
+            self._thread = None
+            return None
+
+    def _work(self, late: Late) -> None:
+        try:
+            again = late.flush_late()
+            if again is not None:
+                if self._ends:
+                    self._failed[id(late)] = late
+                else:
+                    self.schedule(late, again)
+        finally:
+            with self._changed:
+                del self._at_work[id(late)]
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Take note that the process is ending: what fails is not tried again."""
+        with self._changed:
+            self._ends = True
+
+    def drain(self) -> None:
+        """Publish everything now, at the end of the process; say what could not be."""
+        until = time.monotonic() + EXIT_PATIENCE
+        with self._changed:
+            self._ends = True
+            self._due = {key: (time.monotonic(), late) for key, (_, late) in self._due.items()}
+            self._changed.notify_all()
+            while (self._due or self._at_work) and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            waiting = {**self._failed, **self._at_work, **{key: late for key, (_, late) in self._due.items()}}
+            self._failed.clear()
+        if lost := sum(late.pending for late in waiting.values()):
+            logger.warning("%d vectors could not be stored before the process ended: they will be embedded again", lost)
+
+    def _stay(self) -> None:
+        """Outlive the threads for which the process waits after it has begun to end, and publish what they leave."""
+        exempt = (threading.main_thread(), threading.current_thread())
+        while others := [one for one in threading.enumerate() if not one.daemon and one not in exempt]:
+            for thread in others:
+                thread.join()
+        self.drain()
+
+
+def _started(thread: threading.Thread) -> threading.Thread:
+    thread.start()
+    return thread
+
+
+_flusher = Flusher()
+_at_exit_in: int | None = None
+
+
+def schedule(late: Late, seconds: float) -> None:
+    """Have somebody's rows published in so many seconds, and at the end of the process at the latest."""
+    global _at_exit_in
+    if _at_exit_in != os.getpid():
+        _at_exit_in = os.getpid()
+        try:
+            # Before the thread pools end, which `atexit` comes too late for: connecting anew may need one. A private
+            # function, hence the second choice.
+            getattr(threading, "_register_atexit", atexit.register)(_drain, os.getpid())
+        except RuntimeError:
+            # The main thread has ended, and others go on.
+            _flusher.end()
+    _flusher.schedule(late, seconds)
+
+
+def _drain(process: int) -> None:
+    # A forked child inherits what its parent has registered.
+    if process == os.getpid():
+        _flusher.drain()
+
+
+def _after_fork() -> None:
+    global _flusher
+    _flusher = Flusher()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,118 @@
+"""Servers that stand for distant places, each started once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the servers.
+sys.path.insert(0, str(Path(__file__).parent / "remote"))
+
+from servers import AzureServer, GcsServer, S3Server, ServerProcess
+
+DISTANT = ["s3", "gcs", "simplecache::s3", pytest.param("azure", marks=pytest.mark.azure)]
+"""Kinds of places on servers: parameters of fixtures."""
+
+
+@pytest.fixture(scope="session")
+def _s3_server():
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _gcs_server():
+    with GcsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_server(_s3_server):
+    """The S3 server, which fails nothing and has recorded nothing yet."""
+    _s3_server.fault = None
+    _s3_server.clear()
+    yield _s3_server
+    _s3_server.fault = None
+
+
+@pytest.fixture
+def gcs_server(_gcs_server):
+    """The GCS server, which has recorded nothing yet."""
+    _gcs_server.clear()
+    return _gcs_server
+
+
+@pytest.fixture(scope="session")
+def azure_server():
+    """The Azure server; only for tests marked `azure`."""
+    with AzureServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_process():
+    """An S3 server in a process of its own."""
+    with ServerProcess() as server:
+        yield server
+
+
+class RemotePlace:
+    """A new place on a server.
+
+    Attributes:
+        kind: One of `DISTANT`.
+        url: For `EmbeddingCache` and `as_location`.
+        storage_options: Their `storage_options`.
+        server: What serves it.
+    """
+
+    def __init__(self, kind, server, cache_folder):
+        self.kind = kind
+        self.server = server
+        self.bucket = server.make_bucket()
+        self.url = server.url(self.bucket)
+        self.storage_options = server.storage_options
+        if kind == "simplecache::s3":
+            self.url = f"simplecache::{self.url}"
+            self.storage_options = {
+                "s3": self.storage_options,
+                "simplecache": {"cache_storage": str(cache_folder)},
+            }
+        if hasattr(server, "clear"):
+            server.clear()
+
+    def location(self):
+        """The place, as the store sees it."""
+        from embedonce.stores.locations import as_location
+
+        return as_location(self.url, self.storage_options)
+
+    def store(self, namespace="acme/e5@3", **options):
+        """A segment store there, opened anew by each call."""
+        from embedonce.stores.segments.space import Space
+        from embedonce.stores.segments.store import SegmentStore
+
+        return SegmentStore(self.location(), Space.of(namespace, None), **options)
+
+
+_SERVERS = {"s3": "s3_server", "simplecache::s3": "s3_server", "gcs": "gcs_server", "azure": "azure_server"}
+
+
+@pytest.fixture
+def make_remote_place(request, tmp_path):
+    """Kind to a new place on a server of that kind."""
+    return lambda kind: RemotePlace(kind, request.getfixturevalue(_SERVERS[kind]), tmp_path / "copies")
+
+
+@pytest.fixture(params=DISTANT)
+def remote_place(request, make_remote_place):
+    """A new place on every kind of server."""
+    return make_remote_place(request.param)
+
+
+@pytest.fixture
+def s3_place(make_remote_place):
+    """A new place on the S3 server."""
+    return make_remote_place("s3")

@@ -1,0 +1,628 @@
+"""Writing to a distant place: few rows wait for others, and none that was acknowledged is ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+from embedonce import EmbeddingCache, StoreError
+from embedonce.codecs import Envelope, Row
+from embedonce.stores.segments import flusher, merging, writing
+from embedonce.stores.segments.names import SegmentName
+from embedonce.stores.segments.remote import FsspecIO
+from embedonce.stores.store_options import StoreOptions
+
+NAMESPACE = "acme/e5@3"
+
+
+def embed(texts):
+    return [[float(len(text)), 1.0] for text in texts]
+
+
+class Puts(list):
+    """The names and bytes of all files that were published, and a fault for those to come."""
+
+    def __init__(self):
+        super().__init__()
+        self.fault = None
+        self.is_applied_all_the_same = False
+        self.happened = threading.Condition()
+
+    @property
+    def segments(self):
+        return [name for name, _ in self if SegmentName.parse(name)]
+
+    def wait_for(self, count):
+        with self.happened:
+            assert self.happened.wait_for(lambda: len(self.segments) >= count, 60)
+
+
+@pytest.fixture
+def puts(monkeypatch, distant):
+    """Counts what is published at the distant place."""
+    counted, put = Puts(), FsspecIO.put
+
+    def counting(io, name, parts):
+        if not str(io).startswith(distant.removeprefix("memory:/")):
+            # Left by another test, and published late.
+            return put(io, name, parts)
+        with counted.happened:
+            counted.append((name, b"".join(parts)))
+            counted.happened.notify_all()
+        if counted.fault is not None:
+            if counted.is_applied_all_the_same:
+                put(io, name, parts)
+            raise counted.fault
+        return put(io, name, parts)
+
+    monkeypatch.setattr(FsspecIO, "put", counting)
+    return counted
+
+
+@pytest.fixture
+def nothing_late(monkeypatch):
+    """Leaves publishing to the calls themselves."""
+    monkeypatch.setattr(writing, "schedule", lambda late, seconds: None)
+
+
+def one_row(store, digest, vectors, number):
+    store.put_rows([digest(number)], vectors(number + 1)[-1:])
+    store.settle()
+
+
+def has(store, digest, *numbers):
+    return store.get_rows([digest(number) for number in numbers])[1].tolist()
+
+
+def test_few_rows_wait_and_are_seen_here_but_not_elsewhere(distant, open_store, puts, digest, vectors):
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    assert puts.segments == []
+    assert store.backlog.pending == 1
+    matrix, found = store.get_rows([digest(0), digest(1)])
+    assert found.tolist() == [True, False]
+    assert np.array_equal(matrix[0], vectors(1)[0])
+    assert not any(has(open_store(distant), digest, 0))
+    store.flush()
+    assert len(puts.segments) == 1
+    assert store.backlog.pending == 0
+    assert has(open_store(distant), digest, 0) == [True]
+    assert has(store, digest, 0, 1) == [True, False]
+
+
+def test_all_that_waits_is_one_file(distant, open_store, puts, digest, vectors, sealed):
+    store = open_store(distant)
+    rows = vectors(30)
+    for i in range(30):
+        store.put_rows([digest(i)], rows[i : i + 1])
+    store.mset([("a text", sealed(rows[0]))])
+    store.flush()
+    (name,) = puts.segments
+    assert SegmentName.parse(name).rows == 31
+    for reader in (store, open_store(distant)):
+        matrix, found = reader.get_rows([digest(i) for i in range(30)])
+        assert found.all()
+        assert np.array_equal(matrix, rows)
+        assert reader.mget(["a text"]) == [sealed(rows[0])]
+
+
+def test_each_kind_of_rows_is_a_file_of_its_own(distant, open_store, puts, digest, vectors):
+    store = open_store(distant)
+    for i in range(3):
+        store.put_rows([digest(i)], vectors(1, 8))
+        store.put_rows([digest(10 + i)], vectors(1, 4))
+        store.mset([(f"opaque {i}", b"x" * i)])
+    store.flush()
+    assert len(puts.segments) == 3
+    reader = open_store(distant)
+    assert reader.mget([f"opaque {i}" for i in range(3)]) == [b"", b"x", b"xx"]
+    assert reader.get_rows([digest(i) for i in range(3)], 8)[1].all()
+    assert reader.get_rows([digest(10 + i) for i in range(3)], 4)[1].all()
+
+
+def test_the_newest_of_several_waiting_values_is_published(distant, open_store, puts):
+    store = open_store(distant)
+    for value in (b"1", b"2", b"3"):
+        store.mset([("a", value), ("b", b"b")])
+    assert store.mget(["a"]) == [b"3"]
+    store.flush()
+    assert open_store(distant).mget(["a", "b"]) == [b"3", b"b"]
+    assert store.mget(["a", "b"]) == [b"3", b"b"]
+    assert sum(SegmentName.parse(name).rows for name in puts.segments) == 2
+
+
+@pytest.mark.parametrize(("rows", "dimensions", "published"), [(63, 8, 0), (64, 8, 1), (30, 8000, 0), (40, 8000, 1)])
+def test_a_call_that_adds_much_is_published_when_it_returns(
+    distant, open_store, puts, digest, vectors, rows, dimensions, published
+):
+    store = open_store(distant)
+    store.put_rows([digest(i) for i in range(rows)], vectors(rows, dimensions))
+    assert puts.segments == []
+    store.settle()
+    assert len(puts.segments) == published
+
+
+def test_a_bulk_call_is_published_by_size_and_not_by_batch(distant, puts, monkeypatch):
+    monkeypatch.setattr(writing, "FLUSH_BYTES", 2 << 20)
+    numbers = np.arange(10_000 * 64, dtype="<f4").reshape(10_000, 64)
+    cache = EmbeddingCache(distant, batch_size=100)
+    texts = [str(i) for i in range(10_000)]
+    given = cache.embed(texts, lambda some: numbers[[int(text) for text in some]], namespace=NAMESPACE)
+    assert np.array_equal(given, numbers)
+    # 2.56 MB of vectors and 0.48 MB of index: two files, none above the limit.
+    assert len(puts.segments) == 2
+    assert all(SegmentName.parse(name).size <= 2 << 20 for name in puts.segments)
+    assert cache.stats().pending == 0
+    again = EmbeddingCache(distant, mode="replay").embed(texts, embed, namespace=NAMESPACE)
+    assert np.array_equal(again, numbers)
+
+
+def test_ten_thousand_vectors_are_three_requests(distant, puts):
+    numbers = np.zeros((10_000, 1536), "<f4")
+    numbers[:, 0] = np.arange(10_000)
+    cache = EmbeddingCache(distant)
+    cache.embed(
+        [str(i) for i in range(10_000)], lambda some: numbers[[int(text) for text in some]], namespace=NAMESPACE
+    )
+    assert len(puts) == 3
+    assert len(puts.segments) == 2
+
+
+def test_what_waits_is_published_after_a_while(distant, open_store, puts, digest, vectors, monkeypatch):
+    monkeypatch.setattr(writing, "FLUSH_SECONDS", 0.01)
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    puts.wait_for(1)
+    store.flush()
+    assert len(puts.segments) == 1
+    assert has(open_store(distant), digest, 0) == [True]
+
+
+def test_what_waits_is_not_lost_with_a_store_that_is_forgotten(distant, open_store, puts, digest, vectors, monkeypatch):
+    monkeypatch.setattr(writing, "FLUSH_SECONDS", 0.2)
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    del store
+    gc.collect()
+    puts.wait_for(1)
+
+
+def test_write_through_publishes_every_write(distant, open_store, puts, digest, vectors):
+    store = open_store(distant, options=StoreOptions(durability="write_through"))
+    for i in range(3):
+        store.put_rows([digest(i)], vectors(1))
+        assert len(puts.segments) == i + 1
+        assert store.backlog.pending == 0
+
+
+def test_a_local_path_is_always_written_at_once(tmp_path, open_store, digest, vectors, segments_in):
+    store = open_store(tmp_path)
+    store.put_rows([digest(0)], vectors(1))
+    assert len(segments_in(tmp_path)) == 1
+
+
+def test_a_failed_flush_keeps_everything_and_sends_the_same_bytes_again(distant, open_store, puts, digest, vectors):
+    store = open_store(distant)
+    for i in range(3):
+        one_row(store, digest, vectors, i)
+    puts.fault = OSError("503 slow down")
+    for _ in range(2):
+        with pytest.raises(StoreError, match="slow down"):
+            store.flush()
+    assert store.backlog.pending == 3
+    assert has(store, digest, 0, 1, 2) == [True] * 3
+    one_row(store, digest, vectors, 3)
+    puts.fault = None
+    store.flush()
+    first, second, third, fourth = (put for put in puts if SegmentName.parse(put[0]))
+    assert first == second == third
+    assert SegmentName.parse(fourth[0]).rows == 1
+    assert has(open_store(distant), digest, 0, 1, 2, 3) == [True] * 4
+
+
+def test_a_write_that_was_applied_but_answered_with_an_error_is_there_once(distant, open_store, puts, digest, vectors):
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    puts.fault, puts.is_applied_all_the_same = OSError("500"), True
+    with pytest.raises(StoreError):
+        store.flush()
+    reader = open_store(distant)
+    assert has(reader, digest, 0) == [True]
+    puts.fault = None
+    store.flush()
+    assert len(set(puts.segments)) == 1
+    assert list(reader.yield_keys()) == [digest(0).hex()]
+
+
+def test_after_a_fault_calls_do_not_try_again_at_once(
+    distant, open_store, puts, digest, vectors, monotonic, nothing_late
+):
+    store = open_store(distant)
+    puts.fault = OSError("500")
+    store.put_rows([digest(i) for i in range(64)], vectors(64))
+    with pytest.raises(StoreError):
+        store.settle()
+    one_row(store, digest, vectors, 100)
+    assert len(puts.segments) == 1
+    monotonic[0] += 10
+    with pytest.raises(StoreError):
+        store.settle()
+    assert len(puts.segments) == 2
+    puts.fault = None
+    monotonic[0] += 10
+    store.settle()
+    assert store.backlog.pending == 0
+    assert has(open_store(distant), digest, 0, 63, 100) == [True] * 3
+
+
+def test_a_place_that_takes_nothing_for_long_costs_the_oldest(
+    distant, open_store, puts, digest, vectors, monkeypatch, caplog
+):
+    monkeypatch.setattr(writing, "FLUSH_BYTES", 40_000)
+    monkeypatch.setattr(writing, "_MOST_BYTES", 60_000)
+    store = open_store(distant)
+    puts.fault = OSError("500")
+    faults = 0
+    for i in range(10):
+        try:
+            store.put_rows([digest(i)], vectors(1, 2000))
+        except StoreError:
+            faults += 1
+    assert faults == 1
+    backlog = store.backlog
+    assert backlog.pending + backlog.lost == 10
+    assert 0 < backlog.lost < 10
+    kept = has(store, digest, *range(10))
+    assert kept == sorted(kept)
+    assert sum(kept) == backlog.pending
+    assert [record.message for record in caplog.records if "given up" in record.message]
+    puts.fault = None
+    store.flush()
+    assert has(open_store(distant), digest, *range(10)) == kept
+
+
+def test_a_fault_in_the_background_is_counted_and_tried_again(
+    distant, open_store, puts, digest, vectors, monkeypatch, caplog
+):
+    monkeypatch.setattr(writing, "FLUSH_SECONDS", 0.01)
+    puts.fault = None
+    cache = EmbeddingCache(distant)
+    cache.open(NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    cache.embed(["a"], embed, namespace=NAMESPACE)
+    puts.wait_for(3)
+    assert cache.stats().pending == 1
+    puts.fault = None
+    cache.flush()
+    stats = cache.stats()
+    assert stats.pending == 0
+    assert stats.write_errors >= 2
+    assert [record.message for record in caplog.records if "slow down" in record.message and "wait" in record.message]
+
+
+def test_deleting_what_waits_deletes_it_everywhere(distant, open_store, puts):
+    store = open_store(distant)
+    store.mset([("a", b"1"), ("b", b"2")])
+    store.mdelete(["a"])
+    assert store.mget(["a", "b"]) == [None, b"2"]
+    store.flush()
+    assert open_store(distant).mget(["a", "b"]) == [None, b"2"]
+    assert list(store.yield_keys()) == ["b"]
+
+
+def test_a_refresh_does_not_take_away_what_waits(distant, open_store, digest, vectors, monotonic, nothing_late):
+    store, other = open_store(distant), open_store(distant)
+    one_row(store, digest, vectors, 0)
+    one_row(other, digest, vectors, 1)
+    other.flush()
+    monotonic[0] += 1000
+    assert has(store, digest, 0, 1) == [True, True]
+    assert store.backlog.pending == 1
+    store.flush()
+    monotonic[0] += 1000
+    assert has(store, digest, 0, 1) == [True, True]
+
+
+def test_many_flushes_are_merged(distant, open_store, puts, digest, vectors, monkeypatch):
+    monkeypatch.setattr(merging, "_FAN_IN", 3)
+    monkeypatch.setattr(FsspecIO, "grace", -1.0)
+    store = open_store(distant)
+    for i in range(40):
+        store.put_rows([digest(i)], vectors(i + 1)[-1:])
+        store.flush()
+        store._writer.merge()
+    assert len(store._io.listing()) < 15
+    assert has(open_store(distant), digest, *range(40)) == [True] * 40
+
+
+def test_threads_write_read_and_flush_at_once(distant, open_store, digest, vectors):
+    store = open_store(distant)
+    rows = vectors(400)
+    failures = []
+
+    def work(first):
+        try:
+            for i in range(first, 400, 4):
+                store.put_rows([digest(i)], rows[i : i + 1])
+                matrix, found = store.get_rows([digest(i)])
+                assert found.all()
+                assert np.array_equal(matrix[0], rows[i])
+                if i % 10 == 0:
+                    store.flush()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    store.flush()
+    matrix, found = open_store(distant).get_rows([digest(i) for i in range(400)])
+    assert found.all()
+    assert np.array_equal(matrix, rows)
+
+
+# Through the cache
+
+
+def test_a_query_waits_and_leaving_the_cache_publishes_it(distant, puts):
+    with EmbeddingCache(distant) as cache:
+        cache.embed(["a"], embed, namespace=NAMESPACE, role="query")
+        assert puts.segments == []
+        assert cache.stats().pending == 1
+    assert len(puts.segments) == 1
+    assert EmbeddingCache(distant, mode="replay").embed(["a"], embed, namespace=NAMESPACE, role="query").tolist() == [
+        [1.0, 1.0]
+    ]
+
+
+async def test_leaving_an_async_cache_publishes_what_waits(distant, puts):
+    async with EmbeddingCache(distant) as cache:
+        await cache.aembed(["a"], embed, namespace=NAMESPACE)
+        await cache.aembed([str(i) for i in range(100)], embed, namespace=NAMESPACE)
+        assert len(puts.segments) == 1
+        await cache.aembed(["b"], embed, namespace=NAMESPACE)
+    assert len(puts.segments) == 2
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_an_embedder_that_fails_costs_nothing_that_was_paid(distant, puts, is_async):
+    cache = EmbeddingCache(distant, batch_size=10)
+
+    def failing(texts):
+        if "35" in texts:
+            raise RuntimeError("quota")
+        return embed(texts)
+
+    texts = [str(i) for i in range(40)]
+    with pytest.raises(RuntimeError, match="quota"):
+        if is_async:
+            asyncio.run(cache.aembed(texts, failing, namespace=NAMESPACE))
+        else:
+            cache.embed(texts, failing, namespace=NAMESPACE)
+    puts.wait_for(1)
+    cache.flush()
+    assert EmbeddingCache(distant, mode="replay").embed(texts[:30], embed, namespace=NAMESPACE).shape == (30, 2)
+
+
+def test_flush_tells_of_a_fault_whatever_the_policy(distant, puts):
+    cache = EmbeddingCache(distant, on_store_error="warn")
+    cache.embed(["a"], embed, namespace=NAMESPACE)
+    puts.fault = OSError("500")
+    with pytest.raises(StoreError):
+        cache.flush()
+
+
+def test_closing_a_cache_whose_store_fails_warns_and_goes_on_trying(distant, puts, caplog, monkeypatch):
+    cache = EmbeddingCache(distant)
+    cache.embed(["a"], embed, namespace=NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    cache.close()
+    assert cache.stats().write_errors == 1
+    assert cache.stats().pending == 1
+    assert "slow down" in caplog.text
+    strict = EmbeddingCache(distant, on_store_error="raise")
+    puts.fault = None
+    strict.open(NAMESPACE)
+    strict.embed(["b"], embed, namespace=NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    with pytest.raises(StoreError, match="slow down"):
+        strict.close()
+    puts.fault = None
+    cache.close()
+    strict.close()
+    assert cache.stats().pending == 0
+    assert EmbeddingCache(distant, mode="replay").embed(["a", "b"], embed, namespace=NAMESPACE).shape == (2, 2)
+
+
+def test_an_outage_while_embedding_much_loses_nothing(distant, puts, monotonic, nothing_late):
+    cache = EmbeddingCache(distant, batch_size=100)
+    cache.open(NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    texts = [str(i) for i in range(1000)]
+    for start in range(0, 1000, 200):
+        cache.embed(texts[start : start + 200], embed, namespace=NAMESPACE)
+        monotonic[0] += 11
+    assert cache.stats().write_errors == 5
+    assert cache.stats().pending == 1000
+    puts.fault = None
+    cache.embed([f"more {i}" for i in range(64)], embed, namespace=NAMESPACE)
+    assert cache.stats().pending == 0
+    assert EmbeddingCache(distant, mode="replay").embed(texts, embed, namespace=NAMESPACE).shape == (1000, 2)
+
+
+def test_a_copy_starts_with_nothing_waiting(distant, open_store, puts, digest, vectors):
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    copy = pickle.loads(pickle.dumps(store))
+    assert copy.backlog.pending == 0
+    copy.flush()
+    assert puts.segments == []
+    store.flush()
+    assert len(puts.segments) == 1
+
+
+# The end of processes; on real files, since what is in memory does not survive
+
+SCRIPT = """
+    import sys, threading
+    from embedonce import EmbeddingCache
+    from embedonce.stores.locations import RemoteLocation
+    from embedonce.stores.segments.remote import FsspecIO
+    from embedonce.stores.segments import flusher
+
+    def embed(texts):
+        return [[float(len(text)), 1.0] for text in texts]
+
+    cache = EmbeddingCache("dir::file://" + sys.argv[1])
+    assert cache.store.location.is_near is False
+"""
+
+
+def run(script, tmp_path, timeout=100):
+    script = textwrap.dedent(SCRIPT) + textwrap.dedent(script)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(tmp_path / "cache")],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def stored(tmp_path, texts):
+    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache", mode="read_only")
+    cache.embed(texts, embed, namespace=NAMESPACE)
+    return cache.stats().hits
+
+
+def test_the_end_of_the_process_publishes_what_waits(tmp_path):
+    done = run('cache.embed(["a"], embed, namespace="acme/e5@3"); assert cache.stats().pending == 1', tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stored(tmp_path, ["a", "b"]) == 1
+
+
+def test_an_error_that_ends_the_process_costs_nothing_that_waits(tmp_path):
+    done = run('cache.embed(["a"], embed, namespace="acme/e5@3"); raise RuntimeError("end")', tmp_path)
+    assert done.returncode == 1
+    assert stored(tmp_path, ["a"]) == 1
+
+
+def test_a_process_whose_store_fails_ends_with_a_warning(tmp_path):
+    done = run(
+        """
+        cache.embed(["a", "b"], embed, namespace="acme/e5@3")
+        def put(*arguments):
+            raise OSError("503 slow down")
+        FsspecIO.put = put
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0
+    assert "2 vectors could not be stored" in done.stderr
+
+
+def test_a_process_whose_store_hangs_ends_all_the_same(tmp_path):
+    done = run(
+        """
+        cache.embed(["a"], embed, namespace="acme/e5@3")
+        flusher.EXIT_PATIENCE = 0.5
+        def put(*arguments):
+            threading.Event().wait()
+        FsspecIO.put = put
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0
+    assert "1 vectors could not be stored" in done.stderr
+
+
+def _child(cache, path, answer):
+    answer.put((cache.stats().pending, cache.embed(["a", "child"], embed, namespace=NAMESPACE).tolist()))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_process_publishes_its_own_and_leaves_the_parents_alone(tmp_path, method):
+    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache")
+    cache.embed(["a"], embed, namespace=NAMESPACE)
+    context = multiprocessing.get_context(method)
+    answer = context.Queue()
+    process = context.Process(target=_child, args=(cache, str(tmp_path), answer))
+    process.start()
+    assert answer.get(timeout=60) == (0, [[1.0, 1.0], [5.0, 1.0]])
+    process.join(60)
+    assert process.exitcode == 0
+    assert cache.stats().pending == 1
+    assert stored(tmp_path, ["a", "child"]) == 2
+    cache.close()
+    assert stored(tmp_path, ["a", "child"]) == 2
+
+
+def test_a_child_forked_while_others_flush_does_not_hang(tmp_path):
+    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache")
+    ends = threading.Event()
+
+    def work():
+        number = 0
+        while not ends.is_set():
+            number += 1
+            cache.embed([str(number)], embed, namespace=NAMESPACE)
+            cache.flush()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for i in range(5):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    cache.embed([f"child {i}"], embed, namespace=NAMESPACE)
+                    cache.flush()
+                    code = 0
+                finally:
+                    os._exit(code)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+    assert stored(tmp_path, [f"child {i}" for i in range(5)]) == 5
+
+
+def test_the_thread_ends_when_nothing_waits(distant, open_store, puts, digest, vectors, monkeypatch):
+    monkeypatch.setattr(writing, "FLUSH_SECONDS", 0.01)
+    mine = flusher.Flusher()
+    monkeypatch.setattr(flusher, "_flusher", mine)
+    store = open_store(distant)
+    one_row(store, digest, vectors, 0)
+    thread = mine._thread
+    puts.wait_for(1)
+    if thread is not None:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert mine._thread is None
+    one_row(store, digest, vectors, 1)
+    puts.wait_for(2)
+
+
+def test_values_that_look_like_vectors_come_back_byte_by_byte(distant, open_store):
+    vector = np.arange(4, dtype="<f4")
+    value = Envelope.seal(Row(vector.dtype, vector.tobytes()))
+    store = open_store(distant)
+    store.mset([("a", value)])
+    store.flush()
+    assert open_store(distant).mget(["a"]) == [value]
