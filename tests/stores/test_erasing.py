@@ -101,10 +101,10 @@ def test_an_older_row_does_not_come_back_when_its_successor_goes(
     later(DAY)
     store.put_rows([digest(0)], rows[1:2])
     # Merged with a newer one, the older row is in a segment that is younger than that of its successor.
-    oldest = store._catalog.folded().segments[0]
+    oldest = store._resolver.whole().segments[0]
     later(DAY)
     store.put_rows([digest(1)], rows[2:])
-    newest = store._catalog.folded().segments[-1]
+    newest = store._resolver.whole().segments[-1]
     store._writer.merger._merge([oldest, newest], store._writer.metadata)
     store = open_store(tmp_path)
     assert np.array_equal(store.get_rows([digest(0)])[0], rows[1:2])
@@ -388,7 +388,7 @@ def test_a_row_of_which_a_copy_stays_is_not_evicted(tmp_path, open_store, digest
     store, rows = open_store(tmp_path), vectors(5)
     for number, row in ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4)):
         store.put_rows([digest(number)], rows[row : row + 1])
-    older, newer, *others = store._catalog.folded().segments
+    older, newer, *others = store._resolver.whole().segments
     # Three processes merge at once: two copies of the newer row of a key, and the older one in the youngest segment.
     processes = [open_store(tmp_path) for _ in range(3)]
     for process, rest in zip(processes, others, strict=True):

@@ -179,7 +179,7 @@ def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
     store.put_rows([digest(0)], rows)
     locks = {
         "catalog": store._catalog.lock,
-        "refreshing": store._catalog._refreshing,
+        "refreshing": store._catalog._attempt.lock,
         "writer": store._writer._lock,
         "files": store._catalog.files._lock,
         "merger": store._writer.merger._lock,

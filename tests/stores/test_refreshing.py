@@ -149,7 +149,7 @@ def test_whoever_asks_meanwhile_shares_the_answer(distant, open_store, digest, v
             entered.append(None)
             super().__enter__()
 
-    store._catalog._refreshing = CountingLock()
+    store._catalog._attempt.lock = CountingLock()
 
     def look():
         try:

@@ -8,17 +8,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from embedonce.errors import EmbedOnceError, StoreError
+from embedonce.errors import EmbedOnceError
 from embedonce.locks import ForkLock
 from embedonce.stores.segments.files import SegmentFiles
 from embedonce.stores.segments.format import DamagedSegmentError
-from embedonce.stores.segments.io import read_whole
 from embedonce.stores.segments.names import LARGEST_STAMP, SegmentName
-from embedonce.stores.segments.resolving import find_records
+from embedonce.stores.segments.sharing import SharedAttempt
 from embedonce.stores.segments.snapshot import Segment, Snapshot
-from embedonce.stores.segments.space import SPACE_FILE, DamagedSpaceError, Space
+from embedonce.stores.segments.space import SPACE_FILE, Space
+from embedonce.stores.segments.space_file import SpaceFile
 from embedonce.stores.segments.view import View
 
 if TYPE_CHECKING:
@@ -73,16 +71,11 @@ class Catalog:
         self.lock = ForkLock()
         # How often something is tried when segments disappear under it.
         self.attempts = _ATTEMPTS if io.has_views else _DISTANT_ATTEMPTS
-        # Held while the place is listed; taken before `lock`, never after.
-        self._refreshing = ForkLock()
-        # Held while a huge index is loaded; taken before `lock`, never after.
-        self._loading = ForkLock()
+        self.space_file = SpaceFile(io, space)
         self._space = space
         self._counts = counts
         self._interval = interval
         self._stamp = 0
-        self.space_seen = False
-        self._space_damaged = False
         self._warned: set[str] = set()
         self.clear()
 
@@ -101,8 +94,8 @@ class Catalog:
         self._refreshed = float("-inf")
         # Until when, counted as the time of a refresh, hits are believed since there could be none.
         self._believed = float("-inf")
-        self._begun = self._ended = 0
-        self._failure: Exception | None = None
+        # Its lock is taken before `lock`, never after.
+        self._attempt = SharedAttempt()
         self._stale = True
         self._show(View())
 
@@ -159,52 +152,29 @@ class Catalog:
             self._refreshed = time.monotonic()
             return False
         # One that is under way is recent enough, unless something is known to have changed.
-        attempt, before = self._begun if force else self._ended, self.view
-        with self._refreshing:
-            if (self._begun if force else self._ended) > attempt:
-                if self._failure is not None:
-                    raise self._failure
-                return True
-            self._begun += 1
-            self._failure = None
-            # Whatever goes wrong below: the next refresh must not take the listing for known.
-            self._stale = True
-            try:
-                self._refresh()
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._ended += 1
-            return self.view is not before
+        return self._attempt.run(self._refresh, fresh=force)
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> bool:
+        before = self.view
+        # Whatever goes wrong below: the next refresh must not take the listing for known.
+        self._stale = True
         for _ in range(self.attempts):
             with self.lock:
                 known = list(self._unlisted)
             listed = self.io.listing()
-            self._check_space_file(listed)
+            self._look_at_space(listed)
             is_complete = self._take(listed, known)
             self._refreshed = time.monotonic()
             if is_complete:
-                self._stale = False
                 break
+        return self.view is not before
 
-    def _check_space_file(self, listed: dict[str, int]) -> None:
-        if SPACE_FILE not in listed:
-            if self.space_seen:
-                msg = f"{self.io}/{SPACE_FILE} has disappeared: the directory was deleted or is no longer mounted"
-                raise StoreError(msg)
-        elif not self.space_seen:
-            # On a distant place any segment says the same, and its header is read anyway.
-            if self.io.has_views or all(SegmentName.parse(file) is None for file in listed):
-                try:
-                    self._space.check(read_whole(self.io, SPACE_FILE, listed[SPACE_FILE]), str(self.io))
-                except DamagedSpaceError as error:
-                    self._space_damaged = True
-                    self._counts.damaged_segments += 1
-                    self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {error}; the next write replaces it")
-            self.space_seen = True
+    def _look_at_space(self, listed: dict[str, int]) -> None:
+        was_damaged = self.space_file.damage
+        self.space_file.look(listed)
+        if (damage := self.space_file.damage) and not was_damaged:
+            self._counts.damaged_segments += 1
+            self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
 
     def ensure_space(self) -> None:
         """Make the directory and its `space.json` unless they are there.
@@ -212,16 +182,14 @@ class Catalog:
         Raises:
             OSError: That is not possible.
         """
-        if self.space_seen and not self._space_damaged:
+        if self.space_file.is_good:
             return
-        with self._refreshing:
+        with self._attempt.lock:
             self.io.create()
             if self.io.has_views or self._stale:
-                self._check_space_file(self.io.listing())
+                self._look_at_space(self.io.listing())
             self._stale = True
-            if not self.space_seen or self._space_damaged:
-                self.io.put(SPACE_FILE, [self._space.to_bytes()])
-                self.space_seen, self._space_damaged = True, False
+            self.space_file.write()
 
     def _take(self, listed: dict[str, int], known: Sequence[str]) -> bool:
         """Make the view that of a listing; False if segments have disappeared since, so that it is out of date.
@@ -406,72 +374,18 @@ class Catalog:
             return False
         return True
 
-    # Huge segments
-
-    def resolve(self, digests: Sequence[bytes]) -> View:
-        """Return a view that knows where digest keys are, also in huge segments whose index is not loaded.
-
-        Raises:
-            FileNotFoundError: A segment is gone or damaged: refresh and look again.
-            OSError: Any other fault of the place.
-        """
-        if not self.files.partials:
-            return self.view
-        partials = dict(self.files.partials)
-        found, whole = find_records(self.io, partials, self.view, digests, self.records)
-        for partial in whole:
-            self._load(partial.segment)
-        with self.lock:
-            snapshot = self.view.snapshot
-            fresh = {
-                number: np.array(sorted(records), "<u4")
-                for number, segment in enumerate(snapshot.segments)
-                if segment.file in found
-                and self.files.partials.get(segment.file) is partials[segment.file]
-                and (records := {r for key, r in found[segment.file] if not snapshot.has(key, number, r)})
-            }
-            self._show_entries(snapshot.inserted(fresh, self.records))
-            return self.view
-
-    def load_fully(self) -> None:
-        """Load the whole index of every segment; raises as `resolve` does."""
-        for partial in list(self.files.partials.values()):
-            self._load(partial.segment)
-
-    def _load(self, segment: Segment) -> None:
-        with self._loading:
-            if segment.file not in self.files.partials:
-                return
-            try:
-                self.files.open(segment)
-            except DamagedSegmentError as error:
-                self.damaged_segment(segment, str(error))
-                raise FileNotFoundError(segment.file) from error
-            with self.lock:
-                snapshot = self.view.snapshot
-                if segment in snapshot.segments:
-                    number = snapshot.segments.index(segment)
-                    records = np.arange(segment.name.rows, dtype="<u4")
-                    self._show_entries(snapshot.emptied(number).inserted({number: records}, self.records))
-                self.files.drop_partials([segment.file])
-
-    def _show_entries(self, snapshot: Snapshot) -> None:
-        """Show a snapshot of the same segments with other entries."""
+    def show_entries(self, snapshot: Snapshot) -> None:
+        """Show a snapshot of the same segments with other entries; to be called under `lock`."""
         if snapshot is not self.view.snapshot:
             self.view = View(snapshot, self.view.newest, self.view.overlay)
 
-    def folded(self) -> View:
-        """Return the whole view after taking the overlay into the snapshot; raises as `resolve` does."""
-        while True:
-            self.load_fully()
-            with self.lock:
-                view = self.view
-                if any(segment.file in self.files.partials for segment in view.segments):
-                    # A refresh of another thread was quicker.
-                    continue
-                if view.newest:
-                    view = self._show(View(view.snapshot.extended(view.newest, self.records)))
-                return view
+    def fold(self) -> View:
+        """Take the overlay into the snapshot and return the view; raises as `opened` does."""
+        with self.lock:
+            view = self.view
+            if view.newest:
+                view = self._show(View(view.snapshot.extended(view.newest, self.records)))
+            return view
 
     # Faults
 

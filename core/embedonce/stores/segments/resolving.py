@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.locks import ForkLock
 from embedonce.stores.segments.partial import FEW_KEYS, load_windows
 
 if TYPE_CHECKING:
@@ -13,13 +14,78 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embedonce.stores.segments.catalog import Catalog
     from embedonce.stores.segments.io import SegmentIO
     from embedonce.stores.segments.partial import Partial
     from embedonce.stores.segments.snapshot import Segment
     from embedonce.stores.segments.view import View
 
 
-def find_records(
+class Resolver:
+    """Gives views that know where keys are, also in huge segments.
+
+    Args:
+        catalog: The segments.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        # Held while a huge index is loaded; taken before the catalog's lock, never after.
+        self._loading = ForkLock()
+
+    def resolve(self, digests: Sequence[bytes]) -> View:
+        """Return a view that knows where digest keys are, also in huge segments whose index is not loaded.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged: refresh and look again.
+            OSError: Any other fault of the place.
+        """
+        catalog = self._catalog
+        if not catalog.files.partials:
+            return catalog.view
+        partials = dict(catalog.files.partials)
+        found, whole = _find_records(catalog.io, partials, catalog.view, digests, catalog.records)
+        for partial in whole:
+            self._load(partial.segment)
+        with catalog.lock:
+            snapshot = catalog.view.snapshot
+            fresh = {
+                number: np.array(sorted(records), "<u4")
+                for number, segment in enumerate(snapshot.segments)
+                if segment.file in found
+                and catalog.files.partials.get(segment.file) is partials[segment.file]
+                and (records := {r for key, r in found[segment.file] if not snapshot.has(key, number, r)})
+            }
+            catalog.show_entries(snapshot.inserted(fresh, catalog.records))
+            return catalog.view
+
+    def whole(self) -> View:
+        """Return a view of everything, without overlay; raises as `resolve` does."""
+        catalog = self._catalog
+        while True:
+            for partial in list(catalog.files.partials.values()):
+                self._load(partial.segment)
+            with catalog.lock:
+                # A refresh of another thread may have been quicker.
+                if not any(segment.file in catalog.files.partials for segment in catalog.view.segments):
+                    return catalog.fold()
+
+    def _load(self, segment: Segment) -> None:
+        catalog = self._catalog
+        with self._loading:
+            if segment.file not in catalog.files.partials:
+                return
+            catalog.opened(segment)
+            with catalog.lock:
+                snapshot = catalog.view.snapshot
+                if segment in snapshot.segments:
+                    number = snapshot.segments.index(segment)
+                    records = np.arange(segment.name.rows, dtype="<u4")
+                    catalog.show_entries(snapshot.emptied(number).inserted({number: records}, catalog.records))
+                catalog.files.drop_partials([segment.file])
+
+
+def _find_records(
     io: SegmentIO,
     partials: Mapping[str, Partial],
     view: View,

@@ -16,6 +16,7 @@ from embedonce.stores.segments.format import DamagedSegmentError
 from embedonce.stores.segments.grouping import by_kind
 from embedonce.stores.segments.names import LAYOUT_OF
 from embedonce.stores.segments.reading import Reader
+from embedonce.stores.segments.resolving import Resolver
 from embedonce.stores.segments.upkeep import Upkeep
 from embedonce.stores.segments.view import IndexKey
 from embedonce.stores.segments.writing import Writer
@@ -83,6 +84,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             interval = 0.0 if is_near else _REFRESH_INTERVAL
         self._tier = self._new_tier()
         self._catalog = Catalog(self._io, self.space, self.counts, interval=interval, tier=self._tier)
+        self._resolver = Resolver(self._catalog)
         self._reader = Reader(self._io, self._catalog.files, self._catalog)
         self._waits = not is_near and self.options.durability == "write_behind"
         self._forget_waiting()
@@ -96,7 +98,7 @@ class SegmentStore(Upkeep, AsyncTwins):
                     # A missing bucket or a missing permission is said now, not after the first texts are paid for.
                     self._catalog.ensure_space()
                 self._adopt()
-            elif not self._catalog.space_seen:
+            elif not self._catalog.space_file.seen:
                 self._catalog.warn(
                     "empty", f"{self._io} does not exist; it was opened read-only, so all keys are misses"
                 )
@@ -185,7 +187,7 @@ class SegmentStore(Upkeep, AsyncTwins):
                 self._write("del", b"".join(key.digest for key in there), texts, self._catalog.next_stamp(), None)
 
     def _there(self, keys: Sequence[IndexKey]) -> list[IndexKey]:
-        view = self._catalog.resolve([key.digest for key in keys if not key.text])
+        view = self._resolver.resolve([key.digest for key in keys if not key.text])
         return [key for key in keys if next(self._reader.walk(view, key), None) is not None]
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
@@ -196,7 +198,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         """
         with self._mapped("list"):
             self._catalog.refresh(force=True)
-            keys = self._retried(lambda: self._reader.keys(self._catalog.folded(), self._catalog.opened))
+            keys = self._retried(lambda: self._reader.keys(self._resolver.whole(), self._catalog.opened))
         for key in keys:
             if key.startswith(prefix or ""):
                 yield key
@@ -239,7 +241,7 @@ class SegmentStore(Upkeep, AsyncTwins):
                     into.dimensions = catalog.dimensions
                 view = catalog.view
                 try:
-                    view = catalog.resolve(digests)
+                    view = self._resolver.resolve(digests)
                     self._reader.gather(view, digests, into)
                 except FileNotFoundError:
                     catalog.look_again(view)
@@ -321,7 +323,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         for attempt in range(self._catalog.attempts):
             view = catalog.view
             try:
-                view = catalog.resolve([keys[i].digest for i in todo if not keys[i].text])
+                view = self._resolver.resolve([keys[i].digest for i in todo if not keys[i].text])
                 answers = self._reader.read(view, [keys[i] for i in todo])
             except FileNotFoundError:
                 catalog.look_again(view)
@@ -352,7 +354,7 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     def _adopt(self) -> None:
         """Go on where processes that ended in the middle have left off."""
-        if self._catalog.space_seen:
+        if self._catalog.space_file.seen:
             self._io.tidy()
             try:
                 self._writer.merger.adopt(self._catalog.view.segments, self._catalog.hidden)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from embedonce.stores.segments.catalog import Catalog
     from embedonce.stores.segments.merging import Merger
+    from embedonce.stores.segments.resolving import Resolver
     from embedonce.stores.segments.rewriting import Rewriter, Rewritten
     from embedonce.stores.segments.snapshot import Segment, Snapshot
     from embedonce.stores.segments.survey import Survey
@@ -60,12 +61,14 @@ class Tidying:
 
     Attributes:
         catalog: Its segments.
+        resolver: Gives a view of all of them.
         merger: Deletes replaced segments after the time of grace.
         metadata: Gives the header's strings of a new segment.
         dry_run: True to change nothing.
     """
 
     catalog: Catalog
+    resolver: Resolver
     merger: Merger
     metadata: Callable[[], dict[str, str]]
     dry_run: bool = False
@@ -88,7 +91,7 @@ class Tidying:
             taken = time.time()
             catalog.refresh(force=True)
             try:
-                view = catalog.folded()
+                view = self.resolver.whole()
             except FileNotFoundError:
                 if attempt == self.catalog.attempts - 1:
                     raise

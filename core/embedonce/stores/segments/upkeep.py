@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from embedonce.stores.segments.catalog import Catalog
     from embedonce.stores.segments.reports import Report, Usage, Verification
+    from embedonce.stores.segments.resolving import Resolver
     from embedonce.stores.segments.space import Space
     from embedonce.stores.segments.writing import Writer
 
@@ -34,6 +35,7 @@ class Upkeep:
     space: Space
     read_only: bool
     _catalog: Catalog
+    _resolver: Resolver
     _writer: Writer
 
     def compact(self) -> Report:
@@ -125,7 +127,7 @@ class Upkeep:
     @contextmanager
     def _looking(self, action: str) -> Iterator[Tidying]:
         with self._mapped(action):
-            yield Tidying(self._catalog, self._writer.merger, self._writer.metadata)
+            yield Tidying(self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
 
     def _mapped(self, action: str) -> AbstractContextManager[None]:
         """Turn every fault of the place into a `StoreError`."""
