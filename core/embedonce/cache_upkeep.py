@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -123,8 +124,10 @@ class CacheUpkeep(ABC):
         if max_bytes is None and older_than is None:
             msg = "evict needs max_bytes= or older_than=; to delete everything in a namespace, use clear"
             raise ValueError(msg)
+        # Opening takes a while, in which nothing grows too old.
+        now = time.time()
         with self._stores(namespace) as stores:
-            return evict(stores, max_bytes=max_bytes, older_than=older_than, dry_run=dry_run)
+            return evict(stores, max_bytes=max_bytes, older_than=older_than, dry_run=dry_run, now=now)
 
     def usage(self, namespace: str | Identity | None = None) -> list[Usage]:
         """Return how many vectors there are and what they take, by namespace; reads no vectors."""

@@ -112,6 +112,7 @@ def evict(
     max_bytes: int | None = None,
     older_than: float | timedelta | None = None,
     dry_run: bool = False,
+    now: float | None = None,
 ) -> list[Report]:
     """Evict from several namespaces: of all of them together, the oldest segments go first.
 
@@ -120,6 +121,7 @@ def evict(
         max_bytes: Most bytes that their segments in use may have together.
         older_than: Rows that were written longer ago, in seconds, are deleted.
         dry_run: True to change nothing.
+        now: What ages are counted from, in seconds since 1970; None for the time of this call.
 
     Raises:
         ValueError: A limit is no number, or negative.
@@ -127,9 +129,10 @@ def evict(
     """
     age = checked_age(older_than)
     checked_bytes(max_bytes)
+    now = time.time() if now is None else now
     if max_bytes is None:
-        return [store.evict(older_than=age, dry_run=dry_run) for store in stores]
-    before_us = 0 if age is None else int((time.time() - age) * 1e6)
+        return [store.evict(older_than=age, dry_run=dry_run, now=now) for store in stores]
+    before_us = 0 if age is None else int((now - age) * 1e6)
     shares: list[int] = []
     segments: list[tuple[int, int, int]] = []
     for number, store in enumerate(stores):
@@ -145,7 +148,7 @@ def evict(
         left -= size
         shares[number] -= size
     return [
-        store.evict(max_bytes=share, older_than=age, dry_run=dry_run)
+        store.evict(max_bytes=share, older_than=age, dry_run=dry_run, now=now)
         for store, share in zip(stores, shares, strict=True)
     ]
 

@@ -72,7 +72,7 @@ def work(role, number, options, url, journal, stop):
         elif number % 2:
             cache.compact(KEPT if chance.random() < 0.7 else None)
         else:
-            journal.write(f"EVICTED {time.time() + 1}\n")
+            journal.write(f"EVICTED {time.time() + 2}\n")
             cache.evict(older_than=EVICTED_AFTER, namespace=EVICTED)
             cache.compact(EVICTED)
         journal.flush()

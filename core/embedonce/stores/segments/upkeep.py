@@ -48,7 +48,12 @@ class Upkeep:
             return compacting.compact(tidying, self.space.namespace)
 
     def evict(
-        self, *, max_bytes: int | None = None, older_than: float | timedelta | None = None, dry_run: bool = False
+        self,
+        *,
+        max_bytes: int | None = None,
+        older_than: float | timedelta | None = None,
+        dry_run: bool = False,
+        now: float | None = None,
     ) -> Report:
         """Delete the oldest rows. A row is as old as its last writing: reading it makes it no younger.
 
@@ -56,13 +61,14 @@ class Upkeep:
             max_bytes: Whole segments are deleted, the oldest first, until those in use have at most so many bytes.
             older_than: Rows that were written longer ago, in seconds, are deleted.
             dry_run: True to find out what would be deleted, and change nothing.
+            now: What ages are counted from, in seconds since 1970; None for the time of this call.
 
         Raises:
             ValueError: A limit is no number, or negative.
         """
         age = checked_age(older_than)
         checked_bytes(max_bytes)
-        before_us = None if age is None else int((time.time() - age) * 1e6)
+        before_us = None if age is None else int(((time.time() if now is None else now) - age) * 1e6)
         with self._tidying("evict from", dry_run=dry_run) as tidying:
             return erasing.evict(tidying, self.space.namespace, max_bytes=max_bytes, before_us=before_us)
 
