@@ -17,6 +17,7 @@ from embedonce.keys import KeyEncoder
 from embedonce.options import Mode
 from embedonce.policy import Stats
 from embedonce.stores import ByteStore, MemoryStore, SegmentStore
+from embedonce.stores.segments.reports import Report, Usage, Verification
 from embedonce.version import __version__
 from embedonce.wrapping import CachedFunction, WrapOptions, Wrapper, wrap
 
@@ -35,9 +36,12 @@ __all__ = [
     "MemoryStore",
     "Mode",
     "PluginError",
+    "Report",
     "SegmentStore",
     "Stats",
     "StoreError",
+    "Usage",
+    "Verification",
     "WrapOptions",
     "Wrapper",
     "__version__",

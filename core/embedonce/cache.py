@@ -11,11 +11,11 @@ import numpy as np
 from embedonce.cache_upkeep import CacheUpkeep
 from embedonce.call import Call
 from embedonce.codecs import resolve_codec
+from embedonce.detached import DetachedNamespace
 from embedonce.errors import FormatError, StoreError
 from embedonce.identity import as_identity
 from embedonce.key_encoders import resolve_key_encoder
 from embedonce.locks import ForkLock
-from embedonce.namespaces import DetachedNamespace
 from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of
 from embedonce.plan import checked_texts
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
@@ -61,8 +61,8 @@ class EmbeddingCache(CacheUpkeep):
         store: A path, a URL, an (fs, path) pair, a `UPath`, a byte store, or None for `$EMBEDONCE_STORE` and else the
             user's cache directory.
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
-        key_encoder: Name of a key encoder (`sha256`, `blake2b`, `sha512`, `sha1`, or one of a plugin), or a callable
-            `str -> str`.
+        key_encoder: Name of a key encoder (`sha256`, `blake2b`, `sha512`, `sha1`, `blake3`, `xxh3_128`, or one of a
+            plugin), or a callable `str -> str`.
         codec: How vectors are stored; `exact` gives back the very same numbers.
         mode: `read_write`; `read_only` stores nothing; `refresh` embeds and overwrites; `replay` never embeds and
             raises `CacheMissError` on a miss; `off` goes past the cache.
@@ -114,6 +114,7 @@ class EmbeddingCache(CacheUpkeep):
     def _start(self) -> None:
         self._ledger = Ledger(self._on_store_error)
         self._namespaces: dict[str, Namespace] = {}
+        self._detached: dict[str, DetachedNamespace] = {}
         self._lock = ForkLock()
         # Held while a place is asked, which can take long; taken before `_lock`, never after.
         self._opening = ForkLock()
@@ -158,6 +159,10 @@ class EmbeddingCache(CacheUpkeep):
         """Return the namespaces that are open."""
         return list(self._namespaces.values())
 
+    def open_now(self, namespace: str | Identity) -> Namespace:
+        """See `CacheUpkeep`."""
+        return self._open_now(as_identity(namespace))
+
     def wrap(self, embedder: Any, **options: Any) -> Any:
         """Return an embedder of the same framework that asks this cache first; see `embedonce.wrap`."""
         from embedonce.wrapping import wrap_with
@@ -187,7 +192,7 @@ class EmbeddingCache(CacheUpkeep):
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
         with self._lock:
-            return self._ledger.stats(self._namespaces.values())
+            return self._ledger.stats([*self._namespaces.values(), *self._detached.values()])
 
     def flush(self) -> None:
         """Store what waits: from then on it survives the death of this process.
@@ -198,7 +203,7 @@ class EmbeddingCache(CacheUpkeep):
             StoreError: The store cannot be written, whatever `on_store_error` says; what waits is tried again later.
         """
         fault: StoreError | None = None
-        for namespace in self.opened():
+        for namespace in (*self.opened(), *list(self._detached.values())):
             try:
                 namespace.flush()
             except StoreError as error:
@@ -215,7 +220,7 @@ class EmbeddingCache(CacheUpkeep):
                 in the background, until the process ends.
         """
         with self._lock:
-            opened = dict(self._namespaces)
+            opened: dict[str, Namespace] = {**self._detached, **self._namespaces}
         fault: StoreError | None = None
         for name, namespace in opened.items():
             try:
@@ -372,30 +377,55 @@ class EmbeddingCache(CacheUpkeep):
         return vectors_of(answer, len(texts))
 
     def _open(self, identity: Identity) -> Namespace:
-        """Return a namespace, or one that holds nothing while the store is out of order."""
+        """Return a namespace, or what is left of it while the store is out of order."""
         name = identity.namespace
         opened = self._namespaces.get(name)
         if opened is not None:
             return opened
         if self.mode != "off" and self._ledger.may_ask(writing=False):
             try:
-                with self._opening:
-                    opened = self._namespaces.get(name)
-                    if opened is None:
-                        opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
-                        with self._lock:
-                            self._namespaces[name] = opened
-                return opened
+                return self._open_now(identity)
             except FormatError:
                 raise
             except StoreError as error:
                 self._read_failed(error)
-        return DetachedNamespace(str(self._store), identity, self._key_encoder)
+        with self._lock:
+            detached = self._detached.get(name)
+            if detached is None:
+                where = str(self._store)
+                detached = DetachedNamespace(where, identity, self._key_encoder, lambda: self._open_now(identity))
+                self._detached[name] = detached
+            return detached
+
+    def _open_now(self, identity: Identity) -> Namespace:
+        """Return a namespace with everything that waited for it, whatever has happened before.
+
+        Raises:
+            StoreError: The store cannot be opened.
+        """
+        name = identity.namespace
+        with self._opening:
+            opened = self._namespaces.get(name)
+            if opened is None:
+                opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
+                with self._lock:
+                    self._namespaces[name] = opened
+                    detached = self._detached.pop(name, None)
+                if detached is not None and detached.pending:
+                    try:
+                        detached.hand_over(opened)
+                    except StoreError as error:
+                        # The background goes on trying.
+                        self._ledger.failed(error, writing=True)
+            return opened
 
     # The I/O verbs, under the error policy
 
     def _load(self, call: Call) -> None:
-        if self._may_load(call):
+        if isinstance(call.namespace, DetachedNamespace):
+            # That the store could not be opened is counted already, and memory is always there.
+            call.namespace.load(call.role, call.plan.keys, call.rows)
+        elif self._ledger.may_ask(writing=False):
             try:
                 call.namespace.load(call.role, call.plan.keys, call.rows)
                 self._ledger.succeeded(writing=False)
@@ -403,7 +433,9 @@ class EmbeddingCache(CacheUpkeep):
                 self._read_failed(error)
 
     async def _aload(self, call: Call) -> None:
-        if self._may_load(call):
+        if isinstance(call.namespace, DetachedNamespace):
+            call.namespace.load(call.role, call.plan.keys, call.rows)
+        elif self._ledger.may_ask(writing=False):
             try:
                 await call.namespace.aload(call.role, call.plan.keys, call.rows)
                 self._ledger.succeeded(writing=False)
@@ -428,15 +460,8 @@ class EmbeddingCache(CacheUpkeep):
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 
-    def _may_load(self, call: Call) -> bool:
-        # That a store could not be opened is counted already, and finding nothing there is no success.
-        return not isinstance(call.namespace, DetachedNamespace) and self._ledger.may_ask(writing=False)
-
     def _may_save(self, call: Call, keys: Sequence[Key]) -> bool:
         if not keys or self.mode == "read_only":
-            return False
-        if isinstance(call.namespace, DetachedNamespace):
-            self._ledger.count(skipped=1)
             return False
         return call.namespace.backlog.waits or self._ledger.may_ask(writing=True)
 

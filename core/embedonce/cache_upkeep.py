@@ -44,8 +44,12 @@ class CacheUpkeep(ABC):
         """True if nothing may be written."""
 
     @abstractmethod
-    def open(self, namespace: str | Identity) -> Namespace:
-        """Open a namespace."""
+    def open_now(self, namespace: str | Identity) -> Namespace:
+        """Open a namespace, whatever has happened before.
+
+        Raises:
+            StoreError: The store cannot be opened.
+        """
 
     @abstractmethod
     def opened(self) -> list[Namespace]:
@@ -62,7 +66,7 @@ class CacheUpkeep(ABC):
             namespace: The namespace.
             role: `document` or `query`, None for both.
         """
-        opened = self.open(namespace)
+        opened = self.open_now(namespace)
         opened.delete(_keys(opened, namespace, texts, role))
 
     def purge(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> Report | None:
@@ -77,7 +81,7 @@ class CacheUpkeep(ABC):
         Raises:
             StoreError: Some files may still hold the vectors; the message names them.
         """
-        opened = self.open(namespace)
+        opened = self.open_now(namespace)
         return opened.purge(_keys(opened, namespace, texts, role))
 
     def clear(self, namespace: str | Identity) -> Report | None:
@@ -86,7 +90,7 @@ class CacheUpkeep(ABC):
         Returns:
             What was deleted; None if the cache is in a byte store, which says nothing about it.
         """
-        return self.open(namespace).clear()
+        return self.open_now(namespace).clear()
 
     def compact(self, namespace: str | Identity | None = None) -> list[Report]:
         """Merge small files, and write those anew of which much is deleted or outdated.
@@ -108,7 +112,8 @@ class CacheUpkeep(ABC):
         """Delete the oldest vectors. One is as old as its last writing: reading it makes it no younger.
 
         Args:
-            max_bytes: Whole files are deleted, the oldest of all namespaces first, until so many bytes are left.
+            max_bytes: The oldest files of all namespaces are deleted until at most so many bytes are left. Of the last
+                one, if it has more than 1 MiB, the newest vectors stay that there is room for: they are written anew.
             older_than: Vectors that were written longer ago, in seconds or as a `timedelta`, are deleted.
             namespace: Evict from this one only.
             dry_run: True to find out what would be deleted, and change nothing.

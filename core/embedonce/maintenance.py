@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from embedonce.errors import FormatError, StoreError
 from embedonce.namespaces import store_fault
+from embedonce.stores.segments.erasing import shortened
 from embedonce.stores.segments.io import read_whole
 from embedonce.stores.segments.reports import Report, Usage, Verification
 from embedonce.stores.segments.space import SPACE_FILE, DamagedSpaceError, Space
@@ -118,7 +119,8 @@ def evict(
 
     Args:
         stores: The namespaces.
-        max_bytes: Most bytes that their segments in use may have together.
+        max_bytes: Most bytes that their segments in use may have together. Of the last segment that goes, if it has
+            more than 1 MiB, the newest rows stay that there is room for.
         older_than: Rows that were written longer ago, in seconds, are deleted.
         dry_run: True to change nothing.
         now: What ages are counted from, in seconds since 1970; None for the time of this call.
@@ -145,8 +147,9 @@ def evict(
     for _, number, size in sorted(segments, key=lambda segment: segment[0]):
         if left <= max_bytes:
             break
-        left -= size
-        shares[number] -= size
+        goes = size - shortened(size, left - max_bytes)
+        left -= goes
+        shares[number] -= goes
     return [
         store.evict(max_bytes=share, older_than=age, dry_run=dry_run, now=now)
         for store, share in zip(stores, shares, strict=True)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embedonce.errors import KeyEncoderError, StoreError
-from embedonce.keys import canonical
 from embedonce.stores.base import NOTHING_WAITS
 
 if TYPE_CHECKING:
@@ -190,51 +189,3 @@ class WrittenAtOnce:
             "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
         )
         raise StoreError(msg)
-
-
-class DetachedNamespace(WrittenAtOnce):
-    """A namespace that holds nothing: what is left while a store cannot be opened (see `Namespace`)."""
-
-    dimensions = None
-    damaged = 0
-
-    def __init__(self, where: str, identity: Identity, key_encoder: KeyEncoder) -> None:
-        self.flight_name: Hashable = ("detached", where, identity.namespace, *key_encoder.record().values())
-        self._key_encoder = key_encoder
-
-    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
-        """See `Namespace`."""
-        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
-
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
-        """See `Namespace`: finds nothing."""
-
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
-        """See `Namespace`: finds nothing."""
-
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`.
-
-        Raises:
-            StoreError: Always.
-        """
-        raise self._out_of_order()
-
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `save`."""
-        raise self._out_of_order()
-
-    def delete(self, keys: Sequence[Key]) -> None:
-        """See `save`."""
-        raise self._out_of_order()
-
-    def clear(self) -> None:
-        """See `save`."""
-        raise self._out_of_order()
-
-    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
-        """See `Namespace`: none."""
-        return iter(())
-
-    def _out_of_order(self) -> StoreError:
-        return StoreError("the store could not be opened")

@@ -82,10 +82,19 @@ def store_of(
     """
     is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
     if is_byte_store or isinstance(store, Namespaces):
-        said = ["storage_options"] if storage_options else []
-        said += [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
+        kind = type(store).__name__
+        if storage_options:
+            msg = f"storage_options: this belongs to a path or URL; give it to the {kind} itself"
+            raise StoreError(msg)
+        said = [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
         if said:
-            msg = f"{', '.join(said)}: this belongs to a path or URL; give it to the {type(store).__name__} itself"
+            msg = (
+                f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a byte store ({kind}); "
+                "leave them out"
+                if is_byte_store
+                else f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a store that is "
+                f"ready ({kind}); give them where it is made"
+            )
             raise StoreError(msg)
     if isinstance(store, Namespaces):
         return store

@@ -144,7 +144,7 @@ class Ledger:
         if self._raises:
             raise error
         if not logged:
-            what = "vectors are returned but not stored" if writing else "texts are embedded anew"
+            what = "vectors are returned all the same" if writing else "texts are embedded anew"
             logger.warning("%s; %s (further faults are counted in stats() only)", error, what)
 
     def _circuit(self, *, writing: bool) -> _Circuit:

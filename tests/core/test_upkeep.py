@@ -144,8 +144,10 @@ def test_a_cache_that_only_reads_changes_nothing(place, mode):
         lambda: cache.purge(["a"], namespace=E5),
         lambda: cache.clear(E5),
     ):
-        with pytest.raises(StoreError, match="read-only"):
+        with pytest.raises(StoreError, match=r"read-only.*mode=\"read_write\"") as caught:
             action()
+        assert str(cache.store) in str(caught.value)
+        assert caught.value.fault == "read_only"
     assert cache.usage(E5)[0].rows_live == 1
     assert cache.evict(older_than=0, dry_run=True)[0].rows_after == 0
     assert cache.embed(["a"], nobody, namespace=E5).tolist() == [[1.0, 1.0]]

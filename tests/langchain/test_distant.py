@@ -72,7 +72,9 @@ def test_langchains_own_cache_on_a_bucket(s3_place, embedder):
     LangChainsOwn.from_bytes_store(embedder, with_many, namespace="many", key_encoder="sha256").embed_documents(TEXTS)
     assert with_few.backlog.pending == 5
     assert with_many.backlog.pending == 0
-    with_few.close()
+    with with_few:
+        with_few.mset([("one more", b"1")])
+    assert store().mget(["one more"]) == [b"1"]
     EMBEDDED.clear()
     LangChainsOwn.from_bytes_store(embedder, store(), namespace="few", key_encoder="sha256").embed_documents(TEXTS[:5])
     LangChainsOwn.from_bytes_store(embedder, store(), namespace="many", key_encoder="sha256").embed_documents(TEXTS)

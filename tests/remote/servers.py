@@ -299,11 +299,14 @@ def s3_options(endpoint: str) -> dict[str, Any]:
     return {"key": "testing", "secret": "testing", "client_kwargs": {"endpoint_url": endpoint}}
 
 
-def make_s3_bucket(endpoint: str) -> str:
-    """Make a bucket by the plainest of requests, which no fault rule and no driver has a say in."""
+def make_s3_bucket(endpoint: str, name: str = "") -> str:
+    """Make a bucket, a new one unless it is named.
+
+    By the plainest of requests, which no fault rule and no driver has a say in.
+    """
     import http.client
 
-    name = f"bucket-{os.getpid()}-{next(_NUMBER)}"
+    name = name or f"bucket-{os.getpid()}-{next(_NUMBER)}"
     connection = http.client.HTTPConnection(endpoint.partition("//")[2], timeout=30)
     try:
         connection.request("PUT", f"/{name}")
@@ -350,11 +353,18 @@ class GcsServer(Recording):
         return {"token": "anon", "endpoint_url": self.endpoint, "batch_size": 16}
 
     def make_bucket(self) -> str:
-        """Return the name of a new bucket."""
-        from gcp_storage_emulator.handlers import buckets
+        """Return the name of a new bucket: by a request, since the emulator may be answering another one."""
+        import http.client
 
         name = f"bucket-{os.getpid()}-{next(_NUMBER)}"
-        buckets.create_bucket(name, self._storage)
+        connection = http.client.HTTPConnection(self.endpoint.partition("//")[2], timeout=30)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/storage/v1/b?project=tests", json.dumps({"name": name}), headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+        finally:
+            connection.close()
         return name
 
     def url(self, bucket: str, prefix: str = "cache") -> str:

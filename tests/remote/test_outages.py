@@ -137,7 +137,12 @@ def test_a_missing_bucket_is_said_at_once(s3_server, no_waiting, caplog):
     cache = EmbeddingCache(url, storage_options=options)
     check(cache.embed(["a"], embed, namespace=NAMESPACE), ["a"])
     assert "bucket" in caplog.text
-    assert cache.stats().skipped == 1
+    assert cache.stats().pending == 1
+    with pytest.raises(StoreError, match="bucket"):
+        cache.flush()
+    servers.make_s3_bucket(s3_server.endpoint, "no-such-bucket-anywhere")
+    cache.flush()
+    check(EmbeddingCache(url, storage_options=options, mode="replay").embed(["a"], embed, namespace=NAMESPACE), ["a"])
 
 
 def test_repeated_faults_leave_the_store_alone(s3_place, no_waiting):

@@ -245,10 +245,11 @@ def test_a_read_only_store_writes_nothing(place, open_store, tmp_path, segments_
     open_store(place).mset([("a", b"1")])
     reader = open_store(place, read_only=True)
     assert reader.mget(["a"]) == [b"1"]
-    with pytest.raises(StoreError, match="read-only"):
-        reader.mset([("b", b"2")])
-    with pytest.raises(StoreError, match="read-only"):
-        reader.mdelete(["a"])
+    for write in (lambda: reader.mset([("b", b"2")]), lambda: reader.mdelete(["a"])):
+        with pytest.raises(StoreError, match=r"acme/e5@3.*read-only.*mode=\"read_write\"") as caught:
+            write()
+        assert str(reader.location) in str(caught.value)
+        assert caught.value.fault == "read_only"
     assert open_store(place).mget(["a", "b"]) == [b"1", None]
 
 
@@ -289,3 +290,22 @@ def test_a_returned_matrix_belongs_to_the_caller(place, open_store, digest, vect
 def test_any_text_is_a_key_and_any_bytes_are_a_value(any_store, pairs):
     any_store.mset(list(pairs.items()))
     assert any_store.mget(list(pairs)) == list(pairs.values())
+
+
+def test_an_empty_store_that_is_read_only_says_which_namespace_is_not_there(place, open_store, caplog):
+    store = open_store(place, read_only=True)
+    (record,) = caplog.records
+    assert f"the namespace 'acme/e5@3' of the store at {store.location} does not exist" in record.message
+    assert 'mode="read_write"' in record.message
+
+
+def test_a_namespace_that_disappears_is_an_outage_with_a_remedy(place, open_store):
+    store = open_store(place)
+    store.mset([("a", b"1")])
+    store._io.delete("space.json")
+    with pytest.raises(
+        StoreError, match=r"space\.json has disappeared.*acme/e5@3.*mount it again, or make a"
+    ) as caught:
+        list(store.yield_keys())
+    assert str(store.location) in str(caught.value)
+    assert caught.value.fault == "missing"

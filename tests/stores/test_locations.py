@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pytest
 
-from embedonce import EmbeddingCache, StoreError
+from embedonce import EmbeddingCache, MemoryStore, StoreError
 from embedonce.stores.locations import LocalLocation, RemoteLocation, as_location, default_path
 
 SECRET = "p4ssw0rd-s3cr3t"
@@ -401,3 +401,80 @@ def test_a_directory_that_cannot_be_made_is_no_empty_cache(tmp_path: Path, monke
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StoreError, match="cannot create"):
         EmbeddingCache(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("url", ["memory_odd://x/y", "simplecache::memory_odd://x/y"])
+def test_schemes_may_hold_an_underscore(url, tmp_path, monkeypatch):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "memory_odd", MemoryFileSystem)
+    location = as_location(url)
+    assert isinstance(location, RemoteLocation)
+    assert str(location) == url
+    # It is not the one whose name its own begins with.
+    assert not location.is_near
+    with pytest.raises(StoreError, match="no_such_hdfs"):
+        EmbeddingCache("no_such_hdfs://x/y")
+    with pytest.raises(StoreError, match="neither a path nor a URL"):
+        EmbeddingCache("memory_odd:/x/y")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [SECRET, [SECRET], [("key", SECRET)], "", 1])
+@pytest.mark.parametrize("store", ["memory://a/b", "cache"])
+def test_storage_options_that_are_no_mapping_are_refused(store, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=rf"must be a dict of options, got {type(options).__name__}") as caught:
+        EmbeddingCache(store, storage_options=options)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_system_for_event_loops_is_refused():
+    from fsspec.asyn import AsyncFileSystem
+
+    class Looping(AsyncFileSystem):
+        protocol = "looping"
+
+    fs = Looping(asynchronous=True, skip_instance_cache=True)
+    with pytest.raises(StoreError, match="without asynchronous=True"):
+        EmbeddingCache((fs, "a/b"))
+    with pytest.raises(StoreError, match="without asynchronous=True"):
+        EmbeddingCache((fsspec.filesystem("dir", path="a", fs=fs, asynchronous=True), "b"))
+    as_location((Looping(skip_instance_cache=True), "a/b"))
+
+
+@pytest.mark.parametrize(
+    "tier",
+    [
+        f"s3://me:{SECRET}@foo/bar",
+        Path("s3://foo/bar"),
+        "arrow_hdfs://x",
+        "simplecache::s3://foo",
+        "file:///tmp/x",
+        "local:///x",
+    ],
+)
+def test_a_local_tier_elsewhere_is_refused(tier):
+    with pytest.raises(ValueError, match="give the path of a local directory") as caught:
+        EmbeddingCache("memory://a/b", local_tier=tier)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_local_tier_on_a_windows_drive_is_a_path():
+    EmbeddingCache("memory://a/b", local_tier="C:/tier")
+    EmbeddingCache("memory://a/b", local_tier="C:\\tier")
+
+
+@pytest.mark.parametrize(
+    "option", [{"durability": "write_through"}, {"local_tier": True}, {"refresh_interval": 1.0}], ids=str
+)
+def test_options_of_distant_places_mean_nothing_to_other_stores(option, tmp_path):
+    (name,) = option
+    with pytest.raises(StoreError, match=rf"^{name}: .* paths and URLs.* byte store \(MemoryStore\); leave") as caught:
+        EmbeddingCache(MemoryStore(), **option)
+    assert "itself" not in str(caught.value)
+    with pytest.raises(StoreError, match=rf"^{name}: .* ready \(SegmentNamespaces\); give them where it is made"):
+        EmbeddingCache(EmbeddingCache(tmp_path).store, **option)
+    with pytest.raises(StoreError, match="give it to the MemoryStore itself"):
+        EmbeddingCache(MemoryStore(), storage_options={"key": "x"}, **option)

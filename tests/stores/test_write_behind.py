@@ -546,7 +546,7 @@ def test_a_process_whose_store_hangs_ends_all_the_same(tmp_path):
         tmp_path,
     )
     assert done.returncode == 0
-    assert "1 vectors could not be stored" in done.stderr
+    assert "1 vector could not be stored before the process ended: it will" in done.stderr
 
 
 def _child(cache, path, answer):
@@ -626,3 +626,71 @@ def test_values_that_look_like_vectors_come_back_byte_by_byte(distant, open_stor
     store.mset([("a", value)])
     store.flush()
     assert open_store(distant).mget(["a"]) == [value]
+
+
+@pytest.mark.parametrize("durability", ["write_behind", "write_through"])
+def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
+    distant, puts, nothing_late, monkeypatch, durability
+):
+    monkeypatch.setattr("embedonce.detached.schedule", lambda late, seconds: None)
+    listing = FsspecIO.listing
+
+    def refused(io):
+        raise PermissionError("403")
+
+    monkeypatch.setattr(FsspecIO, "listing", refused)
+    cache = EmbeddingCache(distant, durability=durability)
+    cache.embed(["a", "b"], embed, namespace=NAMESPACE)
+    cache.embed(["q"], embed, namespace=NAMESPACE, role="query")
+    stats = cache.stats()
+    assert (stats.stored, stats.pending, stats.lost) == (3, 3, 0)
+    with pytest.raises(StoreError, match="denied"):
+        cache.flush()
+    paid = cache.stats().embedded
+    assert cache.embed(["a", "b"], embed, namespace=NAMESPACE).shape == (2, 2)
+    assert cache.stats().embedded == paid
+    monkeypatch.setattr(FsspecIO, "listing", listing)
+    cache.flush()
+    assert cache.stats().pending == 0
+    replay = EmbeddingCache(distant, mode="replay")
+    assert replay.embed(["a", "b"], embed, namespace=NAMESPACE).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert replay.embed(["q"], embed, namespace=NAMESPACE, role="query").tolist() == [[1.0, 1.0]]
+
+
+def test_leaving_a_cache_that_never_opened_says_so_and_goes_on_trying(distant, monkeypatch, caplog):
+    listing, refuses = FsspecIO.listing, [True]
+
+    def refused(io):
+        if refuses:
+            raise PermissionError("403")
+        return listing(io)
+
+    monkeypatch.setattr(FsspecIO, "listing", refused)
+    monkeypatch.setattr("embedonce.detached._SECONDS", 0.01)
+    with EmbeddingCache(distant) as cache:
+        cache.embed(["a"], embed, namespace=NAMESPACE)
+    assert cache.stats().write_errors >= 1
+    assert "denied" in caplog.text
+    with pytest.raises(StoreError, match="denied"), EmbeddingCache(distant, on_store_error="raise") as strict:
+        strict.embed(["a"], embed, namespace=NAMESPACE)
+    refuses.clear()
+    while cache.stats().pending:
+        threading.Event().wait(0.01)
+    cache.flush()
+    assert EmbeddingCache(distant, mode="replay").embed(["a"], embed, namespace=NAMESPACE).shape == (1, 2)
+
+
+def test_write_through_keeps_what_the_store_does_not_take(distant, puts, monotonic, nothing_late):
+    cache = EmbeddingCache(distant, durability="write_through")
+    cache.open(NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    for text in ("a", "b", "c", "d"):
+        cache.embed([text], embed, namespace=NAMESPACE)
+    assert len(set(puts.segments)) == 1
+    assert cache.stats().pending == 4
+    assert cache.stats().write_errors == 4
+    puts.fault = None
+    monotonic[0] += 10
+    cache.embed(["e"], embed, namespace=NAMESPACE)
+    assert cache.stats().pending == 0
+    assert EmbeddingCache(distant, mode="replay").embed(list("abcde"), embed, namespace=NAMESPACE).shape == (5, 2)

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import assert_type
 
 import embedonce
-from embedonce import ByteStore, EmbeddingCache, Identity, MemoryStore, Stats
+from embedonce import ByteStore, EmbeddingCache, Identity, MemoryStore, Report, Stats, Usage, Verification
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -30,6 +30,9 @@ def framework_neutral() -> None:
         assert_type(cache.embed(iter(["a"]), embed, namespace=Identity.of("acme", "e5"), role="query"), "NDArray[Any]")
         assert_type(cache.stats(), Stats)
         assert_type(cache.stats().hits, int)
+        assert_type(cache.evict(max_bytes=1), list[Report])
+        assert_type(cache.usage(), list[Usage])
+        assert_type(cache.verify(), list[Verification])
     store: ByteStore = MemoryStore()
     embedonce.wrap(embed, store, namespace="n", key_encoder=str.lower, mode="replay")
 

@@ -114,7 +114,7 @@ def tuned(fs: Any) -> Any:
 
 def schemes(url: str) -> list[str]:
     """The schemes of a URL, outermost first: `["simplecache", "s3"]` of `simplecache::s3://bucket`."""
-    return [re.match(r"[A-Za-z0-9+.-]*", part)[0] for part in url.split("::")]  # type: ignore[index]
+    return [re.match(r"[A-Za-z0-9+._-]*", part)[0] for part in url.split("::")]  # type: ignore[index]
 
 
 def with_defaults(url: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,14 +16,12 @@ from embedonce.stores.segments.local import LocalIO
 from embedonce.stores.segments.space import is_space_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from embedonce.stores.segments.io import SegmentIO
 
 STORE_VARIABLE = "EMBEDONCE_STORE"
 # One letter before a colon is a Windows drive.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
-_HALF_AN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+._-]+(://|::)")
+_HALF_AN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):/+")
 _LOCAL_URL = re.compile(r"(file|local)://|(file|local):(?=/)")
 
 
@@ -161,8 +160,11 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
         storage_options: Options of the file system behind a URL, or of `LocalIO` for a path.
 
     Raises:
-        StoreError: It is none of these, or no driver is installed for the URL.
+        StoreError: It is none of these, no driver is installed for the URL, or the options are no mapping.
     """
+    if storage_options is not None and not isinstance(storage_options, Mapping):
+        msg = f"storage_options must be a dict of options, got {type(storage_options).__name__}"
+        raise StoreError(msg)
     options = dict(storage_options or {})
     if store is None:
         named = os.environ.get(STORE_VARIABLE, "")
@@ -221,6 +223,12 @@ def _on_file_system(fs: Any, path: str, options: Mapping[str, Any]) -> Location:
         return _local(Path(fs._strip_protocol(path)), options)
     if options:
         msg = f"storage_options beside an instance of {type(fs).__name__} have no effect; give them to the instance"
+        raise StoreError(msg)
+    if getattr(fs, "asynchronous", False):
+        msg = (
+            f"this {type(fs).__name__} is made for use inside an event loop (asynchronous=True), and a cache is used "
+            "from any thread; make it without asynchronous=True, or give the URL"
+        )
         raise StoreError(msg)
     path = str(fs._strip_protocol(path))
     return RemoteLocation(f"{protocols[0]}://{path.lstrip('/')}", file_system=(fs, path))

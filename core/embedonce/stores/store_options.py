@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +13,9 @@ Durability = Literal["write_behind", "write_through"]
 DURABILITIES: tuple[str, ...] = get_args(Durability)
 
 LOCAL_TIER_BYTES = 2 << 30
+
+# As a path, an URL has lost a slash. One letter before a colon is a Windows drive.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(/|:)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,13 @@ class StoreOptions:
             raise ValueError(msg)
         if not isinstance(self.local_tier, bool | str | os.PathLike) or self.local_tier == "":
             msg = f"local_tier must be True, False or the path of a directory; got {self.local_tier!r}"
+            raise ValueError(msg)
+        if url := _URL.match(str(self.local_tier)):
+            # No more of it: there may be a password in it.
+            msg = (
+                f"local_tier must be a directory of this machine, got a URL of {url[1]}; "
+                "give the path of a local directory, or True for one in the user's cache directory"
+            )
             raise ValueError(msg)
         size = self.local_tier_bytes
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:

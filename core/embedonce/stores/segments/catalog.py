@@ -59,19 +59,27 @@ class Catalog:
         io: The space's directory.
         space: What it must hold.
         counts: Where damage is counted.
+        place: The store as users name it.
         interval: Seconds for which a listing is believed when something is not found.
         tier: Where what is read is mirrored.
     """
 
     def __init__(
-        self, io: SegmentIO, space: Space, counts: StoreCounts, *, interval: float = 0.0, tier: Tier | None = None
+        self,
+        io: SegmentIO,
+        space: Space,
+        counts: StoreCounts,
+        *,
+        place: str,
+        interval: float = 0.0,
+        tier: Tier | None = None,
     ) -> None:
         self.io = io
         self.files = SegmentFiles(io, tier)
         self.lock = ForkLock()
         # How often something is tried when segments disappear under it.
         self.attempts = _ATTEMPTS if io.has_views else _DISTANT_ATTEMPTS
-        self.space_file = SpaceFile(io, space)
+        self.space_file = SpaceFile(io, space, place)
         self._space = space
         self._counts = counts
         self._interval = interval

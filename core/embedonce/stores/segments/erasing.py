@@ -11,7 +11,7 @@ import numpy as np
 
 from embedonce.errors import StoreError
 from embedonce.stores.segments.format import DamagedSegmentError, Rows, build
-from embedonce.stores.segments.names import SegmentName
+from embedonce.stores.segments.names import DATA_START, RECORD, SegmentName
 from embedonce.stores.segments.snapshot import Segment, Snapshot, prefixes_of
 from embedonce.stores.segments.tidying import bytes_of
 
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.view import IndexKey
 
 _ROUNDS = 5
+_WHOLE = 1 << 20
+"""A segment of at most so many bytes is not worth to be written anew for a limit of bytes."""
+_NAME_BYTES = 160
+"""More than the name of a segment takes in the list of those that a new one replaces."""
 
 
 def evict(tidying: Tidying, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None) -> Report:
-    """Delete what was written before a moment, then whole segments, the oldest first, until few bytes are left.
+    """Delete what was written before a moment, then the oldest segments, until few bytes are left.
+
+    The last of these is written anew with as many of its newest rows as there is room for.
 
     Args:
         tidying: Where.
@@ -42,23 +48,34 @@ def evict(tidying: Tidying, namespace: str, *, max_bytes: int | None = None, bef
     """
     before = stock = tidying.look()
     survey, segments = tidying.survey(stock), stock.segments
-    whole, mixed = _old(tidying, stock, max_bytes, before_us or 0)
+    whole, rest, room = _old(segments, max_bytes, before_us or 0)
     leaving = survey.within(whole)
+    mixed = [n for n in rest if int(tidying.catalog.records(segments[n])["stamp"].min()) < (before_us or 0)]
     for number in mixed:
         leaving |= survey.within([number]) & (_stamps(tidying, stock.snapshot, number) < (before_us or 0))
+    if room is not None:
+        leaving |= _surplus(tidying, stock, survey, rest[0], room, leaving)
+        mixed = [rest[0], *(number for number in mixed if number != rest[0])]
     _outdate(tidying, survey, leaving)
-    for number in mixed:
-        tidying.rewrite(stock, survey, [number], leaving)
-    tidying.remove(stock, [segments[number] for number in whole])
+    try:
+        for number in mixed:
+            tidying.rewrite(stock, survey, [number], leaving)
+    finally:
+        # Even if there is no space for new segments: this makes some.
+        tidying.remove(stock, [segments[number] for number in whole])
     return tidying.report(namespace, before)
 
 
-def _old(tidying: Tidying, stock: Stock, max_bytes: int | None, before_us: int) -> tuple[list[int], list[int]]:
-    """Return the segments to be deleted whole, oldest first, and those that only some rows have to leave.
+def shortened(size: int, excess: int) -> int:
+    """Return how many bytes of a segment may stay where there are so many too many; 0 if it goes whole."""
+    return max(0, size - excess) if size > _WHOLE else 0
 
-    Tombstones stay until they hide nothing any more; see `compacting`.
+
+def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> tuple[list[int], list[int], int | None]:
+    """Return the segments to be deleted whole and the others, each oldest first, and what may stay of the next one.
+
+    That is a number of bytes, None for all of it. Tombstones stay until they hide nothing any more; see `compacting`.
     """
-    segments = stock.segments
     by_age = sorted(
         (number for number, segment in enumerate(segments) if not segment.is_tombstone),
         key=lambda number: (segments[number].name.stamp, segments[number].file),
@@ -68,10 +85,33 @@ def _old(tidying: Tidying, stock: Stock, max_bytes: int | None, before_us: int) 
     if max_bytes is not None:
         left = bytes_of(segments) - bytes_of(segments[number] for number in whole)
         while rest and left > max_bytes:
-            left -= segments[rest[0]].name.size
+            size = segments[rest[0]].name.size
+            if room := shortened(size, left - max_bytes):
+                return whole, rest, room
+            left -= size
             whole.append(rest.pop(0))
-    mixed = [n for n in rest if int(tidying.catalog.records(segments[n])["stamp"].min()) < before_us]
-    return whole, mixed
+    return whole, rest, None
+
+
+def _surplus(
+    tidying: Tidying, stock: Stock, survey: Survey, number: int, room: int, leaving: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the entries of a segment that do not fit into a new one of so many bytes with the newest of its rows."""
+    name, index = stock.segments[number].name, tidying.catalog.files.open(stock.segments[number]).index
+    entries = np.flatnonzero(survey.kept([number]) & ~leaving)
+    records = index.records[stock.snapshot.record_of[entries]]
+    newest_first = np.lexsort((records["row"], records["stamp"]))[::-1]
+    rows = records["row"][newest_first]
+    sizes = np.full(len(rows), RECORD.itemsize + name.stride)
+    for ends in (index.key_ends, index.value_ends):
+        if ends is not None:
+            sizes += 8 + np.diff(ends, prepend=np.uint64(0))[rows].astype(sizes.dtype)
+    # The header, the padding before the rows, and the names of what the new segment replaces.
+    fixed = DATA_START + 64 + _NAME_BYTES * (1 + len(index.replaces & stock.listed.keys()))
+    fits = entries[newest_first][np.cumsum(sizes) <= room - fixed]
+    surplus = survey.within([number])
+    surplus[fits] = False
+    return surplus
 
 
 def _stamps(tidying: Tidying, snapshot: Snapshot, number: int) -> NDArray[np.uint64]:

@@ -126,7 +126,10 @@ class Flusher:
             waiting = {**self._failed, **self._at_work, **{key: late for key, (_, late) in self._due.items()}}
             self._failed.clear()
         if lost := sum(late.pending for late in waiting.values()):
-            logger.warning("%d vectors could not be stored before the process ended: they will be embedded again", lost)
+            what, they = ("vector", "it") if lost == 1 else ("vectors", "they")
+            logger.warning(
+                "%d %s could not be stored before the process ended: %s will be embedded again", lost, what, they
+            )
 
     def _stay(self) -> None:
         """Outlive the threads for which the process waits after it has begun to end, and publish what they leave."""

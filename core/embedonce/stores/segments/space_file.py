@@ -24,9 +24,10 @@ class SpaceFile:
         damage: What is wrong with it, if anything is.
     """
 
-    def __init__(self, io: SegmentIO, space: Space) -> None:
+    def __init__(self, io: SegmentIO, space: Space, place: str) -> None:
         self._io = io
         self._space = space
+        self._place = place
         self.seen = False
         self.damage = ""
 
@@ -47,8 +48,14 @@ class SpaceFile:
         """
         if SPACE_FILE not in listed:
             if self.seen:
-                msg = f"{self._io}/{SPACE_FILE} has disappeared: the directory was deleted or is no longer mounted"
-                raise StoreError(msg)
+                msg = (
+                    f"{self._io}/{SPACE_FILE} has disappeared (namespace {self._space.namespace!r} of the store at "
+                    f"{self._place}): the directory was deleted or is no longer mounted; mount it again, or make a "
+                    "new cache object if it was meant to be deleted"
+                )
+                error = StoreError(msg)
+                error.fault = "missing"
+                raise error
         elif not self.seen:
             # On a distant place any segment says the same, and its header is read anyway.
             if self._io.has_views or all(SegmentName.parse(file) is None for file in listed):

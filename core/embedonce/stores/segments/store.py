@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from embedonce.codecs import Envelope
-from embedonce.errors import EmbedOnceError, StoreError
+from embedonce.errors import EmbedOnceError
 from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
 from embedonce.stores.segments.catalog import Catalog, StoreCounts
 from embedonce.stores.segments.format import DamagedSegmentError
@@ -25,10 +25,12 @@ from embedonce.vectors import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
     from typing import TypeVar
 
     import numpy as np
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from embedonce.codecs import Row
     from embedonce.stores.base import Backlog
@@ -83,10 +85,13 @@ class SegmentStore(Upkeep, AsyncTwins):
         if interval is None:
             interval = 0.0 if is_near else _REFRESH_INTERVAL
         self._tier = self._new_tier()
-        self._catalog = Catalog(self._io, self.space, self.counts, interval=interval, tier=self._tier)
+        self._catalog = Catalog(
+            self._io, self.space, self.counts, place=str(self.location), interval=interval, tier=self._tier
+        )
         self._resolver = Resolver(self._catalog)
         self._reader = Reader(self._io, self._catalog.files, self._catalog)
-        self._waits = not is_near and self.options.durability == "write_behind"
+        self._keeps = not is_near
+        self._waits = self._keeps and self.options.durability == "write_behind"
         self._forget_waiting()
         _ALL.add(self)
         with self._mapped("open"):
@@ -100,7 +105,9 @@ class SegmentStore(Upkeep, AsyncTwins):
                 self._adopt()
             elif not self._catalog.space_file.seen:
                 self._catalog.warn(
-                    "empty", f"{self._io} does not exist; it was opened read-only, so all keys are misses"
+                    "empty",
+                    f"the namespace {self.space.namespace!r} of the store at {self.location} does not exist; it was "
+                    'opened read-only, so all keys are misses; check both, or open it with mode="read_write"',
                 )
 
     def _new_tier(self) -> Tier | None:
@@ -114,7 +121,9 @@ class SegmentStore(Upkeep, AsyncTwins):
         return Tier(directory / f"{self.space.slug}-{name}", self.options.local_tier_bytes)
 
     def _forget_waiting(self) -> None:
-        self._writer = Writer(self._io, self._catalog, self.space, self.location.error, waits=self._waits)
+        self._writer = Writer(
+            self._io, self._catalog, self.space, self.location.error, waits=self._waits, keeps=self._keeps
+        )
 
     def _after_fork(self) -> None:
         """Start anew in a child: a thread of the parent may have been in the middle of anything.
@@ -126,6 +135,14 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.location)!r}, namespace={self.space.namespace!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"location": self.location, "space": self.space, "read_only": self.read_only, "options": self.options}
@@ -347,9 +364,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     # Writing
 
     def _write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
-        if self.read_only:
-            msg = f"{self._io} was opened read-only"
-            raise StoreError(msg)
+        self._check_writable()
         self._writer.write(layout, digests, texts, stamp, values)
 
     def _adopt(self) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from embedonce.stores.locations import Location
     from embedonce.stores.segments.catalog import Catalog
     from embedonce.stores.segments.reports import Report, Usage, Verification
     from embedonce.stores.segments.resolving import Resolver
@@ -32,6 +33,7 @@ class Upkeep:
     of segments are ever deleted.
     """
 
+    location: Location
     space: Space
     read_only: bool
     _catalog: Catalog
@@ -58,7 +60,9 @@ class Upkeep:
         """Delete the oldest rows. A row is as old as its last writing: reading it makes it no younger.
 
         Args:
-            max_bytes: Whole segments are deleted, the oldest first, until those in use have at most so many bytes.
+            max_bytes: Segments are deleted, the oldest first, until those in use have at most so many bytes. Of the
+                last one, if it has more than 1 MiB, the newest rows stay that there is room for: they are written
+                anew.
             older_than: Rows that were written longer ago, in seconds, are deleted.
             dry_run: True to find out what would be deleted, and change nothing.
             now: What ages are counted from, in seconds since 1970; None for the time of this call.
@@ -122,13 +126,22 @@ class Upkeep:
 
     @contextmanager
     def _tidying(self, action: str, *, dry_run: bool = False) -> Iterator[Tidying]:
-        if self.read_only and not dry_run:
-            msg = f"{self._catalog.io} was opened read-only"
-            raise StoreError(msg)
+        if not dry_run:
+            self._check_writable()
         with self._looking(action) as tidying:
             tidying.dry_run = dry_run
             self._writer.flush()
             yield tidying
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            msg = (
+                f"the namespace {self.space.namespace!r} of the store at {self.location} was opened read-only; "
+                'to change it, open it with mode="read_write"'
+            )
+            error = StoreError(msg)
+            error.fault = "read_only"
+            raise error
 
     @contextmanager
     def _looking(self, action: str) -> Iterator[Tidying]:

@@ -60,6 +60,7 @@ class Writer:
         space: What it holds.
         explain: Makes an error for callers of one of the place and of what was tried.
         waits: True to let rows wait for others; False to publish each write before it returns.
+        keeps: True to let rows wait at least for a place that does not take them.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Writer:
         explain: Callable[[BaseException, str], StoreError],
         *,
         waits: bool,
+        keeps: bool,
     ) -> None:
         self._io = io
         self._catalog = catalog
         self._space = space
         self._explain = explain
         self._waits = waits
+        self._keeps = keeps
         self.merger = Merger(io, catalog.files)
         self._is_merging = False
         # One flush at a time, for as long as the place takes; taken before the catalog's lock, never after.
@@ -85,6 +88,7 @@ class Writer:
         # Files that a flush has in its hands.
         self._taken: frozenset[str] = frozenset()
         self._retry_at = float("-inf")
+        self._fault: Exception | None = None
         self._lost = 0
         self._late_faults = 0
 
@@ -96,7 +100,7 @@ class Writer:
     @property
     def backlog(self) -> Backlog:
         """What is not published."""
-        return Backlog(self._waits, self.pending, self._lost, self._late_faults)
+        return Backlog(self._keeps, self.pending, self._lost, self._late_faults)
 
     @property
     def _pending_bytes(self) -> int:
@@ -122,7 +126,7 @@ class Writer:
             )
             name, parts = build(rows, self.metadata())
             segment = Segment(name, str(name))
-            if self._waits and layout != "del":
+            if self._keeps and layout != "del":
                 fault = self._keep(segment, b"".join(parts), bytes(parts[1]), some) or fault
             else:
                 self._io.put(segment.file, parts)
@@ -132,7 +136,15 @@ class Writer:
         if fault is not None:
             raise fault
         if not self._waits:
-            self.merge()
+            self._write_through()
+
+    def _write_through(self) -> None:
+        """Publish what has just been written, unless the place has refused just before."""
+        if self._queue:
+            if self._fault is not None and time.monotonic() < self._retry_at:
+                raise self._fault
+            self.flush()
+        self.merge()
 
     def metadata(self) -> dict[str, str]:
         """The header's strings of a segment that is written now."""
@@ -235,8 +247,9 @@ class Writer:
             segment, data = sealed.segment, sealed.data
             try:
                 self._io.put(segment.file, [data])
-            except BaseException:
+            except BaseException as error:
                 self._retry_at = time.monotonic() + FLUSH_SECONDS
+                self._fault = error if isinstance(error, Exception) else None
                 raise
             self._catalog.published(segment)
             self._catalog.files.published(segment, [data])
