@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
+
 import pytest
+
+
+class Clock:
+    """Seconds that each thread has waited: those that publish in the background have a time of their own."""
+
+    def __init__(self):
+        self._now = defaultdict(float)
+
+    def __call__(self):
+        return self._now[threading.get_ident()]
+
+    def wait(self, seconds):
+        self._now[threading.get_ident()] += seconds
+
+    def reset(self):
+        self._now.clear()
 
 
 @pytest.fixture
@@ -10,7 +29,7 @@ def no_waiting(monkeypatch):
     """Pauses between attempts take no time, and are over as soon as they would have been."""
     from embedonce.stores.segments import patience
 
-    now = [0.0]
-    monkeypatch.setattr(patience, "_clock", lambda: now[0])
-    monkeypatch.setattr(patience, "_sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    return now
+    clock = Clock()
+    monkeypatch.setattr(patience, "_clock", clock)
+    monkeypatch.setattr(patience, "_sleep", clock.wait)
+    return clock

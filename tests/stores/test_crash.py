@@ -295,4 +295,4 @@ def test_waves_of_writers_half_of_them_killed(tmp_path, open_store, merge):
 
 
 def test_merging_writers_half_of_them_killed(tmp_path, open_store):
-    _write_and_kill(tmp_path, open_store, processes=4, rounds=40, merge="merge", seconds=0.8, waves=1)
+    _write_and_kill(tmp_path, open_store, processes=4, rounds=300, merge="merge", seconds=0.4, waves=1)
