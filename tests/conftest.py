@@ -31,7 +31,7 @@ def _gcs_server():
 @pytest.fixture
 def s3_server(_s3_server):
     """The S3 server, which fails nothing and has recorded nothing yet."""
-    _s3_server.fault = None
+    _s3_server.fault, _s3_server.only = None, ""
     _s3_server.clear()
     yield _s3_server
     _s3_server.fault = None
@@ -40,6 +40,7 @@ def s3_server(_s3_server):
 @pytest.fixture
 def gcs_server(_gcs_server):
     """The GCS server, which has recorded nothing yet."""
+    _gcs_server.only = ""
     _gcs_server.clear()
     return _gcs_server
 
@@ -81,6 +82,7 @@ class RemotePlace:
                 "simplecache": {"cache_storage": str(cache_folder)},
             }
         if hasattr(server, "clear"):
+            server.only = self.bucket
             server.clear()
 
     def location(self):

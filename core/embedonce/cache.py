@@ -203,7 +203,10 @@ class EmbeddingCache(CacheUpkeep):
             StoreError: The store cannot be written, whatever `on_store_error` says; what waits is tried again later.
         """
         fault: StoreError | None = None
-        for namespace in (*self.opened(), *list(self._detached.values())):
+        with self._opening:
+            # What is just being handed over is in the namespace then.
+            namespaces = [*self.opened(), *self._detached.values()]
+        for namespace in namespaces:
             try:
                 namespace.flush()
             except StoreError as error:
@@ -219,7 +222,7 @@ class EmbeddingCache(CacheUpkeep):
             StoreError: The store cannot be written, and `on_store_error="raise"`. In either case it is tried again
                 in the background, until the process ends.
         """
-        with self._lock:
+        with self._opening, self._lock:
             opened: dict[str, Namespace] = {**self._detached, **self._namespaces}
         fault: StoreError | None = None
         for name, namespace in opened.items():

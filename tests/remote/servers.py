@@ -78,6 +78,8 @@ class Recording:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: list[Request] = []
+        self.only = ""
+        """The bucket whose requests are shown: others may still be written to in the background; all if empty."""
 
     def add(self, request: Request) -> None:
         with self._lock:
@@ -90,7 +92,7 @@ class Recording:
     @property
     def requests(self) -> list[Request]:
         with self._lock:
-            return list(self._requests)
+            return [request for request in self._requests if self.only in ("", request.bucket)]
 
     @property
     def counts(self) -> Counter[str]:
