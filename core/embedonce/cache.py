@@ -180,7 +180,7 @@ class EmbeddingCache(CacheUpkeep):
         """Open a namespace now, so that what is wrong with its place is said before any text is embedded.
 
         Returns:
-            Its vectors; one that holds nothing while the store is out of order or the mode is `off`.
+            Its vectors; memory alone while the store is out of order or the mode is `off`.
 
         Raises:
             StoreError: The store cannot be read, and `on_store_error="raise"`.
@@ -223,9 +223,9 @@ class EmbeddingCache(CacheUpkeep):
                 in the background, until the process ends.
         """
         with self._opening, self._lock:
-            opened: dict[str, Namespace] = {**self._detached, **self._namespaces}
+            opened: list[tuple[str, Namespace]] = [*self._detached.items(), *self._namespaces.items()]
         fault: StoreError | None = None
-        for name, namespace in opened.items():
+        for name, namespace in opened:
             try:
                 namespace.close()
             except StoreError as error:
@@ -235,7 +235,8 @@ class EmbeddingCache(CacheUpkeep):
                     fault = fault or error
             else:
                 with self._lock:
-                    if self._namespaces.pop(name, None) is not None:
+                    if self._namespaces.get(name) is namespace:
+                        del self._namespaces[name]
                         self._ledger.closed([namespace])
         if fault is not None:
             raise fault
@@ -344,7 +345,7 @@ class EmbeddingCache(CacheUpkeep):
                 for future in call.awaited.values():
                     await asyncio.wrap_future(future)
                 self._join(call)
-            await _hop(not call.namespace.backlog.waits, self._settle, call)
+            await _hop(not call.namespace.waits, self._settle, call)
         except BaseException:
             # Not awaited: this call may have been cancelled.
             call.namespace.hurry()
@@ -413,8 +414,8 @@ class EmbeddingCache(CacheUpkeep):
                 opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
                 with self._lock:
                     self._namespaces[name] = opened
-                    detached = self._detached.pop(name, None)
-                if detached is not None and detached.pending:
+                    detached = self._detached.get(name)
+                if detached is not None:
                     try:
                         detached.hand_over(opened)
                     except StoreError as error:
@@ -466,7 +467,7 @@ class EmbeddingCache(CacheUpkeep):
     def _may_save(self, call: Call, keys: Sequence[Key]) -> bool:
         if not keys or self.mode == "read_only":
             return False
-        return call.namespace.backlog.waits or self._ledger.may_ask(writing=True)
+        return call.namespace.waits or self._ledger.may_ask(writing=True)
 
     def _saved(self, call: Call, vectors: NDArray[Any]) -> None:
         call.saved_rows += len(vectors)

@@ -42,6 +42,7 @@ class DetachedNamespace:
         reopen: Opens the namespace, or raises a `StoreError`.
     """
 
+    waits = True
     dimensions = None
     damaged = 0
 
@@ -65,7 +66,7 @@ class DetachedNamespace:
     @property
     def backlog(self) -> Backlog:
         """See `Namespace`."""
-        return Backlog(waits=True, pending=self.pending, lost=self._lost, late_faults=self._late_faults)
+        return Backlog(pending=self.pending, lost=self._lost, late_faults=self._late_faults)
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """See `Namespace`."""

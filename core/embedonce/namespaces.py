@@ -42,6 +42,10 @@ class Namespace(Protocol):
         """Number of entries and files that were damaged and counted as misses."""
 
     @property
+    def waits(self) -> bool:
+        """True if saving goes to memory first, so that it need not be left out while the store fails."""
+
+    @property
     def backlog(self) -> Backlog:
         """What was saved and is not safe yet."""
 
@@ -161,6 +165,7 @@ def checked_values(store: object, values: object, count: int) -> Sequence[Any]:
 class WrittenAtOnce:
     """The part of a `Namespace` whose `save` writes at once, as far as can be told: nothing ever waits."""
 
+    waits = False
     backlog = NOTHING_WAITS
 
     def settle(self, rows: int | None = None, size: int = 0) -> None:

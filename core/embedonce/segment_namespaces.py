@@ -111,6 +111,11 @@ class SegmentNamespace:
         await asyncio.to_thread(self.save, role, keys, matrix)
 
     @property
+    def waits(self) -> bool:
+        """See `Namespace`."""
+        return self.store.keeps
+
+    @property
     def backlog(self) -> Backlog:
         """See `Namespace`."""
         return self.store.backlog

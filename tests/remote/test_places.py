@@ -176,11 +176,11 @@ class FailingFileSystem(MemoryFileSystem):
 
 def test_an_outage_of_any_file_system_is_no_empty_place(no_waiting):
     fs = FailingFileSystem()
-    location = RemoteLocation("failing://root", file_system=(fs, "/root"))
+    location = RemoteLocation("failing://store", file_system=(fs, "/store"))
     io = location.open(DIRECTORY, create=True)
     assert io.listing() == {}
     fs.error = OSError(5, "Input/output error")
-    assert fs.find(f"/root/{DIRECTORY}") == []  # what fsspec makes of it
+    assert fs.find(f"/store/{DIRECTORY}") == []  # what fsspec makes of it
     with pytest.raises(OSError, match="Input/output"):
         io.listing()
     with pytest.raises(StoreError, match="failed") as caught:
@@ -193,9 +193,9 @@ def test_a_missing_container_of_any_file_system_is_no_empty_place():
         error_code = "ContainerNotFound"
 
     fs = FailingFileSystem()
-    fs.error = FileNotFoundError("/root")
+    fs.error = FileNotFoundError("/store")
     fs.error.__cause__ = ContainerMissingError()
-    location = RemoteLocation("failing://root", file_system=(fs, "/root"))
+    location = RemoteLocation("failing://store", file_system=(fs, "/store"))
     with pytest.raises(MissingPlaceError):
         location.open(DIRECTORY, create=True).listing()
     with pytest.raises(StoreError, match="does not exist"):

@@ -13,7 +13,9 @@ import pytest
 from embedonce import MemoryStore
 from embedonce.codecs import Envelope, Row
 from embedonce.stores.locations import RemoteLocation, as_location
-from embedonce.stores.segments import merging
+from embedonce.stores.segments import merging, writing
+from embedonce.stores.segments.local import LocalIO
+from embedonce.stores.segments.names import SegmentName
 from embedonce.stores.segments.remote import FsspecIO
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
@@ -170,6 +172,25 @@ def sealed():
 def segments_in():
     """Paths of the segments below a local root."""
     return lambda root: sorted(Path(root).glob("*/*.safetensors"))
+
+
+@pytest.fixture
+def files_of():
+    """Names of the segments that are there."""
+    return lambda store: {file for file in store._io.listing() if SegmentName.parse(file)}
+
+
+@pytest.fixture
+def no_grace(monkeypatch):
+    """Delete what was replaced at the next opportunity."""
+    monkeypatch.setattr(LocalIO, "grace", -1.0)
+    monkeypatch.setattr(FsspecIO, "grace", -1.0)
+
+
+@pytest.fixture
+def nothing_late(monkeypatch):
+    """Leaves publishing to the calls themselves."""
+    monkeypatch.setattr(writing, "schedule", lambda late, seconds: None)
 
 
 @pytest.fixture

@@ -67,22 +67,6 @@ def watched():
 
 
 @pytest.fixture
-def files_of():
-    """Names of the segments that are there."""
-
-    def files_of(store) -> set[str]:
-        return {file for file in store._io.listing() if SegmentName.parse(file)}
-
-    return files_of
-
-
-@pytest.fixture
-def no_grace(monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", -1.0)
-    monkeypatch.setattr(FsspecIO, "grace", -1.0)
-
-
-@pytest.fixture
 def later(monkeypatch):
     """Let time pass for everybody."""
     now = [0.0]

@@ -13,22 +13,9 @@ from embedonce import MemoryStore, StoreError, maintenance
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.local import LocalIO
 from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.remote import FsspecIO
 from embedonce.stores.segments.space import Space
 
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def files_of():
-    """Names of the segments that are there."""
-    return lambda store: {file for file in store._io.listing() if SegmentName.parse(file)}
-
-
-@pytest.fixture
-def no_grace(monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", -1.0)
-    monkeypatch.setattr(FsspecIO, "grace", -1.0)
 
 
 @pytest.fixture

@@ -69,12 +69,6 @@ def puts(monkeypatch, distant):
     return counted
 
 
-@pytest.fixture
-def nothing_late(monkeypatch):
-    """Leaves publishing to the calls themselves."""
-    monkeypatch.setattr(writing, "schedule", lambda late, seconds: None)
-
-
 def one_row(store, digest, vectors, number):
     store.put_rows([digest(number)], vectors(number + 1)[-1:])
     store.settle()

@@ -42,12 +42,6 @@ def before_put(monkeypatch, distant):
     return hook
 
 
-@pytest.fixture
-def nothing_late(monkeypatch):
-    """Leaves publishing to the calls themselves."""
-    monkeypatch.setattr(writing, "schedule", lambda late, seconds: None)
-
-
 def fail(place, rows):
     raise OSError("503 slow down")
 

@@ -22,13 +22,11 @@ class Backlog:
     """What was written to a store and is not safe yet.
 
     Attributes:
-        waits: True if writing goes to memory first, so that it need not be left out while the place fails.
         pending: Values that wait in memory.
         lost: Values that were given up, since the place has not taken any for too long.
         late_faults: Faults of the place that nobody was told of, since they happened in the background.
     """
 
-    waits: bool = False
     pending: int = 0
     lost: int = 0
     late_faults: int = 0

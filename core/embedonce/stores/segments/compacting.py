@@ -89,8 +89,8 @@ def _cut(numbers: Sequence[int], sizes: Sequence[float]) -> Iterator[list[int]]:
 
 def _written(tidying: Tidying, segment: Segment) -> int:
     """Return when a segment was written, in microseconds since 1970; now if it does not say so."""
-    written = tidying.catalog.opened(segment).index.metadata.get("written_us", "")
-    return int(written) if written.isdecimal() else time.time_ns() // 1000
+    written = tidying.catalog.opened(segment).index.written_us
+    return time.time_ns() // 1000 if written is None else written
 
 
 def _is_young_merge_of_tombstones(tidying: Tidying, segment: Segment) -> bool:

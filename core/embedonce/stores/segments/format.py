@@ -207,6 +207,12 @@ class Index:
     value_ends: NDArray[np.uint64] | None
     replaces: frozenset[str]
 
+    @property
+    def written_us(self) -> int | None:
+        """When the segment was written, in microseconds since 1970; None if it does not say so."""
+        written = self.metadata.get("written_us", "")
+        return int(written) if written.isdecimal() else None
+
     def key_text(self, row: int) -> bytes:
         """The text of a row's key, empty if it is a digest key."""
         if self.key_ends is None:

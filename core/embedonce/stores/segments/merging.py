@@ -171,8 +171,8 @@ def _tier(segment: Segment) -> tuple[int, str, int]:
 
 def _age(index: Index) -> float:
     """Return for how many seconds a segment has been there, by the clocks of those who wrote and read it."""
-    written = index.metadata.get("written_us", "")
-    return max(0.0, time.time() - int(written) / 1e6) if written.isdecimal() else 0.0
+    written = index.written_us
+    return 0.0 if written is None else max(0.0, time.time() - written / 1e6)
 
 
 def _cut(sources: Sequence[Segment]) -> Iterator[list[Segment]]:

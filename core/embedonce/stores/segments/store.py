@@ -63,6 +63,9 @@ class SegmentStore(Upkeep, AsyncTwins):
         read_only: True to create and merge nothing.
         options: How to treat a distant place.
 
+    Attributes:
+        keeps: True if writes go to memory first, as they do for a distant place.
+
     Raises:
         StoreError: The location cannot be read, or written unless `read_only`, or holds something that is no cache.
         FormatError: It was written by a newer version.
@@ -90,8 +93,8 @@ class SegmentStore(Upkeep, AsyncTwins):
         )
         self._resolver = Resolver(self._catalog)
         self._reader = Reader(self._io, self._catalog.files, self._catalog)
-        self._keeps = not is_near
-        self._waits = self._keeps and self.options.durability == "write_behind"
+        self.keeps = not is_near
+        self._waits = self.keeps and self.options.durability == "write_behind"
         self._forget_waiting()
         _ALL.add(self)
         with self._mapped("open"):
@@ -122,7 +125,7 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     def _forget_waiting(self) -> None:
         self._writer = Writer(
-            self._io, self._catalog, self.space, self.location.error, waits=self._waits, keeps=self._keeps
+            self._io, self._catalog, self.space, self.location.error, waits=self._waits, keeps=self.keeps
         )
 
     def _after_fork(self) -> None:

@@ -148,7 +148,7 @@ class Tidying:
         if done.segment is None:
             self.remove(stock, sources)
         else:
-            self._count((done.segment,), 1)
+            self.added(done.segment)
             self._counts["rewritten"] += len(sources)
             self._replaced |= done.replaces
             if not self.dry_run:

@@ -100,7 +100,7 @@ class Writer:
     @property
     def backlog(self) -> Backlog:
         """What is not published."""
-        return Backlog(self._keeps, self.pending, self._lost, self._late_faults)
+        return Backlog(self.pending, self._lost, self._late_faults)
 
     @property
     def _pending_bytes(self) -> int:
