@@ -22,14 +22,18 @@ from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings, Fa
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from embedonce.errors import IdentityError
+from embedonce.identification.rows import Description
 from embedonce.identity import Identity
-from langchain_embedonce.identities import OPERATIONAL, Description, describe, fingerprint, sub_batch
+from embedonce.settings import OPERATIONAL
+from langchain_embedonce.identities import describer
 
 # The last one: langchain-community warns at its import that it is being retired.
 pytestmark = [
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
 ]
+
+describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
 
 SECRET = "s3cr3t-0123456789"
 

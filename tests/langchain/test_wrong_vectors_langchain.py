@@ -814,8 +814,8 @@ async def test_row_50_concurrent_misses_of_one_text_are_paid_once(lane):
 
 async def test_row_55_coding_is_done_off_the_event_loop(monkeypatch):
     """Hundreds of vectors are hashed, written, read and converted in other threads than that of the loop."""
+    import embedonce.parts as parts
     import langchain_embedonce.legacy as legacy
-    import langchain_embedonce.parts as parts
 
     threads = {}
 

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
 
 from embedonce.cache import EmbeddingCache
 from embedonce.callers import warn_user
-from embedonce.errors import CacheMissError, IdentityError
-from embedonce.plan import checked_texts
+from embedonce.identification.described import Described
+from embedonce.parts import as_lists, as_lists_in_thread, in_order
 from embedonce.wrapping import WrapOptions, Wrapper
-from langchain_embedonce.identities import OPERATIONAL, Description, fingerprint, sub_batch
+from langchain_embedonce.identities import describer
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
-from langchain_embedonce.naming import Naming, called_with
-from langchain_embedonce.parts import Part, as_lists, as_lists_in_thread, in_order, is_longer
+from langchain_embedonce.naming import Naming
 from langchain_embedonce.places import cache_at, check_file_names, check_list_store, is_byte_store, is_same_place
 from langchain_embedonce.stores import TextVectorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from langchain_core.stores import BaseStore
 
     from embedonce.identity import Identity
-    from embedonce.keys import Role
-
-logger = logging.getLogger("embedonce")
+    from embedonce.parts import Part
 
 _warned_about_sha1 = False
 
@@ -170,7 +166,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     ) -> CacheBackedEmbeddings:
         self = cls.__new__(cls)
         self._set_up(underlying_embeddings, cache, query_cache, naming)
-        identity = self._describe().identity
+        identity = self._described.now().identity
         if identity is not None:
             cache.open(identity)
             if query_cache is not None:
@@ -185,11 +181,12 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self.query_cache = queries
         self.wrap_options = naming.options
         batch_size = naming.options.batch_size
-        self.batch_size = sub_batch(embedder) if batch_size == "auto" else batch_size
+        self.batch_size = describer.sub_batch(embedder) if batch_size == "auto" else batch_size
         self._naming = naming
-        self._described: tuple[object, Description] | None = None
-        self._has_said_past = False
-        self._has_said_changed = False
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        self._described = Described(lambda: self.underlying_embeddings, describer, self._naming.describe)
 
     @property
     def embedonce_identity(self) -> Identity | None:
@@ -206,7 +203,11 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read of the embedder is read again from its copy.
-        return {**self.__dict__, "_described": None}
+        return {name: value for name, value in self.__dict__.items() if name != "_described"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._look_anew()
 
     def __repr__(self) -> str:
         inner = type(self.underlying_embeddings).__name__
@@ -237,65 +238,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
         """
-        description = self._describe()
-        if description.identity is None:
-            msg = f"{type(self.underlying_embeddings).__name__} has no identity: {description.not_cacheable}"
-            raise IdentityError(msg)
-        return description.identity
-
-    def _describe(self) -> Description:
-        state = fingerprint(self.underlying_embeddings)
-        before = self._described
-        if before is not None and before[0] == state:
-            return before[1]
-        description = self._naming.describe(self.underlying_embeddings)
-        if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
-            self._has_said_changed = True
-            logger.warning(
-                "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
-                type(self.underlying_embeddings).__name__,
-                description.identity,
-                before[1].identity,
-            )
-        self._described = (state, description)
-        return description
-
-    def _parts(
-        self, cache: EmbeddingCache | None, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
-    ) -> list[Part] | None:
-        """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
-        if cache is None:
-            return None
-        description = self._describe()
-        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL}
-        identity = None if description.identity is None else called_with(description.identity, changing)
-        if identity is None:
-            why = description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}"
-            if cache.mode == "replay":
-                msg = f"a call of {type(self.underlying_embeddings).__name__} cannot be replayed because {why}"
-                raise CacheMissError(msg)
-            self._say_past(why)
-            return None
-        asked = checked_texts(texts)
-        if description.effective_text is not None:
-            asked = [description.effective_text(text) for text in asked]
-        limit = description.whole_up_to
-        long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
-        if not long:
-            return [Part(cache, identity, role, self.batch_size, asked, None)]
-        averaged = identity.with_parameters({"averaged_beyond": limit})
-        short = sorted(set(range(len(asked))) - set(long))
-        return [
-            Part(cache, kind, role, self.batch_size, [asked[i] for i in positions], positions)
-            for kind, positions in ((identity, short), (averaged, long))
-            if positions
-        ]
-
-    def _say_past(self, why: str) -> None:
-        if not self._has_said_past:
-            self._has_said_past = True
-            name = type(self.underlying_embeddings).__name__
-            logger.warning("calls of %s go past the cache because %s", name, why)
+        return self._described.identity
 
     # Embedding
 
@@ -311,7 +254,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             Exception: Whatever the embedder raises.
         """
         embed = self.underlying_embeddings.embed_documents
-        parts = self._parts(self.cache, texts, "document", kwargs)
+        parts = self._described.parts(self.cache, texts, "document", self.batch_size, kwargs)
         if parts is None:
             return embed(texts, **kwargs)
         vectors = [as_lists(part.embed(lambda some: embed(some, **kwargs))) for part in parts]
@@ -320,15 +263,20 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     def embed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Return the vector of a query; see `embed_documents`."""
         embed = self.underlying_embeddings.embed_query
-        parts = self._parts(self.query_cache, [text], "query", kwargs)
+        parts = self._query_parts(text, kwargs)
         if parts is None:
             return embed(text, **kwargs)
         return as_lists(parts[0].embed(lambda some: [embed(some[0], **kwargs)]))[0]
 
+    def _query_parts(self, text: str, arguments: Mapping[str, Any]) -> list[Part] | None:
+        if self.query_cache is None:
+            return None
+        return self._described.parts(self.query_cache, [text], "query", self.batch_size, arguments)
+
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""
         embed = _async_method(self.underlying_embeddings, "embed_documents")
-        parts = self._parts(self.cache, texts, "document", kwargs)
+        parts = self._described.parts(self.cache, texts, "document", self.batch_size, kwargs)
         if parts is None:
             return cast("list[list[float]]", await embed(texts, **kwargs))
 
@@ -341,7 +289,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Async twin of `embed_query`."""
         embed = _async_method(self.underlying_embeddings, "embed_query")
-        parts = self._parts(self.query_cache, [text], "query", kwargs)
+        parts = self._query_parts(text, kwargs)
         if parts is None:
             return cast("list[float]", await embed(text, **kwargs))
 

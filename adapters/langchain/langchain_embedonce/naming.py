@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from embedonce.errors import IdentityError
+from embedonce.identification.described import describe_with
+from embedonce.identification.rows import Description
 from embedonce.identity import Identity
-from langchain_embedonce.identities import Description, describe, is_known
+from langchain_embedonce.identities import describer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from embedonce.wrapping import WrapOptions
 
 _UNIDENTIFIED = "unidentified"
@@ -45,14 +44,16 @@ class Naming:
             IdentityError: See `describe`.
         """
         identity = self.describe(embedder).identity
-        return replace(self, owner=identity.namespace if identity is not None and is_known(embedder) else None)
+        return replace(
+            self, owner=identity.namespace if identity is not None and describer.is_known(embedder) else None
+        )
 
     def declared(self, embedder: object) -> Identity | None:
         """Return the identity that holds beyond this cache: LangChain's namespace need not name a model."""
         if self.layout in ("embedonce", "paths"):
             return self.describe(embedder).identity
         try:
-            return describe(embedder).identity
+            return describer.describe(embedder).identity
         except IdentityError:
             return None
 
@@ -62,8 +63,10 @@ class Naming:
         Raises:
             IdentityError: It cannot be told apart from another embedder, and the user has not named it.
         """
+        if self.layout == "embedonce":
+            return describe_with(describer, embedder, self.options)
         try:
-            derived = describe(embedder)
+            derived = describer.describe(embedder)
         except IdentityError:
             if self.options.namespace is None and self.layout != "lists" and not self.is_vouched_for:
                 raise
@@ -71,7 +74,7 @@ class Naming:
         if derived.not_cacheable:
             return replace(derived, identity=None)
         identity = self.options.applied_to(self._identity(embedder, derived.identity))
-        if self.layout in ("embedonce", "paths"):
+        if self.layout == "paths":
             return replace(derived, identity=identity)
         if self.layout == "lists" and self.owner not in (None, identity.namespace):
             return Description(None, not_cacheable=_NOT_OURS)
@@ -80,34 +83,6 @@ class Naming:
 
     def _identity(self, embedder: object, derived: Identity | None) -> Identity:
         named = self.options.namespace
-        if self.layout == "embedonce":
-            if isinstance(named, Identity):
-                return named
-            if named is None:
-                assert derived is not None
-                return derived
-            if derived is None:
-                return Identity.named(named)
-            return Identity.named(named, symmetric=derived.symmetric, dimensions=derived.dimensions)
-        if derived is not None and (named is None or is_known(embedder)):
+        if derived is not None and (named is None or describer.is_known(embedder)):
             return derived.with_parameters({"namespace": str(named or "")})
         return Identity.named(str(named or _UNIDENTIFIED))
-
-
-def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity | None:
-    """Return the identity of a call with further keyword arguments, None if such a call cannot be cached.
-
-    A list may hold one value per text, and anything but plain values cannot be written down: both go past the cache.
-    """
-    if not arguments:
-        return identity
-    if not all(map(_is_scalar, arguments.values())):
-        return None
-    # The arguments may change the length of the vectors, and what distinguishes documents from queries.
-    return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
-
-
-def _is_scalar(value: object) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, str | int)

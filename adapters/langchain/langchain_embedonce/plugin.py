@@ -42,6 +42,6 @@ def embedonce_identify(embedder: object) -> Identity | None:
     """Identify a LangChain embedder."""
     if not _is_langchain(embedder):
         return None
-    from langchain_embedonce.identities import describe
+    from langchain_embedonce.identities import describer
 
-    return describe(embedder).identity
+    return describer.describe(embedder).identity

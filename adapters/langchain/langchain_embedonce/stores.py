@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.stores import BaseStore
 
+from embedonce.parts import as_lists
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
-from langchain_embedonce.parts import as_lists
 
 if TYPE_CHECKING:
     import os

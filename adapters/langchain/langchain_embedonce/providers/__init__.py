@@ -1,7 +1,7 @@
 """The classes that `identities` knows, by the root of their module, since classes move within their package."""
 
+from embedonce.identification.rows import Description, Row
 from langchain_embedonce.providers import fakes, hosted, local, openai
-from langchain_embedonce.providers.row import Description, Row
 
 __all__ = ["ROWS", "Description", "Row"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-from embedonce.settings import UnclearSettingError, clean_url
-from langchain_embedonce.providers.openai import OPENAI_URLS
-from langchain_embedonce.providers.row import (
+from embedonce.identification.rows import (
     Description,
     Row,
     Values,
@@ -18,6 +16,8 @@ from langchain_embedonce.providers.row import (
     newlines_to_spaces,
     unless,
 )
+from embedonce.settings import UnclearSettingError, clean_url
+from langchain_embedonce.providers.openai import OPENAI_URLS
 
 
 def _azure_ai(values: Values) -> Description:

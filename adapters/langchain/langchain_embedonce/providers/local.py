@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedonce.identification.rows import Description, Row, Values, identity_of, newlines_to_spaces, unless
 from embedonce.settings import UnclearSettingError, local_files, plain
-from langchain_embedonce.providers.row import Description, Row, Values, identity_of, newlines_to_spaces, unless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

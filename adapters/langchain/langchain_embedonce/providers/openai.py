@@ -6,8 +6,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from embedonce.settings import UnclearSettingError
-from langchain_embedonce.providers.row import (
+from embedonce.identification.rows import (
     Description,
     Row,
     Values,
@@ -16,6 +15,7 @@ from langchain_embedonce.providers.row import (
     newlines_to_spaces,
     unless,
 )
+from embedonce.settings import UnclearSettingError
 
 
 def _openai_settings(values: Values, *, trusted: bool) -> tuple[Any, dict[str, Any], dict[str, Any]]:

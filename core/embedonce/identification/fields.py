@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Classes of these packages say nothing about an embedder that inherits from them.
-_BASES = frozenset({"builtins", "abc", "typing", "typing_extensions", "pydantic", "langchain_core"})
+_BASES = ("builtins", "abc", "typing", "typing_extensions", "pydantic")
 # Live objects of these packages never change vectors: locks, loggers, pools.
 _HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
 _MISSING = object()
@@ -36,11 +36,12 @@ def _is_harmless(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] in _HARMLESS
 
 
-def fields_of(embedder: object, below: type | None = None) -> dict[str, Any]:
+def fields_of(embedder: object, bases: tuple[str, ...] = (), below: type | None = None) -> dict[str, Any]:
     """Return all fields of an object: constants of its classes, slots, attributes, pydantic's extras and privates.
 
     Args:
         embedder: The object.
+        bases: Packages of the framework itself, whose classes say nothing.
         below: If given, constants and slots only of the classes in front of it.
     """
     fields: dict[str, Any] = {}
@@ -48,7 +49,7 @@ def fields_of(embedder: object, below: type | None = None) -> dict[str, Any]:
     if below is not None:
         classes = classes[: classes.index(below)]
     for kind in reversed(classes):
-        if kind.__module__.partition(".")[0] in _BASES:
+        if any(f"{kind.__module__}.".startswith(f"{base}.") for base in (*_BASES, *bases)):
             continue
         constants = {name: value for name, value in vars(kind).items() if _is_constant(value)}
         fields.update({name: value for name, value in constants.items() if name != "model_config"})

@@ -1,4 +1,4 @@
-"""The texts of one call, sorted by how they reach the model, and their vectors as LangChain wants them."""
+"""The texts of one call, sorted by how they reach the model, and their vectors as the lists that frameworks want."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Finding out what an embedder of any framework computes; for adapters."""

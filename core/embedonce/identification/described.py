@@ -1,0 +1,185 @@
+"""An embedder and what decides its vectors just now, which is looked at anew in every call."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import CacheMissError, IdentityError
+from embedonce.identification.rows import Description
+from embedonce.identity import Identity
+from embedonce.parts import Part, is_longer
+from embedonce.plan import checked_texts
+from embedonce.settings import OPERATIONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from embedonce.cache import EmbeddingCache
+    from embedonce.identification.describing import Describer
+    from embedonce.keys import Role
+    from embedonce.wrapping import WrapOptions
+
+logger = logging.getLogger("embedonce")
+
+
+class Described:
+    """What decides an embedder's vectors; it follows when the embedder's settings are changed.
+
+    Args:
+        embedder: Returns the embedder inside a wrapper, which may be replaced by another one.
+        describer: What its framework's classes are known by.
+        describe: Returns the description of an embedder that the wrapper uses.
+    """
+
+    def __init__(
+        self, embedder: Callable[[], object], describer: Describer, describe: Callable[[object], Description]
+    ) -> None:
+        self._embedder = embedder
+        self._describer = describer
+        self._describe = describe
+        self._before: tuple[object, Description] | None = None
+        self._has_said_past = False
+        self._has_said_changed = False
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors just now.
+
+        Raises:
+            IdentityError: The embedder is one whose vectors must not be cached.
+        """
+        description = self.now()
+        if description.identity is None:
+            msg = f"{self._name} has no identity: {description.not_cacheable}"
+            raise IdentityError(msg)
+        return description.identity
+
+    @property
+    def _name(self) -> str:
+        return type(self._embedder()).__name__
+
+    def now(self) -> Description:
+        """Return what decides the vectors just now.
+
+        Raises:
+            IdentityError: The embedder was changed, and can no longer be told apart from another one.
+        """
+        embedder = self._embedder()
+        state = self._describer.fingerprint(embedder)
+        before = self._before
+        if before is not None and before[0] == state:
+            return before[1]
+        description = self._describe(embedder)
+        if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
+            self._has_said_changed = True
+            logger.warning(
+                "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
+                self._name,
+                description.identity,
+                before[1].identity,
+            )
+        self._before = (state, description)
+        return description
+
+    def parts(
+        self,
+        cache: EmbeddingCache,
+        texts: Sequence[str],
+        role: Role,
+        batch_size: int | None,
+        arguments: Mapping[str, Any],
+    ) -> list[Part] | None:
+        """Sort the texts of a call by how they reach the model.
+
+        Args:
+            cache: The cache to ask.
+            texts: What was asked for.
+            role: As what it is embedded.
+            batch_size: Texts that are embedded between two writes.
+            arguments: Further arguments of the call that reach the embedder.
+
+        Returns:
+            The parts; None if the call goes past the cache.
+
+        Raises:
+            CacheMissError: It would go past the cache, and the mode is `replay`.
+        """
+        description = self.now()
+        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL}
+        identity = None if description.identity is None else called_with(description.identity, changing)
+        if identity is None:
+            why = description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}"
+            if cache.mode == "replay":
+                msg = f"a call of {self._name} cannot be replayed because {why}"
+                raise CacheMissError(msg)
+            self._say_past(why)
+            return None
+        asked = checked_texts(texts)
+        if description.effective_text is not None:
+            asked = [description.effective_text(text) for text in asked]
+        limit = description.whole_up_to
+        long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
+        if not long:
+            return [Part(cache, identity, role, batch_size, asked, None)]
+        averaged = identity.with_parameters({"averaged_beyond": limit})
+        short = sorted(set(range(len(asked))) - set(long))
+        return [
+            Part(cache, kind, role, batch_size, [asked[i] for i in positions], positions)
+            for kind, positions in ((identity, short), (averaged, long))
+            if positions
+        ]
+
+    def _say_past(self, why: str) -> None:
+        if not self._has_said_past:
+            self._has_said_past = True
+            logger.warning("calls of %s go past the cache because %s", self._name, why)
+
+
+def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:
+    """Return what decides an embedder's vectors with what the user has said; a namespace is the whole identity.
+
+    Raises:
+        IdentityError: It cannot be told apart from another embedder, and the user has not named it.
+    """
+    try:
+        derived = describer.describe(embedder)
+    except IdentityError:
+        if options.namespace is None:
+            raise
+        derived = Description(None)
+    if derived.not_cacheable:
+        return replace(derived, identity=None)
+    return replace(derived, identity=options.applied_to(_named(derived.identity, options.namespace)))
+
+
+def _named(derived: Identity | None, named: str | Identity | None) -> Identity:
+    if isinstance(named, Identity):
+        return named
+    if named is None:
+        assert derived is not None
+        return derived
+    if derived is None:
+        return Identity.named(named)
+    return Identity.named(named, symmetric=derived.symmetric, dimensions=derived.dimensions)
+
+
+def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity | None:
+    """Return the identity of a call with further keyword arguments, None if such a call cannot be cached.
+
+    A list may hold one value per text, and anything but plain values cannot be written down: both go past the cache.
+    """
+    if not arguments:
+        return identity
+    if not all(map(_is_scalar, arguments.values())):
+        return None
+    # The arguments may change the length of the vectors, and what distinguishes documents from queries.
+    return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int)
