@@ -8,7 +8,7 @@ import sys
 import pytest
 
 FOREIGN = {
-    *("langchain_core", "langchain_classic", "llama_index", "haystack"),
+    *("langchain_core", "langchain_classic", "llama_index.core", "haystack"),
     *("s3fs", "gcsfs", "adlfs", "botocore", "boto3", "azure"),
     *("typer", "click", "rich"),
 }
@@ -30,6 +30,7 @@ def loaded_after(code: str) -> set[str]:
         "import embedonce",
         "import embedonce.testing",
         "import langchain_embedonce",
+        "import llama_index.embeddings.embedonce",
         "from embedonce.plugins import plugins; assert not plugins().failed, plugins().failed",
         STORE + "embedonce.EmbeddingCache(store).embed(['a'], embed, namespace='n')",
         STORE + "embedonce.wrap(embed, store, namespace='n')(['a'])",
@@ -40,11 +41,23 @@ def test_nothing_foreign_is_loaded(code: str) -> None:
     assert loaded_after(code) == set()
 
 
-def test_wrapping_loads_only_the_framework_of_the_embedder() -> None:
-    """A LangChain embedder loads LangChain's adapter, nothing of the others."""
-    code = (
-        "import embedonce\n"
-        "from langchain_core.embeddings import DeterministicFakeEmbedding\n"
-        "embedonce.wrap(DeterministicFakeEmbedding(size=2), embedonce.MemoryStore()).embed_query('a')"
-    )
-    assert loaded_after(code) == {"langchain_core"}
+@pytest.mark.parametrize(
+    ("package", "embedder", "ask"),
+    [
+        (
+            "langchain_core",
+            "from langchain_core.embeddings import DeterministicFakeEmbedding as E; e = E(size=2)",
+            "embed_query",
+        ),
+        (
+            "llama_index.core",
+            "from llama_index.core import MockEmbedding as E; e = E(embed_dim=2)",
+            "get_text_embedding",
+        ),
+    ],
+)
+def test_wrapping_loads_only_the_framework_of_the_embedder(package: str, embedder: str, ask: str) -> None:
+    """An embedder loads the adapter of its framework, nothing of the others."""
+    wrapping = "import embedonce; " + f"embedonce.wrap(e, embedonce.MemoryStore()).{ask}('a')"
+    assert loaded_after(f"{embedder}; {wrapping}") - loaded_after(embedder) == set()
+    assert package in loaded_after(f"{embedder}; {wrapping}")

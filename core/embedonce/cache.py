@@ -215,6 +215,18 @@ class EmbeddingCache(CacheUpkeep):
         if fault is not None:
             raise fault
 
+    def settle(self) -> None:
+        """Store what waits, as at the end of a job; a store that fails is treated as `on_store_error` says.
+
+        Raises:
+            StoreError: The store cannot be written, and `on_store_error="raise"`. In either case it is tried again
+                in the background.
+        """
+        try:
+            self.flush()
+        except StoreError as error:
+            self._ledger.failed(error, writing=True)
+
     def close(self) -> None:
         """Store what waits and let go of open files; the cache opens them again if it is used again.
 

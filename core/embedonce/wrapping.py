@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from embedonce.cache import EmbeddingCache, is_async
 from embedonce.errors import IdentityError
@@ -56,8 +56,29 @@ class WrapOptions:
         return identity.with_parameters({name: str(self.version)})
 
 
+class WrapKeywords(TypedDict, total=False):
+    """The keyword arguments of `wrap`, for the constructors of adapters that take them too."""
+
+    namespace: str | Identity | None
+    version: str | int | None
+    symmetric: bool | None
+    batch_size: int | Literal["auto"] | None
+    key_encoder: str | Callable[[str], str] | KeyEncoder
+    codec: str
+    mode: Mode
+    storage_options: Mapping[str, Any] | None
+    on_store_error: Literal["warn", "raise"]
+    text_safe: bool
+    durability: Durability
+    refresh_interval: float | None
+    local_tier: bool | str | os.PathLike[str]
+    local_tier_bytes: int
+
+
 class Wrapper(ABC):
     """What every wrapped embedder shows, whatever its framework.
+
+    Classes that cannot inherit from it, such as pydantic models, are registered as subclasses.
 
     Attributes:
         cache: The cache that it asks.
@@ -193,16 +214,10 @@ def wrap(
         "local_tier": local_tier,
         "local_tier_bytes": local_tier_bytes,
     }
-    if isinstance(store, EmbeddingCache):
-        said = [name for name, value in for_cache.items() if value != _DEFAULTS[name]]
-        if said:
-            msg = f"{', '.join(said)}: give these options to the EmbeddingCache itself, not to wrap"
-            raise ValueError(msg)
-        cache = store
-    elif isinstance(embedder, Wrapper) and store is None and for_cache == _DEFAULTS:
+    if isinstance(embedder, Wrapper) and store is None and for_cache == _DEFAULTS:
         cache = embedder.cache
     else:
-        cache = EmbeddingCache(store, **for_cache)
+        cache = _cache_at(store, for_cache)
     return wrap_with(cache, embedder, namespace=namespace, version=version, symmetric=symmetric, batch_size=batch_size)
 
 
@@ -220,14 +235,45 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+def cache_and_options(store: object, given: Mapping[str, Any]) -> tuple[EmbeddingCache, WrapOptions]:
+    """Return what the arguments of `wrap` stand for, for the constructors of adapters.
+
+    Args:
+        store: See `wrap`.
+        given: Keyword arguments of `wrap` that the user gave.
+
+    Raises:
+        StoreError: The store cannot be opened, or is something else than a cache.
+        TypeError: An argument is unknown.
+        ValueError: An argument is not one of those listed.
+    """
+    options = _wrap_options({name: value for name, value in given.items() if name not in _DEFAULTS})
+    for_cache = {name: given.get(name, default) for name, default in _DEFAULTS.items()}
+    return _cache_at(store, for_cache), options
+
+
+def _cache_at(store: object, for_cache: Mapping[str, Any]) -> EmbeddingCache:
+    if not isinstance(store, EmbeddingCache):
+        return EmbeddingCache(store, **for_cache)
+    said = [name for name, value in for_cache.items() if value != _DEFAULTS[name]]
+    if said:
+        msg = f"{', '.join(said)}: give these options to the EmbeddingCache itself, not to wrap"
+        raise ValueError(msg)
+    return store
+
+
+def _wrap_options(given: Mapping[str, Any]) -> WrapOptions:
+    known = [field.name for field in fields(WrapOptions)]
+    unknown = given.keys() - set(known)
+    if unknown:
+        msg = f"unknown option {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+        raise TypeError(msg)
+    return WrapOptions(**given)
+
+
 def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
     """Wrap an embedder with a cache; see `wrap`."""
-    unknown = given.keys() - {field.name for field in fields(WrapOptions)}
-    if unknown:
-        known = ", ".join(field.name for field in fields(WrapOptions))
-        msg = f"unknown option {', '.join(sorted(unknown))}; known: {known}"
-        raise TypeError(msg)
-    options = WrapOptions(**given)
+    options = _wrap_options(given)
     if isinstance(embedder, Wrapper):
         return _rewrapped(embedder, cache, options)
     loaded = plugins()

@@ -14,9 +14,11 @@ import pytest
 
 import embedonce
 from embedonce.cli import demo as demo_module
+from embedonce.cli import runs as runs_module
 from embedonce.cli.app import build
 from embedonce.cli.corpus import DemoError
-from embedonce.cli.demo import embed_once, embed_once_elsewhere, footprint
+from embedonce.cli.demo import footprint
+from embedonce.cli.runs import embed_once, embed_once_elsewhere
 from embedonce.testing import HashingEmbedder
 
 SMALL = ("--limit", "60", "--dimensions", "16")
@@ -70,12 +72,15 @@ def book(tmp_path):
 def test_the_second_process_embeds_nothing_and_agrees_bit_for_bit(tmp_path):
     answer = spawn("demo", *SMALL, TMPDIR=str(tmp_path))
     assert (answer.returncode, answer.stderr) == (0, "")
-    (texts, unique, sent, hits), again = rows_of(answer.stdout)
+    (texts, unique, sent, hits), again, other_framework = rows_of(answer.stdout)
     assert (texts, sent, hits) == (60, unique, 0)
-    assert again == [60, unique, 0, unique]
+    assert again == other_framework == [60, unique, 0, unique]
+    assert "2, LangChain, a new process" in answer.stdout
+    assert "3, LlamaIndex, a new process" in answer.stdout
     assert "60 docstrings of Python's standard library" in answer.stdout
     assert "embedonce-testing/hashing-ngrams-1?dimensions=16" in answer.stdout
-    assert "Run 2 equals run 1 bit for bit: 960 numbers compared." in answer.stdout
+    for run_number in (2, 3):
+        assert f"Run {run_number} equals run 1 bit for bit: 960 numbers compared." in answer.stdout
 
 
 def test_nothing_is_left_behind_without_a_store(tmp_path):
@@ -112,7 +117,7 @@ def test_progress_is_shown_on_a_terminal():
 
 def test_paragraphs_of_files_are_embedded_once_each(book):
     answer = run("demo", "--text", book, "--text", book, "--dimensions", "8")
-    assert rows_of(answer.stdout) == [[10, 4, 4, 0], [10, 4, 0, 4]]
+    assert rows_of(answer.stdout) == [[10, 4, 4, 0], [10, 4, 0, 4], [10, 4, 0, 4]]
     assert "10 paragraphs of 2 files" in answer.stdout
     assert "80 numbers compared" in answer.stdout
 
@@ -127,8 +132,8 @@ def test_a_given_store_is_kept_and_used_the_next_time(book, tmp_path):
     first, again = spawn(*arguments), spawn(*arguments)
     assert f"{store}, which held 0 vectors of this embedder before" in first.stdout
     assert f"{store}, which held 4 vectors of this embedder before" in again.stdout
-    assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
-    assert rows_of(again.stdout) == [[5, 4, 0, 4], [5, 4, 0, 4]]
+    assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4], [5, 4, 0, 4]]
+    assert rows_of(again.stdout) == [[5, 4, 0, 4]] * 3
     cached = embedonce.wrap(HashingEmbedder(8), store, mode="replay")
     assert cached.embed_documents(["One."]) == HashingEmbedder(8).embed_documents(["One."])
 
@@ -161,7 +166,7 @@ def test_the_exit_code_is_1_if_the_second_run_had_to_embed(book):
     """Memory is not shared with another process."""
     answer = spawn("demo", "--text", book, "--store", "memory://demo", "--dimensions", "8")
     assert answer.returncode == 1
-    assert rows_of(answer.stdout) == [[5, 4, 4, 0], [5, 4, 4, 0]]
+    assert rows_of(answer.stdout) == [[5, 4, 4, 0]] * 3
     assert "Run 2 SENT 4 TEXTS to the embedder" in answer.stdout
 
 
@@ -252,7 +257,7 @@ def test_a_full_disk_ends_in_one_line(book, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo_module.Path, "write_text", full)
+    monkeypatch.setattr(runs_module.Path, "write_text", full)
     answer = run("demo", "--text", book, "--dimensions", "8")
     assert answer.returncode == 2
     assert "No space left on device" in answer.stderr
@@ -261,7 +266,7 @@ def test_a_full_disk_ends_in_one_line(book, monkeypatch):
 
 def test_a_second_process_that_fails_is_reported(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DemoError, match=r"^the second run failed: .*is no directory"):
+    with pytest.raises(DemoError, match=r"^the run in a new process failed: .*is no directory"):
         embed_once_elsewhere(["a"], str(tmp_path / "file"), 8, tmp_path)
 
 
@@ -273,6 +278,19 @@ def test_without_langchain_it_says_what_to_install(book):
     assert answer.returncode == 2
     assert 'pip install "embedonce[langchain,cli]"' in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_without_llamaindex_it_shows_what_there_is(book):
+    script = "import sys; sys.modules['llama_index.core'] = None; import embedonce.cli; embedonce.cli.main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", script, "demo", "--text", str(book), "--dimensions", "8"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert rows_of(answer.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
+    assert 'to see it too: pip install "embedonce[llamaindex]"' in answer.stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")
@@ -300,7 +318,7 @@ def test_ctrl_c_ends_tidily(tmp_path):
 
 
 def test_progress_goes_up_to_the_number_of_texts_and_changes_no_call(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_module, "_NUMBERS_PER_CALL", 100 * 8)
+    monkeypatch.setattr(runs_module, "_NUMBERS_PER_CALL", 100 * 8)
     texts = [f"text {number}" for number in range(250)]
     for _ in range(2):
         reported = []

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import httpx
-import numpy as np
 import pytest
 from langchain_core.stores import InMemoryByteStore
 from langchain_openai import OpenAIEmbeddings
 from langchain_support import documents, is_plain, query
+from openai_service import Service, serving, without_vocabularies
 
 import embedonce
 from langchain_embedonce import CacheBackedEmbeddings
@@ -23,38 +16,6 @@ LONG = " ".join(f"word{number}" for number in range(2000))
 assert len(LONG) > 8191
 
 
-class Service:
-    """What OpenAI's service does: a vector for each text, or for the text that some tokens stand for."""
-
-    def __init__(self):
-        self.requests = []
-
-    @property
-    def texts(self):
-        return [text for request in self.requests for text in request]
-
-    def vector(self, model, text, dimensions):
-        digest = hashlib.sha256(f"{model}\0{text}".encode()).digest()
-        return np.random.default_rng(list(digest)).standard_normal(dimensions or 8).astype("<f4")
-
-    def answer(self, body):
-        asked = body["input"] if isinstance(body["input"], list) else [body["input"]]
-        texts = [each if isinstance(each, str) else bytes(each).decode("utf-8", "replace") for each in asked]
-        self.requests.append(texts)
-        vectors = [self.vector(body["model"], text, body.get("dimensions")) for text in texts]
-        if body.get("encoding_format") == "base64":
-            shown = [base64.b64encode(vector.tobytes()).decode() for vector in vectors]
-        else:
-            shown = [vector.tolist() for vector in vectors]
-        data = [{"object": "embedding", "index": i, "embedding": each} for i, each in enumerate(shown)]
-        return {
-            "object": "list",
-            "model": body["model"],
-            "data": data,
-            "usage": {"prompt_tokens": 1, "total_tokens": 1},
-        }
-
-
 @pytest.fixture
 def service():
     return Service()
@@ -62,40 +23,13 @@ def service():
 
 @pytest.fixture
 def url(service):
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert self.path == "/v1/embeddings"
-            answer = json.dumps(service.answer(body)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
-
-
-class BytesAsTokens:
-    """Stands in for a vocabulary, which would have to be downloaded."""
-
-    def encode_ordinary(self, text):
-        return list(text.encode())
+    with serving(service) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
 def _vocabulary(monkeypatch):
-    import tiktoken
-
-    monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: BytesAsTokens())
+    without_vocabularies(monkeypatch)
 
 
 @pytest.fixture
@@ -113,17 +47,15 @@ def at_server(url):
 def at_openai(service):
     """Embeddings that believe to speak with OpenAI itself, whose identity has no endpoint."""
 
-    def respond(request):
-        assert str(request.url) == "https://api.openai.com/v1/embeddings"
-        return httpx.Response(200, json=service.answer(json.loads(request.content)))
+    client, async_client = service.clients()
 
     def build(**settings):
         return OpenAIEmbeddings(
             **{
                 "model": "text-embedding-3-small",
                 "api_key": SECRET,
-                "http_client": httpx.Client(transport=httpx.MockTransport(respond)),
-                "http_async_client": httpx.AsyncClient(transport=httpx.MockTransport(respond)),
+                "http_client": client,
+                "http_async_client": async_client,
                 **settings,
             }
         )

@@ -20,11 +20,12 @@ from langchain_embedonce.places import cache_at, check_file_names, check_list_st
 from langchain_embedonce.stores import TextVectorStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from langchain_core.stores import BaseStore
 
     from embedonce.identity import Identity
+    from embedonce.keys import Role
     from embedonce.parts import Part
 
 _warned_about_sha1 = False
@@ -166,7 +167,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     ) -> CacheBackedEmbeddings:
         self = cls.__new__(cls)
         self._set_up(underlying_embeddings, cache, query_cache, naming)
-        identity = self._described.now().identity
+        identity = self._described.now(self.underlying_embeddings).identity
         if identity is not None:
             cache.open(identity)
             if query_cache is not None:
@@ -186,7 +187,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self._look_anew()
 
     def _look_anew(self) -> None:
-        self._described = Described(lambda: self.underlying_embeddings, describer, self._naming.describe)
+        self._described = Described(describer, self._naming.describe)
 
     @property
     def embedonce_identity(self) -> Identity | None:
@@ -238,7 +239,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
         """
-        return self._described.identity
+        return self._described.identity(self.underlying_embeddings)
 
     # Embedding
 
@@ -254,7 +255,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             Exception: Whatever the embedder raises.
         """
         embed = self.underlying_embeddings.embed_documents
-        parts = self._described.parts(self.cache, texts, "document", self.batch_size, kwargs)
+        parts = self._parts(self.cache, texts, "document", kwargs)
         if parts is None:
             return embed(texts, **kwargs)
         vectors = [as_lists(part.embed(lambda some: embed(some, **kwargs))) for part in parts]
@@ -263,20 +264,22 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     def embed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Return the vector of a query; see `embed_documents`."""
         embed = self.underlying_embeddings.embed_query
-        parts = self._query_parts(text, kwargs)
+        parts = self._parts(self.query_cache, [text], "query", kwargs)
         if parts is None:
             return embed(text, **kwargs)
         return as_lists(parts[0].embed(lambda some: [embed(some[0], **kwargs)]))[0]
 
-    def _query_parts(self, text: str, arguments: Mapping[str, Any]) -> list[Part] | None:
-        if self.query_cache is None:
+    def _parts(
+        self, cache: EmbeddingCache | None, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
+    ) -> list[Part] | None:
+        if cache is None:
             return None
-        return self._described.parts(self.query_cache, [text], "query", self.batch_size, arguments)
+        return self._described.parts(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
 
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""
         embed = _async_method(self.underlying_embeddings, "embed_documents")
-        parts = self._described.parts(self.cache, texts, "document", self.batch_size, kwargs)
+        parts = self._parts(self.cache, texts, "document", kwargs)
         if parts is None:
             return cast("list[list[float]]", await embed(texts, **kwargs))
 
@@ -289,7 +292,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Async twin of `embed_query`."""
         embed = _async_method(self.underlying_embeddings, "embed_query")
-        parts = self._query_parts(text, kwargs)
+        parts = self._parts(self.query_cache, [text], "query", kwargs)
         if parts is None:
             return cast("list[float]", await embed(text, **kwargs))
 

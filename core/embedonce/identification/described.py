@@ -26,48 +26,40 @@ logger = logging.getLogger("embedonce")
 
 
 class Described:
-    """What decides an embedder's vectors; it follows when the embedder's settings are changed.
+    """What decides the vectors of an embedder; it follows when the embedder or its settings are changed.
+
+    It may be shared by copies of a wrapper, so every method is told which embedder is meant.
 
     Args:
-        embedder: Returns the embedder inside a wrapper, which may be replaced by another one.
-        describer: What its framework's classes are known by.
+        describer: What the framework's classes are known by.
         describe: Returns the description of an embedder that the wrapper uses.
     """
 
-    def __init__(
-        self, embedder: Callable[[], object], describer: Describer, describe: Callable[[object], Description]
-    ) -> None:
-        self._embedder = embedder
+    def __init__(self, describer: Describer, describe: Callable[[object], Description]) -> None:
         self._describer = describer
         self._describe = describe
         self._before: tuple[object, Description] | None = None
         self._has_said_past = False
         self._has_said_changed = False
 
-    @property
-    def identity(self) -> Identity:
-        """What decides the vectors just now.
+    def identity(self, embedder: object) -> Identity:
+        """Return what decides the vectors just now.
 
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
         """
-        description = self.now()
+        description = self.now(embedder)
         if description.identity is None:
-            msg = f"{self._name} has no identity: {description.not_cacheable}"
+            msg = f"{type(embedder).__name__} has no identity: {description.not_cacheable}"
             raise IdentityError(msg)
         return description.identity
 
-    @property
-    def _name(self) -> str:
-        return type(self._embedder()).__name__
-
-    def now(self) -> Description:
-        """Return what decides the vectors just now.
+    def now(self, embedder: object) -> Description:
+        """Return what decides the vectors just now, and how texts reach the model.
 
         Raises:
             IdentityError: The embedder was changed, and can no longer be told apart from another one.
         """
-        embedder = self._embedder()
         state = self._describer.fingerprint(embedder)
         before = self._before
         if before is not None and before[0] == state:
@@ -77,7 +69,7 @@ class Described:
             self._has_said_changed = True
             logger.warning(
                 "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
-                self._name,
+                type(embedder).__name__,
                 description.identity,
                 before[1].identity,
             )
@@ -86,6 +78,7 @@ class Described:
 
     def parts(
         self,
+        embedder: object,
         cache: EmbeddingCache,
         texts: Sequence[str],
         role: Role,
@@ -95,6 +88,7 @@ class Described:
         """Sort the texts of a call by how they reach the model.
 
         Args:
+            embedder: The embedder.
             cache: The cache to ask.
             texts: What was asked for.
             role: As what it is embedded.
@@ -107,15 +101,15 @@ class Described:
         Raises:
             CacheMissError: It would go past the cache, and the mode is `replay`.
         """
-        description = self.now()
+        description = self.now(embedder)
         changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL}
         identity = None if description.identity is None else called_with(description.identity, changing)
         if identity is None:
             why = description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}"
             if cache.mode == "replay":
-                msg = f"a call of {self._name} cannot be replayed because {why}"
+                msg = f"a call of {type(embedder).__name__} cannot be replayed because {why}"
                 raise CacheMissError(msg)
-            self._say_past(why)
+            self._say_past(embedder, why)
             return None
         asked = checked_texts(texts)
         if description.effective_text is not None:
@@ -132,10 +126,10 @@ class Described:
             if positions
         ]
 
-    def _say_past(self, why: str) -> None:
+    def _say_past(self, embedder: object, why: str) -> None:
         if not self._has_said_past:
             self._has_said_past = True
-            logger.warning("calls of %s go past the cache because %s", self._name, why)
+            logger.warning("calls of %s go past the cache because %s", type(embedder).__name__, why)
 
 
 def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:

@@ -1,0 +1,73 @@
+"""What is known of LlamaIndex's embedding models; see `embedonce.identification`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embedonce.errors import IdentityError
+from embedonce.identification.describing import Describer
+from embedonce.identification.fields import Same
+from embedonce.identification.rows import Description
+from embedonce.plugins import plugins
+from embedonce.settings import UnclearSettingError
+from llama_index.embeddings.embedonce.providers import ROWS
+
+_OWN_CACHE = (
+    "its own `embeddings_cache` is set, which knows neither models nor roles and may hand over vectors of others; "
+    "set it to None"
+)
+_LANGCHAIN = "LangchainEmbedding"
+
+
+class _LlamaIndexDescriber(Describer):
+    """Describes what is inside a `LangchainEmbedding` by asking the plugin of that framework."""
+
+    def _describe(self, embedder: object) -> Description:
+        inside = _langchain_inside(embedder)
+        if inside is None:
+            return super()._describe(embedder)
+        if not _is_langchain(type(embedder)):
+            msg = f"it is a subclass of {_LANGCHAIN}, which may do anything with the embedder inside it"
+            raise UnclearSettingError(msg)
+        identity = plugins().hook.embedonce_identify(embedder=inside)
+        if identity is None:
+            reason = f"the {type(inside).__name__} inside it is no embedder whose vectors may be cached"
+            return Description(None, not_cacheable=reason)
+        # Not the namespace of the embedder inside: LangChain may split texts that its own adapter tells apart.
+        return Description(identity.with_parameters({"through": "langchain"}))
+
+    def fingerprint(self, embedder: object) -> object:
+        """See `Describer`."""
+        inside = _langchain_inside(embedder)
+        if inside is None:
+            return super().fingerprint(embedder)
+        try:
+            identity = self.describe(embedder).identity
+        except IdentityError:
+            return (type(embedder), _refuses(embedder), Same(inside))
+        # Without what was read from files: a model that is loaded stays as it is when its files change.
+        seen = identity and (identity.name, [pair for pair in identity.parameters if not pair[0].endswith("files")])
+        return (type(embedder), _refuses(embedder), seen, super().fingerprint(inside))
+
+
+def _is_langchain(kind: type) -> bool:
+    return kind.__name__ == _LANGCHAIN and f"{kind.__module__}.".startswith("llama_index.embeddings.langchain.")
+
+
+def _langchain_inside(embedder: object) -> Any:
+    if not any(map(_is_langchain, type(embedder).__mro__)):
+        return None
+    return (getattr(embedder, "__pydantic_private__", None) or {}).get("_langchain_embedding")
+
+
+def _refuses(embedder: object) -> str:
+    return _OWN_CACHE if getattr(embedder, "__dict__", {}).get("embeddings_cache") is not None else ""
+
+
+describer = _LlamaIndexDescriber(
+    ROWS,
+    package_depth=3,
+    bases=("llama_index.core",),
+    placeholders=("unknown",),
+    refuses=_refuses,
+)

@@ -1,0 +1,226 @@
+"""Models that are loaded into the process, and the stand-ins that LlamaIndex ships."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from embedonce.identification.providers import hosted
+from embedonce.identification.providers import local as providers
+from embedonce.identification.rows import Description, Row, Values, endpoint_of, identity_of, unless
+from embedonce.settings import UnclearSettingError, local_files
+
+_BATCH = ("embed_batch_size", 10)
+_OWNER = "sentence-transformers/"
+
+# sentence-transformers: what the class was built with is kept by the loaded model alone.
+
+_NET = "_model._modules.0.auto_model"
+_MODEL_CARD = "_model.model_card_data.base_model_revision"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SENTENCE_TRANSFORMERS = f"""
+model_name normalize _model.prompts _model.default_prompt_name _model.truncate_dim _model.backend _model.dtype
+_model.trust_remote_code _model.max_seq_length _model.tokenizer.init_kwargs.model_max_length _model.tokenizer.vocab_file
+_model._modules.1.include_prompt {_MODEL_CARD} {_NET}.config._commit_hash {_NET}.config._name_or_path
+{_NET}.config.max_position_embeddings {_NET}.config.quantization_config {_NET}._hf_peft_config_loaded
+"""
+
+
+def _sentence_transformers(values: Values) -> Description:
+    model = values["model_name"]
+    _refuse_what_cannot_be_seen(model, values)
+    dtype = unless("float32", str(values["_model.dtype"] or "float32").removeprefix("torch."))
+    load = {
+        "truncate_dim": values["_model.truncate_dim"],
+        "trust_remote_code": values["_model.trust_remote_code"],
+        "max_length": _max_length(values),
+        "revision": _revision(model, values),
+        "model_kwargs": None if dtype is None else {"dtype": dtype},
+    }
+    identity = providers.sentence_transformers(
+        model,
+        load={name: value for name, value in load.items() if value is not None},
+        documents=_encode(values, "text"),
+        queries=_encode(values, "query"),
+    )
+    return Description(identity)
+
+
+def _refuse_what_cannot_be_seen(model: str, values: Values) -> None:
+    msg = ""
+    if values["_model.backend"] not in (None, "torch"):
+        msg = f"which file of its {values['_model.backend']} model is in use is no longer visible"
+    elif values[f"{_NET}.config.quantization_config"] is not None:
+        msg = "its model is quantised, and how is not visible in its settings"
+    elif values[f"{_NET}._hf_peft_config_loaded"] is True:
+        msg = "its model has an adapter, whose weights are not visible in its settings"
+    elif not _names(model, values[f"{_NET}.config._name_or_path"]):
+        msg = "its field 'model_name' was changed and does not name the model that is loaded"
+    if msg:
+        raise UnclearSettingError(msg)
+
+
+def _names(model: str, loaded: Any) -> bool:
+    """Tell whether a name is that of the model that is loaded, as far as that can be seen."""
+    if not isinstance(loaded, str) or not loaded:
+        return True
+    folder, where = Path(model), Path(loaded)
+    if where.exists():
+        # A part of the model's folder; or of the hub's cache, in former versions.
+        return not folder.exists() or folder.resolve() in (where.resolve(), *where.resolve().parents)
+    return model.removeprefix(_OWNER) == loaded.removeprefix(_OWNER)
+
+
+def _encode(values: Values, name: str) -> dict[str, Any]:
+    """Return the arguments of `encode` for texts with the prompt of that name."""
+    settings: dict[str, Any] = {"normalize_embeddings": bool(values["normalize"])}
+    prompts = values["_model.prompts"] or {}
+    if prompts.get(name):
+        settings["prompt"] = prompts[name]
+        if values["_model._modules.1.include_prompt"] is False:
+            settings["include_prompt"] = False
+    elif prompts.get(values["_model.default_prompt_name"]):
+        # Without an argument, `encode` would put this prompt before each text.
+        settings["default_prompt"] = False
+    return settings
+
+
+def _max_length(values: Values) -> int | None:
+    """Return the tokens beyond which texts are cut, None if that is certainly the model's own limit.
+
+    The tokenizer knows the limit that it was loaded with, which a setting may have lowered; all that a net has
+    positions for cannot be that.
+    """
+    length: int | None = values["_model.max_seq_length"]
+    own, positions = (
+        values["_model.tokenizer.init_kwargs.model_max_length"],
+        values[f"{_NET}.config.max_position_embeddings"],
+    )
+    # Some nets have two positions more than they can use.
+    is_own = length == own and type(own) is int and type(positions) is int and own <= positions <= own + 2
+    return None if is_own else length
+
+
+def _revision(model: str, values: Values) -> str | None:
+    """Return the version that was loaded from the hub, None if it is that of its main branch."""
+    if Path(model).exists():
+        return None
+    named, commit = values[_MODEL_CARD], values[f"{_NET}.config._commit_hash"]
+    if isinstance(named, str) and not _COMMIT.fullmatch(named):
+        return named
+    found = commit or named
+    if not isinstance(found, str):
+        msg = "which revision of its model is loaded is not visible"
+        raise UnclearSettingError(msg)
+    return None if found in _main(model, values["_model.tokenizer.vocab_file"]) else found
+
+
+def _main(model: str, file: Any) -> set[str]:
+    """Return the commits of the main branch as caches of the hub remember them from the last download.
+
+    Args:
+        model: The name of the model.
+        file: One of the files that were loaded, if that is known; else LlamaIndex's own folder has to tell.
+    """
+    from llama_index.core.utils import get_cache_dir
+
+    top = Path(get_cache_dir())
+    folders = [top / f"models--{name.replace('/', '--')}" for name in (model, f"{_OWNER}{model}")]
+    if isinstance(file, str) and "snapshots" in Path(file).parts:
+        folders = [Path(file).parents[2]]
+    commits = set()
+    for folder in folders:
+        try:
+            commits.add((folder / "refs" / "main").read_text().strip())
+        except OSError:
+            continue
+    return commits
+
+
+# Others
+
+
+def _instructor(values: Values) -> Description:
+    # What is used where nothing is said; the model was built by this package, so it is there.
+    usual = import_module("llama_index.embeddings.instructor.utils")
+    model, document, query = values["model_name"], values["text_instruction"], values["query_instruction"]
+    identity = providers.instructor(
+        model,
+        document_instruction=usual.get_text_instruct_for_model_name(model) if document is None else document,
+        query_instruction=usual.get_query_instruct_for_model_name(model) if query is None else query,
+        load={"max_length": unless(512, values["_model.max_seq_length"])},
+    )
+    return Description(identity)
+
+
+def _fastembed(values: Values) -> Description:
+    if values["_model.model.__class__.__name__"] == "CustomTextEmbedding":
+        msg = "its model was registered by a program, which may give that name to another one"
+        raise UnclearSettingError(msg)
+    model = values["_model.model_name"] or values["model_name"]
+    identity = providers.fastembed(model, document_method=values["doc_embed_type"])
+    folder = values["_model.model._specific_model_path"]
+    return Description(identity.with_parameters({"folder": folder, **local_files(folder)} if folder else {}))
+
+
+def _nomic(values: Values) -> Description:
+    model = values["model_name"]
+    # Its models have this length without being asked.
+    full = 768 if model in ("nomic-embed-text-v1", "nomic-embed-text-v1.5") else None
+    identity = hosted.nomic(
+        model,
+        dimensions=unless(full, values["dimensionality"]),
+        inference_mode=values["inference_mode"],
+        endpoint=endpoint_of(values, "$ATLAS_API_PATH"),
+        document_task=values["document_task_type"],
+        query_task=values["query_task_type"],
+    )
+    return Description(identity)
+
+
+def _clip(values: Values) -> Description:
+    # On "cuda" the class halves the precision.
+    parameters = {"hardware": unless("cpu", values["_device"])}
+    return Description(providers.loaded("clip", values["model_name"], parameters, symmetric=True))
+
+
+def _adapter(_: Values) -> Description:
+    msg = "the weights of its adapter are not visible in its settings"
+    raise UnclearSettingError(msg)
+
+
+def _mock(values: Values) -> Description:
+    parameters = {"dimensions": values["embed_dim"]}
+    return Description(identity_of("llama-index", "MockEmbedding", parameters, symmetric=True, exact=True))
+
+
+_MOCK = Row(_mock, "embed_dim", batch=_BATCH)
+
+ROWS: dict[tuple[str, str], Row] = {
+    ("llama_index.embeddings.huggingface", "HuggingFaceEmbedding"): Row(
+        _sentence_transformers,
+        _SENTENCE_TRANSFORMERS,
+        batch=_BATCH,
+        ignores="max_length query_instruction text_instruction",
+    ),
+    ("llama_index.embeddings.instructor", "InstructorEmbedding"): Row(
+        _instructor, "model_name query_instruction text_instruction _model.max_seq_length", batch=_BATCH
+    ),
+    ("llama_index.embeddings.fastembed", "FastEmbedEmbedding"): Row(
+        _fastembed,
+        "model_name doc_embed_type _model.model_name _model.model._specific_model_path _model.model.__class__.__name__",
+        batch=_BATCH,
+    ),
+    ("llama_index.embeddings.nomic", "NomicEmbedding"): Row(
+        _nomic,
+        "model_name dimensionality inference_mode document_task_type query_task_type",
+        env="ATLAS_API_PATH",
+        batch=_BATCH,
+    ),
+    ("llama_index.embeddings.clip", "ClipEmbedding"): Row(_clip, "model_name _device", batch=_BATCH),
+    ("llama_index.embeddings.adapter", "AdapterEmbeddingModel"): Row(_adapter, "", batch=_BATCH),
+    ("llama_index.core.embeddings", "MockEmbedding"): _MOCK,
+    ("llama_index.core.embeddings", "MockMultiModalEmbedding"): _MOCK,
+}

@@ -1,0 +1,361 @@
+"""Models behind the interfaces of other providers, and servers of one's own.
+
+An `endpoint` is where requests go; None and the provider's own URL are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from embedonce.identification.providers.openai import requested
+from embedonce.identification.rows import identity_of, in_host, unless
+from embedonce.settings import clean_url
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from embedonce.identity import Identity
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "0.0.0.0", "[::1]")  # noqa: S104 - compared with, never bound to
+_AMAZON = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
+_OLLAMA_URL = "http://localhost:11434"
+# Nothing is sampled, and hardware only adds noise to the last digits.
+_NOISE = """
+frequency_penalty low_vram main_gpu min_p mirostat mirostat_eta mirostat_tau num_gpu num_keep num_predict num_thread
+numa penalize_newline presence_penalty repeat_last_n repeat_penalty seed stop temperature tfs_z top_k top_p typical_p
+use_mlock use_mmap
+"""
+_OLLAMA_NOISE = frozenset(_NOISE.split())
+
+
+def _foreign(endpoint: str | None, official: Collection[str] = (), hosts: Collection[str] = ()) -> str | None:
+    """Return an URL that is none of the provider's own."""
+    url = clean_url(endpoint) if endpoint else None
+    return None if url is None or url in official or in_host(url, *hosts) else url
+
+
+def huggingface_inference(
+    model: Any,
+    *,
+    inference_provider: str | None = "auto",
+    task: str | None = "feature-extraction",
+    request: Mapping[str, Any] | None = None,
+    document_prefix: str | None = None,
+    query_prefix: str | None = None,
+    pooling: str | None = None,
+) -> Identity:
+    """Identify a model, or an URL in its place, behind the inference API of Hugging Face.
+
+    Args:
+        model: Its name on the hub or the URL of a server; a `model` in `request` wins.
+        inference_provider: Who computes; "auto" leaves it to the hub.
+        task: The task that is asked for.
+        request: Further arguments of the request.
+        document_prefix: What is put in front of documents.
+        query_prefix: What is put in front of queries.
+        pooling: How the client would pool an answer with a vector per token, if not by taking the first one.
+    """
+    sent = dict(request or {})
+    model = sent.pop("model", None) or model
+    sent.pop("encoding_format", None)
+    parameters = {
+        **sent,
+        "inference_provider": unless("auto", inference_provider),
+        "task": unless("feature-extraction", task),
+        "document_prefix": document_prefix,
+        "query_prefix": query_prefix,
+        "pooling": unless("cls", pooling),
+    }
+    symmetric = (document_prefix or "") == (query_prefix or "")
+    return identity_of("huggingface-inference", model, parameters, symmetric=symmetric)
+
+
+def ollama_url(url: str | None) -> str | None:
+    """Return the URL of an Ollama server as its client reads it; None for the default one."""
+    if not url:
+        return None
+    url = clean_url(url)
+    if "://" not in url:
+        url = clean_url(f"http://{url}" if ":" in url.rpartition("]")[2] else f"http://{url}:11434")
+    scheme, host, path, query, _ = urlsplit(url)
+    name, colon, port = host.rpartition(":") if re.search(r":\d+$", host) else (host, "", "")
+    if name in _THIS_MACHINE or not name:
+        host = f"localhost{colon}{port}"
+    url = urlunsplit((scheme, host, path, query, ""))
+    return None if url == _OLLAMA_URL else url
+
+
+def ollama(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    num_ctx: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    document_prefix: str | None = None,
+    query_prefix: str | None = None,
+) -> Identity:
+    """Identify a model of Ollama.
+
+    Args:
+        model: Its name and tag.
+        dimensions: The length of vectors as requested.
+        num_ctx: Tokens beyond which a text is cut; may also be one of the options.
+        options: Options of the model as sent; those that only sample or choose hardware do not count.
+        endpoint: The server, in any spelling that Ollama's client takes.
+        document_prefix: What is put in front of documents.
+        query_prefix: What is put in front of queries.
+    """
+    counting = {name: value for name, value in (options or {}).items() if name not in _OLLAMA_NOISE}
+    parameters = {
+        **counting,
+        "dimensions": dimensions,
+        "num_ctx": num_ctx or counting.get("num_ctx"),
+        "endpoint": ollama_url(endpoint),
+        "document_prefix": document_prefix,
+        "query_prefix": query_prefix,
+    }
+    model = model.removesuffix(":latest") if isinstance(model, str) else model
+    return identity_of("ollama", model, parameters, symmetric=(document_prefix or "") == (query_prefix or ""))
+
+
+def cohere(
+    model: Any,
+    *,
+    embedding_type: str = "float",
+    truncate: str | None = "END",
+    input_type: str | None = None,
+    endpoint: str | None = None,
+    **more: Any,
+) -> Identity:
+    """Identify a model of Cohere.
+
+    Args:
+        model: Its name.
+        embedding_type: The type of numbers.
+        truncate: Which end of a long text is cut off.
+        input_type: Sent for documents and queries alike; None if it is that of the role.
+        endpoint: Where requests go.
+        **more: Further parameters of the identity.
+    """
+    parameters = {
+        "embedding_type": unless("float", embedding_type),
+        "truncate": unless("END", truncate),
+        "input_type": input_type,
+        "endpoint": _foreign(endpoint, hosts=("api.cohere.com", "api.cohere.ai")),
+        **more,
+    }
+    return identity_of("cohere", model, parameters, symmetric=input_type is not None)
+
+
+def voyage(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    truncate: bool | None = True,
+    output_dtype: str | None = "float",
+    endpoint: str | None = None,
+) -> Identity:
+    """Identify a model of Voyage; see `voyage_not_cacheable`."""
+    parameters = {
+        "dimensions": dimensions,
+        "truncate": unless(True, truncate),
+        "output_dtype": unless("float", output_dtype),
+        "endpoint": _foreign(endpoint, ("https://api.voyageai.com/v1",)),
+    }
+    return identity_of("voyage", model, parameters, exact=output_dtype in (None, "float"))
+
+
+def voyage_not_cacheable(model: Any) -> str:
+    """Return why vectors of a model must not be cached; empty if they may be."""
+    return "contextualised vectors depend on the other texts of the call" if "context" in str(model) else ""
+
+
+def bedrock_family(model: Any) -> str:
+    """Return who made a model; a region in front of its name is not it: `us.cohere.embed-v4:0`."""
+    return re.sub(r"^(?i:us|us-gov|eu|apac|au|jp|sa|amer|global)\.", "", str(model)).partition(".")[0]
+
+
+def is_amazon(endpoint: str | None) -> bool:
+    """Tell whether an URL is one of Amazon's own; None is."""
+    return _foreign(endpoint, hosts=_AMAZON) is None
+
+
+def bedrock(
+    model: Any,
+    *,
+    family: str | None = None,
+    dimensions: int | None = None,
+    normalize: bool | None = None,
+    request: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    **more: Any,
+) -> Identity:
+    """Identify a model on Bedrock.
+
+    Args:
+        model: Its name or that of an inference profile.
+        family: Who made it; None if the name says so.
+        dimensions: The length of vectors as requested; only the newest models of Cohere know it.
+        normalize: As requested.
+        request: Further arguments of the request.
+        endpoint: Where requests go.
+        **more: Further parameters of the identity.
+    """
+    sent = request or {}
+    guessed = bedrock_family(model)
+    family = family or guessed
+    cohere_model = family == "cohere"
+    ignored = cohere_model and "cohere.embed-v4" not in str(model)
+    parameters = {
+        "dimensions": None if ignored else dimensions,
+        "normalize": normalize or None,
+        "model_kwargs": sent,
+        "model_provider": unless(guessed, family),
+        "endpoint": _foreign(endpoint, hosts=_AMAZON),
+        **more,
+    }
+    return identity_of("bedrock", model, parameters, symmetric=not cohere_model or "input_type" in sent)
+
+
+def google(
+    model: Any,
+    *,
+    vertex: bool = False,
+    dimensions: int | None = None,
+    task: str | None = None,
+    endpoint: str | None = None,
+    **more: Any,
+) -> Identity:
+    """Identify a model of Google, on either of its services.
+
+    Args:
+        model: Its name, with or without `models/`.
+        vertex: True for Vertex AI, where the same name may be another version.
+        dimensions: The length of vectors as requested.
+        task: Sent for documents and queries alike; None if it is that of the role.
+        endpoint: Where requests go.
+        **more: Further parameters of the identity.
+    """
+    model = model.removeprefix("models/") if isinstance(model, str) else model
+    parameters = {
+        "dimensions": dimensions,
+        "task": task.upper() if isinstance(task, str) else None,
+        "endpoint": _foreign(endpoint, hosts=("googleapis.com",)),
+        **more,
+    }
+    return identity_of("google-vertex" if vertex else "google-genai", model, parameters, symmetric=bool(task))
+
+
+def mistral(model: Any, *, endpoint: str | None = None) -> Identity:
+    """Identify a model of Mistral."""
+    url = _foreign(endpoint, ("https://api.mistral.ai/v1",))
+    return identity_of("mistral", model, {"endpoint": url}, symmetric=True)
+
+
+def nomic(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    inference_mode: str | None = "remote",
+    endpoint: str | None = None,
+    document_task: str | None = "search_document",
+    query_task: str | None = "search_query",
+) -> Identity:
+    """Identify a model of Nomic.
+
+    Args:
+        model: Its name.
+        dimensions: The length of vectors as requested.
+        inference_mode: "local" is another, smaller model.
+        endpoint: Where requests of remote inference go.
+        document_task: The task type of documents.
+        query_task: The task type of queries.
+    """
+    local = inference_mode == "local"
+    parameters = {
+        "dimensions": dimensions,
+        "inference_mode": unless("remote", inference_mode),
+        "document_task": unless("search_document", document_task),
+        "query_task": unless("search_query", query_task),
+        "endpoint": None if local else _foreign(endpoint, ("https://api-atlas.nomic.ai",)),
+    }
+    return identity_of("nomic", model, parameters, symmetric=document_task == query_task)
+
+
+def fireworks(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    request: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    symmetric: bool = True,
+    **more: Any,
+) -> Identity:
+    """Identify a model of Fireworks, which speaks OpenAI's protocol; see `openai`."""
+    model, parameters = requested(model, dimensions, request)
+    parameters |= {"endpoint": _foreign(endpoint, ("https://api.fireworks.ai/inference/v1",)), **more}
+    return identity_of("fireworks", model, parameters, symmetric=symmetric)
+
+
+def nvidia(
+    model: Any, *, dimensions: int | None = None, truncate: str | None = "NONE", endpoint: str | None = None
+) -> Identity:
+    """Identify a model of NVIDIA, in its cloud or in a NIM of one's own."""
+    parameters = {
+        "dimensions": dimensions,
+        "truncate": unless("NONE", truncate),
+        "endpoint": _foreign(endpoint, hosts=("api.nvidia.com",)),
+    }
+    return identity_of("nvidia", model, parameters)
+
+
+def upstage(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    request: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    **more: Any,
+) -> Identity:
+    """Identify a model of Upstage, whose role is a suffix of its name."""
+    model = str(model or "").replace("-query", "").replace("-passage", "")
+    parameters = {
+        "dimensions": dimensions,
+        "model_kwargs": request,
+        "endpoint": _foreign(endpoint, ("https://api.upstage.ai/v1", "https://api.upstage.ai/v1/solar")),
+        **more,
+    }
+    return identity_of("upstage", model, parameters)
+
+
+def jina(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    task: str | None = None,
+    document_encoding: str = "float",
+    query_encoding: str = "float",
+    endpoint: str | None = None,
+) -> Identity:
+    """Identify a model of Jina.
+
+    Args:
+        model: Its name.
+        dimensions: The length of vectors as requested.
+        task: Sent for documents and queries alike; None if none is sent.
+        document_encoding: The type of numbers in vectors of documents.
+        query_encoding: The type of numbers in vectors of queries.
+        endpoint: Where requests go.
+    """
+    symmetric = document_encoding == query_encoding
+    parameters = {
+        "dimensions": dimensions,
+        "task": task,
+        "encoding": unless("float", document_encoding),
+        "query_encoding": None if symmetric else query_encoding,
+        "endpoint": _foreign(endpoint, ("https://api.jina.ai/v1",)),
+    }
+    return identity_of("jina", model, parameters, symmetric=symmetric)

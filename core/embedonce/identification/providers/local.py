@@ -1,0 +1,116 @@
+"""Models that are loaded into the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedonce.identification.rows import identity_of, unless
+from embedonce.settings import local_files, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embedonce.identity import Identity
+
+LOAD_DEFAULTS = {"trust_remote_code": False, "backend": "torch", "revision": "main"}
+ENCODE_DEFAULTS = {"normalize_embeddings": False, "precision": "float32", "output_value": "sentence_embedding"}
+_IGNORED = ("convert_to_numpy", "convert_to_tensor", "pool", "use_auth_token", "model_card_data")
+
+
+def settings(given: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as plain JSON without those that are ignored or at their default."""
+    kept = {key: value for key, value in dict(given or {}).items() if key not in _IGNORED}
+    return {key: value for key, value in plain(kept).items() if key not in defaults or value != defaults[key]}
+
+
+def load_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what counts of the arguments that SentenceTransformer is built with."""
+    return settings(given, LOAD_DEFAULTS)
+
+
+def encode_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what counts of the arguments of SentenceTransformer.encode."""
+    counting = settings(given, ENCODE_DEFAULTS)
+    return {("normalize" if key == "normalize_embeddings" else key): value for key, value in counting.items()}
+
+
+def loaded(provider: str, model: Any, parameters: Mapping[str, Any], *, symmetric: bool) -> Identity:
+    """Identify a model that is loaded from a hub or a local folder."""
+    files = local_files(model) if isinstance(model, str) else {}
+    if files:
+        model = str(Path(model).resolve())
+    elif isinstance(model, str):
+        # The library itself looks for a name without an owner there.
+        model = model.removeprefix("sentence-transformers/")
+    return identity_of(provider, model, {**parameters, **files}, symmetric=symmetric)
+
+
+def prefixed(
+    provider: str,
+    model: Any,
+    parameters: Mapping[str, Any],
+    *,
+    document_prefix: str | None,
+    query_prefix: str | None,
+) -> Identity:
+    """Identify a loaded model whose texts get a prefix that depends on their role."""
+    prefixes = {"document_prefix": document_prefix, "query_prefix": query_prefix}
+    symmetric = (document_prefix or "") == (query_prefix or "")
+    return loaded(provider, model, {**parameters, **prefixes}, symmetric=symmetric)
+
+
+def sentence_transformers(
+    model: Any,
+    *,
+    load: Mapping[str, Any] | None = None,
+    documents: Mapping[str, Any] | None = None,
+    queries: Mapping[str, Any] | None = None,
+) -> Identity:
+    """Identify a model of sentence-transformers.
+
+    Args:
+        model: Its name on the hub or its folder.
+        load: Arguments that the SentenceTransformer is built with.
+        documents: Arguments of `encode` for documents, such as `normalize_embeddings` and `prompt`.
+        queries: The same for queries; not filled up with those for documents.
+    """
+    of_load = load_settings(load)
+    document, query = ({**of_load, **encode_settings(each)} for each in (documents, queries))
+    symmetric = document == query
+    # "plain" because an empty value would be left out.
+    parameters = document if symmetric else {**document, "query": query or "plain"}
+    return loaded("sentence-transformers", model, parameters, symmetric=symmetric)
+
+
+def sentence_transformers_not_cacheable(*encode: Mapping[str, Any] | None) -> str:
+    """Return why vectors with some arguments of `encode` must not be cached; empty if they may be."""
+    if any(encode_settings(each).get("precision") in ("int8", "uint8") for each in encode):
+        return "int8 vectors are scaled by the other texts of their batch"
+    return ""
+
+
+def instructor(
+    model: Any,
+    *,
+    document_instruction: str | None,
+    query_instruction: str | None,
+    load: Mapping[str, Any] | None = None,
+    encode: Mapping[str, Any] | None = None,
+) -> Identity:
+    """Identify a model of InstructorEmbedding with the instructions that are in use."""
+    instructions = {"document_instruction": document_instruction, "query_instruction": query_instruction}
+    parameters = {**load_settings(load), **encode_settings(encode), **instructions}
+    return loaded("instructor", model, parameters, symmetric=document_instruction == query_instruction)
+
+
+def fastembed(model: Any, *, max_length: int | None = 512, document_method: str = "default") -> Identity:
+    """Identify a model of FastEmbed.
+
+    Args:
+        model: Its name.
+        max_length: Tokens beyond which a text is cut.
+        document_method: `passage` if documents go through `passage_embed` instead of `embed`.
+    """
+    parameters = {"max_length": unless(512, max_length), "document_method": unless("default", document_method)}
+    return identity_of("fastembed", model, parameters)

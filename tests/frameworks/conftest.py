@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the harness.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from frameworks_support import WAYS, Api
+from langchain_framework import LangChain
+from llamaindex_framework import LlamaIndex
+
+FRAMEWORKS = (LangChain(), LlamaIndex())
+APIS = [Api(framework, way) for framework in FRAMEWORKS for way in WAYS]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    """No store of the machine the tests run on."""
+    for name in list(os.environ):
+        if name.startswith("EMBEDONCE"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory that will be a cache."""
+    return tmp_path / "cache"
+
+
+# Of the session, so that Hypothesis may ask for them.
+
+
+@pytest.fixture(scope="session", params=FRAMEWORKS, ids=str)
+def framework(request):
+    """Every framework."""
+    return request.param
+
+
+@pytest.fixture(scope="session", params=FRAMEWORKS, ids=str)
+def other_framework(request):
+    """Whoever else uses the store."""
+    return request.param
+
+
+@pytest.fixture(scope="session", params=APIS, ids=str)
+def api(request):
+    """The sync and the async methods of every framework."""
+    return request.param
+
+
+@pytest.fixture(scope="session", params=APIS, ids=str)
+def other_api(request):
+    """Whoever else uses the store."""
+    return request.param

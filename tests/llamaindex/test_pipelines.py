@@ -1,0 +1,233 @@
+"""The wrapper wherever LlamaIndex takes an embedding model: pipelines, indexes, retrievers, parsers, postprocessors."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from llama_index.core import Settings, VectorStoreIndex
+from llama_index.core.embeddings import MockMultiModalEmbedding
+from llama_index.core.evaluation import SemanticSimilarityEvaluator
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.indices.multi_modal import MultiModalVectorStoreIndex
+from llama_index.core.node_parser import SemanticSplitterNodeParser, SentenceSplitter
+from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
+from llama_index.core.schema import Document, MetadataMode, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.vector_stores import SimpleVectorStore
+from llamaindex_support import Model, MultiModalModel, lines
+
+import embedonce
+from embedonce import CacheMissError
+
+QUESTION = "where is it?"
+
+
+def documents(count=100, **changed):
+    texts = {f"n{number}": f"This is document {number}." for number in range(count)} | changed
+    return [Document(text=text, id_=name) for name, text in texts.items()]
+
+
+def embedding_text(node):
+    return node.get_content(metadata_mode=MetadataMode.EMBED)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def model():
+    return Model()
+
+
+@pytest.fixture
+def wrapper(model, place):
+    return embedonce.wrap(model, place)
+
+
+def run(pipeline, way, given, **options):
+    if way == "sync":
+        return pipeline.run(documents=given, **options)
+    return asyncio.run(pipeline.arun(documents=given, **options))
+
+
+# -- ingestion -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("disable_cache", [True, False], ids=["without its cache", "with its cache"])
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_one_changed_document_among_a_hundred_is_one_embedding(model, wrapper, way, disable_cache):
+    alone = Model()
+    ours = IngestionPipeline(transformations=[SentenceSplitter(), wrapper], disable_cache=disable_cache)
+    theirs = IngestionPipeline(transformations=[SentenceSplitter(), alone], disable_cache=disable_cache)
+    runs = [
+        # What is given, and how many texts are embedded: with the wrapper, and with LlamaIndex's own cache.
+        (documents(), 100, 100),
+        (documents(), 0, 0),
+        (documents(n7="This is another one."), 1, 100),
+        ([*documents(), Document(text="This one is new.", id_="new")], 1, 101),
+        (documents()[::-1], 0, 100),
+        (documents(99), 0, 99),
+    ]
+    for given, paid, paid_by_them in runs:
+        before = len(model.asked), len(alone.asked)
+        nodes = run(ours, way, given)
+        assert [node.embedding for node in nodes] == [model.vector(embedding_text(node)) for node in nodes]
+        assert [node.ref_doc_id for node in nodes] == [document.id_ for document in given]
+        run(theirs, way, given)
+        assert len(model.asked) - before[0] == paid
+        # Without a cache they embed all, each time.
+        assert len(alone.asked) - before[1] == (len(given) if disable_cache else paid_by_them)
+
+
+def test_metadata_that_is_not_embedded_costs_nothing(model, wrapper):
+    pipeline = IngestionPipeline(transformations=[wrapper])
+    for mtime in (1, 2):
+        given = documents(10)
+        for document in given:
+            document.metadata["mtime"] = mtime
+            document.excluded_embed_metadata_keys = ["mtime"]
+        nodes = pipeline.run(documents=given)
+        assert [node.metadata["mtime"] for node in nodes] == [mtime] * 10
+    assert len(model.asked) == 10
+
+
+def test_a_failed_run_is_continued(place):
+    class Limited(Model):
+        def _get_text_embeddings(self, texts):
+            if len(self.calls) == 4:
+                self._observe("refused", [])
+                raise ConnectionError("429")
+            return super()._get_text_embeddings(texts)
+
+    wrapper = embedonce.wrap(Limited(), place, batch_size=10)
+    pipeline = IngestionPipeline(transformations=[wrapper], vector_store=SimpleVectorStore())
+    with pytest.raises(ConnectionError, match="429"):
+        pipeline.run(documents=documents())
+    assert len(pipeline.run(documents=documents())) == 100
+    assert len(wrapper.inner.asked) == 100
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_worker_processes_store_what_they_embed(place, tmp_path, way):
+    log = tmp_path / "log"
+    wrapper = embedonce.wrap(Model(log=str(log)), place)
+    # The tokenizer that is set by default is downloaded where it is unpickled.
+    splitter = SentenceSplitter(tokenizer=str.split)
+    pipeline = IngestionPipeline(transformations=[splitter, wrapper], disable_cache=True)
+    nodes = run(pipeline, way, documents(20), num_workers=2)
+    assert [node.embedding for node in nodes] == Model().vectors([f"This is document {n}." for n in range(20)])
+    assert len(lines(log)) == 20
+    # Another run, in workers or here, embeds nothing; LlamaIndex's own way to cache embeddings keeps none.
+    assert len(run(pipeline, way, documents(20), num_workers=2)) == 20
+    again = embedonce.wrap(Model(log=str(log)), place, mode="replay")
+    assert len(IngestionPipeline(transformations=[again]).run(documents=documents(20))) == 20
+    assert len(lines(log)) == 20
+    assert wrapper.inner.calls == []
+
+
+def test_worker_processes_store_what_they_embed_on_a_server(s3_process, tmp_path, monkeypatch):
+    """A pool ends its processes without asking: what they embedded must be stored by then."""
+    log, url = tmp_path / "log", s3_process.url(s3_process.make_bucket())
+    options = {"storage_options": s3_process.storage_options}
+    # Credentials are not pickled.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", options["storage_options"]["key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", options["storage_options"]["secret"])
+    wrapper = embedonce.wrap(Model(log=str(log)), url, **options)
+    pipeline = IngestionPipeline(transformations=[wrapper], disable_cache=True)
+    pipeline.run(documents=documents(20), num_workers=2)
+    assert len(lines(log)) == 20
+    again = embedonce.wrap(Model(), url, mode="replay", **options)
+    assert len(again.get_text_embedding_batch([f"This is document {n}." for n in range(20)])) == 20
+
+
+def test_what_comes_back_from_the_cache_of_the_pipeline_is_that_of_the_model(place):
+    """The pipeline's own cache knows the wrapper by what decides its vectors."""
+    pipeline = IngestionPipeline(transformations=[embedonce.wrap(Model(), place)])
+    pipeline.run(documents=documents(3))
+    pipeline.transformations = [embedonce.wrap(Model(model_name="other"), place)]
+    other = Model(model_name="other")
+    assert [node.embedding for node in pipeline.run(documents=documents(3))] == [
+        other.vector(document.text) for document in documents(3)
+    ]
+    replaying = embedonce.wrap(Model(embed_batch_size=3), place.with_name("empty"), mode="replay")
+    pipeline.transformations = [replaying]
+    assert pipeline.run(documents=documents(3))[0].embedding == Model().vector(documents(1)[0].text)
+    with pytest.raises(CacheMissError):
+        pipeline.run(documents=documents(4))
+
+
+# -- indexes -------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_and_its_retriever(model, wrapper):
+    plain = VectorStoreIndex.from_documents(documents(30), embed_model=Model())
+    expected = [(node.text, node.score) for node in plain.as_retriever(similarity_top_k=4).retrieve(QUESTION)]
+    for _ in range(2):
+        index = VectorStoreIndex.from_documents(documents(30), embed_model=wrapper)
+        retriever = index.as_retriever(similarity_top_k=4)
+        assert [(node.text, node.score) for node in retriever.retrieve(QUESTION)] == expected
+        found = asyncio.run(retriever.aretrieve(QUESTION))
+        assert [(node.text, node.score) for node in found] == expected
+    assert model.asked == [*[document.text for document in documents(30)], QUESTION]
+    assert model.methods == ["texts"] * 3 + ["query"]
+
+
+def test_an_index_takes_the_wrapper_from_the_settings(model, wrapper, monkeypatch):
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    Settings.embed_model = wrapper
+    for use_async in (False, True):
+        index = VectorStoreIndex.from_documents(documents(5), use_async=use_async)
+        index.as_retriever().retrieve(QUESTION)
+        index.insert(Document(text="Inserted."))
+    assert len(model.asked) == 7
+
+
+def test_an_index_of_texts_and_images(place):
+    class Pictures(MultiModalModel):
+        def _get_image_embedding(self, img_file_path):
+            return self.vector(str(img_file_path))
+
+    wrapper = embedonce.wrap(Pictures(), place)
+    mock = embedonce.wrap(MockMultiModalEmbedding(embed_dim=3), place, namespace="mock")
+    for _ in range(2):
+        index = MultiModalVectorStoreIndex.from_documents(
+            documents(5), embed_model=wrapper, image_embed_model=mock, is_image_to_text=False
+        )
+        assert len(index.as_retriever(similarity_top_k=2).text_retrieve(QUESTION)) == 2
+    assert len(wrapper.inner.asked) == 6
+
+
+# -- parsers, postprocessors, evaluators ---------------------------------------------------------------------------
+
+
+def test_the_semantic_splitter(model, wrapper):
+    text = " ".join(f"This is sentence number {number}." for number in range(12))
+    expected = SemanticSplitterNodeParser(embed_model=Model(), buffer_size=1).get_nodes_from_documents([Document(text=text)])
+    for _ in range(2):
+        parser = SemanticSplitterNodeParser(embed_model=wrapper, buffer_size=1)
+        nodes = parser.get_nodes_from_documents([Document(text=text)])
+        assert [node.text for node in nodes] == [node.text for node in expected]
+    assert len(model.asked) == 12
+
+
+def test_the_sentence_optimizer(model, wrapper):
+    sentences = [f"Sentence number {number}." for number in range(6)]
+    chosen = set()
+    for embed_model in (Model(), wrapper, wrapper):
+        optimizer = SentenceEmbeddingOptimizer(
+            embed_model=embed_model, percentile_cutoff=0.5, tokenizer_fn=lambda text: text.split("|")
+        )
+        nodes = [NodeWithScore(node=TextNode(text="|".join(sentences)))]
+        kept = optimizer.postprocess_nodes(nodes, QueryBundle(QUESTION))
+        chosen.add(kept[0].node.get_content())
+    assert len(chosen) == 1
+    assert sorted(model.asked) == sorted([*sentences, QUESTION])
+
+
+async def test_the_similarity_evaluator(model, wrapper):
+    evaluator = SemanticSimilarityEvaluator(embed_model=wrapper)
+    scores = {(await evaluator.aevaluate(response="a", reference="b")).score for _ in range(2)}
+    assert scores == {model.similarity(model.vector("a"), model.vector("b"))}
+    assert sorted(model.asked) == ["a", "b"]

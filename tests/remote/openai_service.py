@@ -1,0 +1,97 @@
+"""A local stand-in for OpenAI's service that counts what it is asked; shared by the tests of all frameworks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import numpy as np
+
+OFFICIAL = "https://api.openai.com/v1/embeddings"
+
+
+class Service:
+    """What OpenAI's service does: a vector for each text, or for the text that some tokens stand for."""
+
+    def __init__(self):
+        self.requests = []
+
+    @property
+    def texts(self):
+        return [text for request in self.requests for text in request]
+
+    def vector(self, model, text, dimensions):
+        digest = hashlib.sha256(f"{model}\0{text}".encode()).digest()
+        return np.random.default_rng(list(digest)).standard_normal(dimensions or 8).astype("<f4")
+
+    def answer(self, body):
+        asked = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        texts = [each if isinstance(each, str) else bytes(each).decode("utf-8", "replace") for each in asked]
+        self.requests.append(texts)
+        vectors = [self.vector(body["model"], text, body.get("dimensions")) for text in texts]
+        if body.get("encoding_format") == "base64":
+            shown = [base64.b64encode(vector.tobytes()).decode() for vector in vectors]
+        else:
+            shown = [vector.tolist() for vector in vectors]
+        data = [{"object": "embedding", "index": i, "embedding": each} for i, each in enumerate(shown)]
+        return {
+            "object": "list",
+            "model": body["model"],
+            "data": data,
+            "usage": {"prompt_tokens": 1, "total_tokens": 1},
+        }
+
+    def clients(self):
+        """Return HTTP clients that believe to speak with OpenAI itself, whose identity has no endpoint."""
+
+        def respond(request):
+            assert str(request.url) == OFFICIAL
+            return httpx.Response(200, json=self.answer(json.loads(request.content)))
+
+        transport = httpx.MockTransport(respond)
+        return httpx.Client(transport=transport), httpx.AsyncClient(transport=transport)
+
+
+@contextmanager
+def serving(service):
+    """Serve a service on this machine and yield its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.path == "/v1/embeddings"
+            answer = json.dumps(service.answer(body)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+        thread.join()
+
+
+class BytesAsTokens:
+    """Stands in for a vocabulary, which would have to be downloaded."""
+
+    def encode_ordinary(self, text):
+        return list(text.encode())
+
+
+def without_vocabularies(monkeypatch):
+    """Let no tokenizer be downloaded."""
+    import tiktoken
+
+    monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: BytesAsTokens())
