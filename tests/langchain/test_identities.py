@@ -806,6 +806,23 @@ def test_sentence_transformers_queries() -> None:
         assert identity.symmetric is symmetric
 
 
+def test_a_limit_that_is_set_on_the_loaded_model_counts() -> None:
+    """At the model's own limit it does not, so that the name alone stands for the model."""
+    net = SimpleNamespace(auto_model=SimpleNamespace(config=SimpleNamespace(max_position_embeddings=514)))
+    loaded = SimpleNamespace(
+        max_seq_length=512,
+        tokenizer=SimpleNamespace(init_kwargs={"model_max_length": 512}),
+        _modules={"0": net},
+    )
+    embedder = sentence_transformers()
+    embedder._client = loaded
+    before = fingerprint(embedder)
+    assert namespace(embedder) == "sentence-transformers/all-mpnet-base-v2"
+    loaded.max_seq_length = 128
+    assert fingerprint(embedder) != before
+    assert namespace(embedder) == "sentence-transformers/all-mpnet-base-v2?max_length=128"
+
+
 def test_sentence_transformers_int8_is_not_cacheable() -> None:
     """Its scale comes from the texts of the batch."""
     description = describe(sentence_transformers(encode_kwargs={"precision": "int8"}))

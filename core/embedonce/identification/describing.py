@@ -163,7 +163,7 @@ class Describer:
             return (kind, self.fingerprint(_read(embedder, (inner,))), _shares_store(embedder))
         known = self._known(kind)
         if known is None:
-            return (kind, frozen_fields(fields_of(embedder, self._bases)))
+            return (kind, frozen_fields(self._fields(embedder)))
         values = _values(embedder, known).values()
         # Most values are strings or unset: a call for each of them would take longer than all the rest.
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
@@ -239,14 +239,18 @@ class Describer:
             listed = getattr(base, listing, None)
             if isinstance(listed, dict):
                 theirs.update(listed)
-        own = fields_of(embedder, self._bases, below=base)
+        own = self._fields(embedder, below=base)
         return {name: value for name, value in own.items() if name not in theirs}
 
     # Unknown classes
 
+    def _fields(self, embedder: object, below: type | None = None) -> dict[str, Any]:
+        """Return all that may decide the vectors of an embedder; see `fields_of`."""
+        return fields_of(embedder, self._bases, below)
+
     def _identity_of_unknown(self, embedder: object) -> Identity:
         provider = _importable(type(embedder))
-        fields = settled(fields_of(embedder, self._bases))
+        fields = settled(self._fields(embedder))
         by_name = {bare(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
         chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
         if chosen is None:
@@ -289,8 +293,9 @@ def _read_further(value: Any, step: str) -> Any:
         return None
     # Asking pydantic for a private attribute takes fifty times as long as looking where it is.
     private = getattr(value, "__pydantic_private__", None)
-    if isinstance(private, dict) and step in private:
-        return private[step]
+    for name in (step, f"_{step}"):
+        if isinstance(private, dict) and name in private:
+            return private[name]
     try:
         return getattr(value, step, None)
     except Exception:

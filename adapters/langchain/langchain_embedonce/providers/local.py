@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# What the loaded model says of where it cuts texts; a user may set that.
+_LIMITS = (
+    "client.max_seq_length client.tokenizer.init_kwargs.model_max_length "
+    "client._modules.0.auto_model.config.max_position_embeddings"
+)
+
+
 def _sentence_transformers(values: Values) -> Description:
     # The multi-process call passes no settings on.
     documents = {} if values["multi_process"] else values["encode_kwargs"] or {}
@@ -19,9 +26,9 @@ def _sentence_transformers(values: Values) -> Description:
     refused = providers.sentence_transformers_not_cacheable(documents, queries)
     if refused:
         return Description(None, not_cacheable=refused)
-    identity = providers.sentence_transformers(
-        values["model_name"], load=values["model_kwargs"], documents=documents, queries=queries
-    )
+    limit = providers.own_limit_or(*(values[path] for path in _LIMITS.split()))
+    load = {**(values["model_kwargs"] or {}), **({} if limit is None else {"max_length": limit})}
+    identity = providers.sentence_transformers(values["model_name"], load=load, documents=documents, queries=queries)
     return Description(identity, effective_text=newlines_to_spaces)
 
 
@@ -81,7 +88,7 @@ def _fastembed(values: Values) -> Description:
 _LOADED = "model_name model_kwargs encode_kwargs"
 _ENCODE_BATCH = ("encode_kwargs.batch_size", 32)
 _SENTENCE_TRANSFORMERS = Row(
-    _sentence_transformers, f"{_LOADED} query_encode_kwargs multi_process", batch=_ENCODE_BATCH
+    _sentence_transformers, f"{_LOADED} query_encode_kwargs multi_process {_LIMITS}", batch=_ENCODE_BATCH
 )
 _PREFIXES = "embed_instruction query_instruction"
 _OPENVINO = Row(_openvino, f"model_name_or_path model_kwargs encode_kwargs {_PREFIXES}", batch=4)

@@ -90,6 +90,22 @@ def sentence_transformers_not_cacheable(*encode: Mapping[str, Any] | None) -> st
     return ""
 
 
+def own_limit_or(length: Any, own: Any, positions: Any) -> int | None:
+    """Return the tokens beyond which a model cuts texts, None if that is certainly its own limit.
+
+    The tokenizer knows the limit that it was loaded with, which a setting may have lowered; all that a net has
+    positions for cannot be that.
+
+    Args:
+        length: The limit that is in force.
+        own: The one that the tokenizer was loaded with.
+        positions: How many tokens the net has positions for.
+    """
+    # Some nets have two positions more than they can use.
+    is_own = length == own and type(own) is int and type(positions) is int and own <= positions <= own + 2
+    return length if type(length) is int and not is_own else None
+
+
 def instructor(
     model: Any,
     *,

@@ -35,7 +35,11 @@ def _sentence_transformers(values: Values) -> Description:
     load = {
         "truncate_dim": values["_model.truncate_dim"],
         "trust_remote_code": values["_model.trust_remote_code"],
-        "max_length": _max_length(values),
+        "max_length": providers.own_limit_or(
+            values["_model.max_seq_length"],
+            values["_model.tokenizer.init_kwargs.model_max_length"],
+            values[f"{_NET}.config.max_position_embeddings"],
+        ),
         "revision": _revision(model, values),
         "model_kwargs": None if dtype is None else {"dtype": dtype},
     }
@@ -85,22 +89,6 @@ def _encode(values: Values, name: str) -> dict[str, Any]:
         # Without an argument, `encode` would put this prompt before each text.
         settings["default_prompt"] = False
     return settings
-
-
-def _max_length(values: Values) -> int | None:
-    """Return the tokens beyond which texts are cut, None if that is certainly the model's own limit.
-
-    The tokenizer knows the limit that it was loaded with, which a setting may have lowered; all that a net has
-    positions for cannot be that.
-    """
-    length: int | None = values["_model.max_seq_length"]
-    own, positions = (
-        values["_model.tokenizer.init_kwargs.model_max_length"],
-        values[f"{_NET}.config.max_position_embeddings"],
-    )
-    # Some nets have two positions more than they can use.
-    is_own = length == own and type(own) is int and type(positions) is int and own <= positions <= own + 2
-    return None if is_own else length
 
 
 def _revision(model: str, values: Values) -> str | None:
