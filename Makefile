@@ -35,15 +35,15 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml
-	$(PIP) install --editable ".[langchain,llamaindex,cli]"
+	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]"
 	touch $@
 
 $(VENV)/.test: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt
-	$(PIP) install --editable ".[langchain,llamaindex,cli]" --group test
+	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group test
 	$(PIP) install --no-deps --requirement tests/llamaindex/without-dependencies.txt
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.lint: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt
-	$(PIP) install --editable ".[langchain,llamaindex,cli]" --group lint
+	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group lint
 	$(PIP) install --no-deps --requirement tests/llamaindex/without-dependencies.txt
 	touch $@

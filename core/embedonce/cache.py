@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from embedonce.locks import ForkLock
 from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of
 from embedonce.plan import checked_texts
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
+from embedonce.stores.secrets import bare
 from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
 from embedonce.vectors import vectors_of
 
@@ -47,6 +49,8 @@ BATCH_SIZE = 1024
 _INLINE_TEXTS = 32
 _INLINE_CHARACTERS = 32_768
 """Not more than so many texts and characters in all are hashed on the event loop itself: less than 0.1 ms."""
+
+_NO_TEXT = "a store that is no path or URL"
 
 _STATE = ("mode", "codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
 
@@ -100,6 +104,20 @@ class EmbeddingCache(CacheUpkeep):
         local_tier: bool | str | os.PathLike[str] = False,
         local_tier_bytes: int = LOCAL_TIER_BYTES,
     ) -> None:
+        self._arguments: dict[str, Any] = {
+            "store": store,
+            "storage_options": storage_options,
+            "key_encoder": key_encoder,
+            "codec": codec,
+            "mode": mode,
+            "batch_size": batch_size,
+            "on_store_error": on_store_error,
+            "text_safe": text_safe,
+            "durability": durability,
+            "refresh_interval": refresh_interval,
+            "local_tier": local_tier,
+            "local_tier_bytes": local_tier_bytes,
+        }
         self.mode: Mode = checked_choice("mode", mode, MODES)
         self.codec = resolve_codec(codec)
         self.batch_size = checked_batch_size(batch_size)
@@ -123,7 +141,10 @@ class EmbeddingCache(CacheUpkeep):
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _STATE}
+        arguments = {**self._arguments, "storage_options": bare(self._arguments["storage_options"])}
+        state = {name: getattr(self, name) for name in _STATE}
+        # A place that is no text may hold a file system with its credentials; what `_store` makes of it holds none.
+        return {**state, "_arguments": {**arguments, "store": _place_of(arguments["store"])}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -144,6 +165,11 @@ class EmbeddingCache(CacheUpkeep):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.close)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What this cache was made with, for wrappers that write themselves down; it may hold secrets."""
+        return dict(self._arguments)
 
     @property
     def store(self) -> Namespaces:
@@ -499,6 +525,13 @@ class EmbeddingCache(CacheUpkeep):
             # Taken for a miss, an outage would say that a recorded text is not there.
             raise error
         self._ledger.failed(error, writing=False)
+
+
+def _place_of(store: object) -> object:
+    """Return a path or URL without password; something else stands for anything else."""
+    if isinstance(store, PurePath):
+        return store
+    return bare(store) if store is None or isinstance(store, str) else _NO_TEXT
 
 
 def is_async(embed: object) -> bool:

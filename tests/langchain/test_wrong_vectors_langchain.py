@@ -349,7 +349,7 @@ async def test_row_14_one_value_per_text_goes_past_the_cache(lane, way, caplog):
     assert "titles" in caplog.text
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"x", {"a": 1}, ("a",), np.float32(1)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"x", {"a": ["b"]}, {1: "a"}, ("a",), np.float32(1)])
 def test_row_14_values_that_cannot_be_written_down_go_past_the_cache(value):
     class Odd(Model):
         def documents(self, texts, odd):
@@ -359,6 +359,20 @@ def test_row_14_values_that_cannot_be_written_down_go_past_the_cache(value):
     cached = from_bytes_store(model, InMemoryByteStore())
     assert cached.embed_documents(["a"], odd=value) == cached.embed_documents(["a"], odd=value) == [[7.0]]
     assert len(model.calls) == 2
+
+
+async def test_row_14_plain_dictionaries_are_part_of_the_key(way):
+    class Optional(Model):
+        def documents(self, texts, options=None):
+            return [[float(len(options or {})), float((options or {}).get("n", 0))] for _ in texts]
+
+    model = Optional()
+    cached = from_bytes_store(model, InMemoryByteStore())
+    for _ in range(2):
+        for options in ({"n": 1}, {"n": 2}, {"n": 2, "m": {"deep": True}}):
+            (vector,) = await documents(way, cached, ["a"], options=options)
+            assert vector == [float(len(options)), float(options["n"])]
+    assert len(model.calls) == 3
 
 
 def test_row_14_a_call_that_goes_past_the_cache_cannot_be_replayed(tmp_path):

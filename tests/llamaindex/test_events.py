@@ -126,17 +126,12 @@ def test_what_is_set_on_the_wrapper_is_set_on_the_model(wrapper):
 def test_settings_take_the_wrapper_as_any_model(wrapper, settings):
     settings.embed_model = wrapper
     assert settings.embed_model is wrapper
-    assert resolve_embed_model(wrapper) is wrapper
+    own = CallbackManager([])
+    assert resolve_embed_model(wrapper, callback_manager=own) is wrapper
+    assert wrapper.inner.callback_manager is own
     manager, tokens, _ = counting()
     settings.callback_manager = manager
     embed(settings.embed_model, "sync")
     embed(settings.embed_model, "sync")
     assert wrapper.inner.callback_manager is manager
     assert tokens.total_embedding_token_count == 3 * len(TEXTS) + 2
-
-
-def test_the_model_of_settings_is_asked_first(wrapper):
-    manager, other = CallbackManager([]), Model()
-    assert resolve_embed_model(wrapper, callback_manager=manager) is wrapper
-    assert wrapper.inner.callback_manager is manager
-    assert other.callback_manager is not manager

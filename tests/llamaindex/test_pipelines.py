@@ -6,10 +6,8 @@ import asyncio
 
 import pytest
 from llama_index.core import Settings, VectorStoreIndex
-from llama_index.core.embeddings import MockMultiModalEmbedding
-from llama_index.core.evaluation import SemanticSimilarityEvaluator
-from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.indices.multi_modal import MultiModalVectorStoreIndex
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SemanticSplitterNodeParser, SentenceSplitter
 from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
 from llama_index.core.schema import Document, MetadataMode, NodeWithScore, QueryBundle, TextNode
@@ -17,7 +15,6 @@ from llama_index.core.vector_stores import SimpleVectorStore
 from llamaindex_support import Model, MultiModalModel, lines
 
 import embedonce
-from embedonce import CacheMissError
 
 QUESTION = "where is it?"
 
@@ -109,18 +106,17 @@ def test_a_failed_run_is_continued(place):
     assert len(wrapper.inner.asked) == 100
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_worker_processes_store_what_they_embed(place, tmp_path, way):
+def test_worker_processes_store_what_they_embed(place, tmp_path):
     log = tmp_path / "log"
     wrapper = embedonce.wrap(Model(log=str(log)), place)
     # The tokenizer that is set by default is downloaded where it is unpickled.
     splitter = SentenceSplitter(tokenizer=str.split)
     pipeline = IngestionPipeline(transformations=[splitter, wrapper], disable_cache=True)
-    nodes = run(pipeline, way, documents(20), num_workers=2)
+    nodes = run(pipeline, "async", documents(20), num_workers=2)
     assert [node.embedding for node in nodes] == Model().vectors([f"This is document {n}." for n in range(20)])
     assert len(lines(log)) == 20
-    # Another run, in workers or here, embeds nothing; LlamaIndex's own way to cache embeddings keeps none.
-    assert len(run(pipeline, way, documents(20), num_workers=2)) == 20
+    # Another run, in workers or here, embeds nothing.
+    assert len(run(pipeline, "sync", documents(20), num_workers=2)) == 20
     again = embedonce.wrap(Model(log=str(log)), place, mode="replay")
     assert len(IngestionPipeline(transformations=[again]).run(documents=documents(20))) == 20
     assert len(lines(log)) == 20
@@ -140,22 +136,6 @@ def test_worker_processes_store_what_they_embed_on_a_server(s3_process, tmp_path
     assert len(lines(log)) == 20
     again = embedonce.wrap(Model(), url, mode="replay", **options)
     assert len(again.get_text_embedding_batch([f"This is document {n}." for n in range(20)])) == 20
-
-
-def test_what_comes_back_from_the_cache_of_the_pipeline_is_that_of_the_model(place):
-    """The pipeline's own cache knows the wrapper by what decides its vectors."""
-    pipeline = IngestionPipeline(transformations=[embedonce.wrap(Model(), place)])
-    pipeline.run(documents=documents(3))
-    pipeline.transformations = [embedonce.wrap(Model(model_name="other"), place)]
-    other = Model(model_name="other")
-    assert [node.embedding for node in pipeline.run(documents=documents(3))] == [
-        other.vector(document.text) for document in documents(3)
-    ]
-    replaying = embedonce.wrap(Model(embed_batch_size=3), place.with_name("empty"), mode="replay")
-    pipeline.transformations = [replaying]
-    assert pipeline.run(documents=documents(3))[0].embedding == Model().vector(documents(1)[0].text)
-    with pytest.raises(CacheMissError):
-        pipeline.run(documents=documents(4))
 
 
 # -- indexes -------------------------------------------------------------------------------------------------------
@@ -190,10 +170,9 @@ def test_an_index_of_texts_and_images(place):
             return self.vector(str(img_file_path))
 
     wrapper = embedonce.wrap(Pictures(), place)
-    mock = embedonce.wrap(MockMultiModalEmbedding(embed_dim=3), place, namespace="mock")
     for _ in range(2):
         index = MultiModalVectorStoreIndex.from_documents(
-            documents(5), embed_model=wrapper, image_embed_model=mock, is_image_to_text=False
+            documents(5), embed_model=wrapper, image_embed_model=wrapper, is_image_to_text=False
         )
         assert len(index.as_retriever(similarity_top_k=2).text_retrieve(QUESTION)) == 2
     assert len(wrapper.inner.asked) == 6
@@ -204,7 +183,9 @@ def test_an_index_of_texts_and_images(place):
 
 def test_the_semantic_splitter(model, wrapper):
     text = " ".join(f"This is sentence number {number}." for number in range(12))
-    expected = SemanticSplitterNodeParser(embed_model=Model(), buffer_size=1).get_nodes_from_documents([Document(text=text)])
+    expected = SemanticSplitterNodeParser(embed_model=Model(), buffer_size=1).get_nodes_from_documents(
+        [Document(text=text)]
+    )
     for _ in range(2):
         parser = SemanticSplitterNodeParser(embed_model=wrapper, buffer_size=1)
         nodes = parser.get_nodes_from_documents([Document(text=text)])
@@ -224,10 +205,3 @@ def test_the_sentence_optimizer(model, wrapper):
         chosen.add(kept[0].node.get_content())
     assert len(chosen) == 1
     assert sorted(model.asked) == sorted([*sentences, QUESTION])
-
-
-async def test_the_similarity_evaluator(model, wrapper):
-    evaluator = SemanticSimilarityEvaluator(embed_model=wrapper)
-    scores = {(await evaluator.aevaluate(response="a", reference="b")).score for _ in range(2)}
-    assert scores == {model.similarity(model.vector("a"), model.vector("b"))}
-    assert sorted(model.asked) == ["a", "b"]

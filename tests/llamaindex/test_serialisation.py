@@ -59,14 +59,18 @@ def test_a_dictionary_holds_the_namespace_and_nothing_else(wrapper):
     expected = {"class_name": "CachedEmbedding", "namespace": wrapper.namespace}
     assert CachedEmbedding.class_name() == "CachedEmbedding"
     assert wrapper.to_dict() == wrapper.dict() == wrapper.model_dump() == wrapper.model_dump(mode="json") == expected
-    assert json.loads(wrapper.to_json()) == json.loads(wrapper.json()) == json.loads(wrapper.model_dump_json()) == expected
+    assert (
+        json.loads(wrapper.to_json()) == json.loads(wrapper.json()) == json.loads(wrapper.model_dump_json()) == expected
+    )
     assert CachedEmbedding.model_json_schema()["properties"].keys() >= {"inner"}
 
 
 def test_no_secret_leaves(place, caplog):
     caplog.set_level(logging.DEBUG)
     model = OpenAIEmbedding(
-        api_key=SECRET + "-key", default_headers={"Authorization": SECRET}, api_base=f"https://u:{SECRET}@example.com/v1"
+        api_key=SECRET + "-key",
+        default_headers={"Authorization": SECRET},
+        api_base=f"https://u:{SECRET}@example.com/v1",
     )
     wrapper = embedonce.wrap(model, f"memory://{place.name}", storage_options={"password": SECRET})
     wrapper.inner.model_name = "text-embedding-3-large"
@@ -162,7 +166,9 @@ def test_models_that_cannot_be_identified_never_look_alike(place):
 # -- copies --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda w: w.model_copy(), lambda w: w.model_copy(deep=True)])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda w: w.model_copy(), lambda w: w.model_copy(deep=True)]
+)
 def test_copies_share_the_cache(wrapper, copied):
     wrapper.get_text_embedding_batch(TEXTS)
     other = copied(wrapper)
@@ -181,6 +187,8 @@ def test_a_deep_copy_may_become_another_model(wrapper, caplog):
         assert other.get_text_embedding("a") == Model(model_name="other").vector("a")
         assert wrapper.get_text_embedding("a") == Model().vector("a")
     assert wrapper.cache.stats().embedded == 2
+    # The original has not changed since it was wrapped.
+    assert caplog.messages == []
 
 
 def test_a_copy_with_another_model_has_its_namespace(wrapper, caplog):

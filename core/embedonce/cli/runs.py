@@ -36,7 +36,11 @@ _NUMBERS_PER_CALL = 4096 * 1536
 """The lists of frameworks take 32 bytes for each number: this bounds them to 200 MB."""
 
 
-FRAMEWORKS = {"LangChain": ("langchain_core", "langchain"), "LlamaIndex": ("llama_index.core", "llamaindex")}
+FRAMEWORKS = {
+    "LangChain": ("langchain_core", "langchain"),
+    "LlamaIndex": ("llama_index.core", "llamaindex"),
+    "Haystack": ("haystack", "haystack"),
+}
 """Package that a framework needs, and the extra that installs it."""
 
 
@@ -118,7 +122,21 @@ def _through_llamaindex(embedder: Any, store: str) -> tuple[EmbeddingCache, Embe
     return cached.cache, cached.get_text_embedding_batch
 
 
-_THROUGH = {"LangChain": _through_langchain, "LlamaIndex": _through_llamaindex}
+def _through_haystack(embedder: Any, store: str) -> tuple[EmbeddingCache, Embed]:
+    from haystack import Document
+
+    from embedonce.cli.haystack_model import DemoDocumentEmbedder
+
+    cached = embedonce.wrap(DemoDocumentEmbedder(embedder), store, on_store_error="raise")
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        documents = cached.run(documents=[Document(content=text) for text in texts])["documents"]
+        return [document.embedding for document in documents]
+
+    return cached.cache, embed
+
+
+_THROUGH = {"LangChain": _through_langchain, "LlamaIndex": _through_llamaindex, "Haystack": _through_haystack}
 
 
 def embed_once(

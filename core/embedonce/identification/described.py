@@ -167,13 +167,15 @@ def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity
     """
     if not arguments:
         return identity
-    if not all(map(_is_scalar, arguments.values())):
+    if not all(map(_is_plain, arguments.values())):
         return None
     # The arguments may change the length of the vectors, and what distinguishes documents from queries.
     return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
 
 
-def _is_scalar(value: object) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(each) for name, each in value.items())
     return value is None or isinstance(value, str | int)

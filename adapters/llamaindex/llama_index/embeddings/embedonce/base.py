@@ -38,6 +38,8 @@ _OWN_CACHE = (
 )
 _SHARED = frozenset({"callback_manager", "embed_batch_size", "model_name", "num_workers", "rate_limiter"})
 """Fields of every embedding model whose values are those of the model inside."""
+_SET_INSIDE = _SHARED | {"embeddings_cache"}
+"""Fields that are set on the model inside when they are set on the wrapper."""
 
 
 @dataclass(eq=False, slots=True)
@@ -195,7 +197,7 @@ class CachedEmbedding(BaseEmbedding):
             self._check_inner(value)
         if name == "embeddings_cache" and value is not None:
             raise ValueError(_OWN_CACHE)
-        if name in _SHARED:
+        if name in _SET_INSIDE:
             setattr(self.inner, name, value)
         super().__setattr__(name, value)
         if name == "inner":
@@ -217,11 +219,12 @@ class CachedEmbedding(BaseEmbedding):
         inner = changes.pop("inner", copied.inner)
         if inner is not copied.inner:
             copied._check_inner(inner)
-        shared = {name: changes.pop(name) for name in _SHARED & changes.keys()}
+        shared = {name: changes.pop(name) for name in _SET_INSIDE & changes.keys()}
         if shared:
             inner = inner.model_copy(update=shared)
         if inner is not copied.inner:
-            copied._set_up(inner, self.cache, self.wrap_options)
+            copied._state = _State(self.cache, self.wrap_options)
+            copied.inner = inner
         for name, value in changes.items():
             setattr(copied, name, value)
         return copied

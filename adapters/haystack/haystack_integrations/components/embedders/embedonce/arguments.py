@@ -1,0 +1,163 @@
+"""The arguments of a component, written down and read again: plain values, and secrets that are named but not shown."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from haystack.utils import Secret, deserialize_callable, serialize_callable
+from haystack.utils.auth import TokenSecret
+
+from embedonce.cache import EmbeddingCache
+from embedonce.stores.secrets import bare
+from embedonce.stores.store_options import LOCAL_TIER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULTS: dict[str, Any] = {
+    "store": None,
+    "namespace": None,
+    "version": None,
+    "symmetric": None,
+    "batch_size": "auto",
+    "key_encoder": "sha256",
+    "codec": "exact",
+    "mode": "read_write",
+    "storage_options": None,
+    "on_store_error": "warn",
+    "text_safe": False,
+    "durability": "write_behind",
+    "refresh_interval": None,
+    "local_tier": False,
+    "local_tier_bytes": LOCAL_TIER_BYTES,
+    "text_fn": None,
+}
+"""Every argument besides the component inside, and what it is if nothing is said."""
+
+
+def arguments_of(store: object, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments that are not what they are if nothing is said, those of a ready cache among them."""
+    if isinstance(store, EmbeddingCache):
+        made = {name: value for name, value in store.arguments.items() if _differs(name, value)}
+        return {**made, **said}
+    return {**({} if store is None else {"store": store}), **said}
+
+
+def _differs(name: str, value: object) -> bool:
+    default = DEFAULTS[name]
+    return value is not default and (type(value) is not type(default) or value != default)
+
+
+def resolved(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with the values of the secrets in `storage_options`, and without what caches do not know.
+
+    Raises:
+        ValueError: The environment does not hold a secret.
+    """
+    known = {name: value for name, value in said.items() if name != "text_fn"}
+    if "storage_options" in known:
+        known["storage_options"] = _resolved(known["storage_options"])
+    return known
+
+
+def _resolved(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.resolve_value()
+    if isinstance(value, dict):
+        return {name: _resolved(each) for name, each in value.items()}
+    return value
+
+
+def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments for a pickle: secrets that stand in the environment stay, all others are left out."""
+    kept = dict(arguments)
+    if "storage_options" in kept:
+        kept["storage_options"] = _without_secrets(kept["storage_options"])
+    if isinstance(kept.get("store"), str):
+        kept["store"] = bare(kept["store"])
+    elif "store" in kept and not isinstance(kept["store"], PurePath):
+        kept["store"] = _NoPlace()
+    return kept
+
+
+class _NoPlace:
+    """Stands for a store that is no path or URL."""
+
+
+def _without_secrets(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    named = {name: each for name, each in value.items() if isinstance(each, Secret)}
+    plain = {name: each for name, each in value.items() if name not in named}
+    inner = {name: _without_secrets(each) for name, each in plain.items() if isinstance(each, dict)}
+    return {
+        **bare({name: each for name, each in plain.items() if name not in inner}),
+        **inner,
+        **{name: each for name, each in named.items() if not isinstance(each, TokenSecret)},
+    }
+
+
+def written(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as plain values.
+
+    Raises:
+        ValueError: One of them is none, or holds a secret in clear.
+    """
+    return {name: _written(name, value) for name, value in arguments.items()}
+
+
+def _written(name: str, value: Any) -> Any:
+    if name == "text_fn":
+        return serialize_callable(value)
+    if name == "storage_options":
+        return _written_options(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, str) and bare(value) != value:
+        msg = f"{name} is a URL with a password or a signature in it, which must not be written down; " + _REMEDY
+        raise ValueError(msg)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    msg = (
+        f"{name} is a {type(value).__name__}, which cannot be written down; give a plain value, and the path or URL "
+        "of a store instead of the store itself"
+    )
+    raise ValueError(msg)
+
+
+_REMEDY = (
+    "give credentials as a Secret, such as storage_options={'secret': Secret.from_env_var('AWS_SECRET_ACCESS_KEY')}, "
+    "or let the driver find them itself"
+)
+
+
+def _written_options(options: Any, path: str = "storage_options") -> Any:
+    if isinstance(options, Secret):
+        return options.to_dict()
+    if isinstance(options, dict):
+        found = {name: _written_options(each, f"{path}[{name!r}]") for name, each in options.items()}
+        plain = {name: each for name, each in options.items() if not isinstance(each, Secret | dict)}
+        for name in plain.keys() - bare(plain).keys():
+            msg = f"{path}[{name!r}] is a secret in clear or no plain value, and must not be written down; {_REMEDY}"
+            raise ValueError(msg)
+        return found
+    return options
+
+
+def read(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments from what `written` has made of them."""
+    arguments = dict(written)
+    if arguments.get("storage_options"):
+        arguments["storage_options"] = _read_options(arguments["storage_options"])
+    if isinstance(arguments.get("text_fn"), str):
+        arguments["text_fn"] = deserialize_callable(arguments["text_fn"])
+    return arguments
+
+
+def _read_options(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") in ("env_var", "token") and value.keys() <= {"type", "env_vars", "strict", "token"}:
+        return Secret.from_dict(value)
+    return {name: _read_options(each) for name, each in value.items()}

@@ -1,0 +1,142 @@
+"""One call of a cached document embedder, as steps that its sync and its async method share."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import EmbedderContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from haystack import Document
+
+
+class PartlyFailedError(EmbedderContractError):
+    """The component inside has left some documents without a vector.
+
+    Attributes:
+        vectors: Those that it has answered with, by text.
+        failed: The texts that are without one.
+    """
+
+    def __init__(self, vectors: dict[str, Any], failed: set[str]) -> None:
+        super().__init__(f"the embedder has left {len(failed)} documents without a vector")
+        self.vectors = vectors
+        self.failed = failed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.vectors, self.failed)
+
+
+class ImpureError(Exception):
+    """The component inside does more to documents than giving each of them a vector."""
+
+
+class DocumentCall:
+    """What one call has to embed and what has become of it.
+
+    Args:
+        documents: The documents.
+        texts: What each of them is told apart by; None for one that must not be cached.
+    """
+
+    def __init__(self, documents: Sequence[Document], texts: Sequence[str | None]) -> None:
+        self._documents = documents
+        self._texts = texts
+        self._first: dict[str, Document] = {}
+        for document, text in zip(documents, texts, strict=True):
+            if text is not None:
+                self._first.setdefault(text, document)
+        self._known: dict[str, Any] = {}
+        self._failed: set[str] = set()
+        self.metas: list[dict[str, Any]] = []
+        self.sent = 0
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts whose vectors are still wanted, in the order of the documents."""
+        return [text for text in self._texts if text is not None and text not in self._failed]
+
+    @property
+    def uncached(self) -> list[Document]:
+        """The documents that must not be cached, as the component inside gets them."""
+        return _apart([document for document, text in zip(self._documents, self._texts, strict=True) if text is None])
+
+    def to_run(self, some: Sequence[str]) -> list[Document]:
+        """Return what the component inside gets for some texts: one document each, without those it has answered."""
+        return _apart([self._first[text] for text in some if text not in self._known])
+
+    def take(self, some: Sequence[str], sent: Sequence[Document], answer: dict[str, Any] | None) -> list[Any]:
+        """Return the vectors of some texts, with what the component inside has answered for those that were sent.
+
+        Raises:
+            EmbedderContractError: The answer is not one document for each.
+            ImpureError: It has changed more than the vector.
+            PartlyFailedError: Some are without a vector.
+        """
+        if answer is not None:
+            texts = [text for text in some if text not in self._known]
+            vectors = dict(zip(texts, self._vectors_in(answer, sent), strict=True))
+            self._failed = {text for text, vector in vectors.items() if vector is None}
+            self._known |= {text: vector for text, vector in vectors.items() if vector is not None}
+            if self._failed:
+                raise PartlyFailedError(dict(self._known), self._failed)
+        return [self._known[text] for text in some]
+
+    def take_uncached(self, sent: Sequence[Document], answer: dict[str, Any]) -> list[Any]:
+        """Return the vectors that the component inside has answered with; None where it has not."""
+        return self._vectors_in(answer, sent)
+
+    def _vectors_in(self, answer: dict[str, Any], sent: Sequence[Document]) -> list[Any]:
+        self.sent += len(sent)
+        self.metas.append(answer.get("meta") or {})
+        given = answer.get("documents")
+        if not isinstance(given, list) or len(given) != len(sent):
+            count = len(given) if isinstance(given, list) else "no"
+            msg = f"the embedder was asked for {len(sent)} documents and has answered with {count}; none was stored"
+            raise EmbedderContractError(msg)
+        vectors = []
+        for before, after in zip(sent, given, strict=True):
+            if not _differ_by_embedding_only(before, after):
+                raise ImpureError
+            vectors.append(after.embedding)
+        return [None if vector is None or len(vector) == 0 else vector for vector in vectors]
+
+    def gave_up(self, error: PartlyFailedError) -> None:
+        """Take over what somebody's call of the component inside has answered and what it has not."""
+        wanted = set(self._first)
+        self._known |= {text: vector for text, vector in error.vectors.items() if text in wanted}
+        self._failed |= error.failed & wanted
+
+    def result(self, vectors: Sequence[list[float]], uncached: Sequence[Any]) -> list[Document]:
+        """Return new documents with their vectors; without one where the component inside has failed."""
+        cached, others = iter(vectors), iter(uncached)
+        found = [
+            next(others) if text is None else None if text in self._failed else next(cached) for text in self._texts
+        ]
+        return [
+            replace(document, embedding=None if vector is None else list(vector))
+            for document, vector in zip(self._documents, found, strict=True)
+        ]
+
+
+def _differ_by_embedding_only(before: Document, after: Document) -> bool:
+    # Not all values of `meta` can be compared, but those that nobody has touched are the same objects.
+    return all(
+        (one := getattr(before, field.name)) is (other := getattr(after, field.name)) or one == other
+        for field in fields(before)
+        if field.name != "embedding"
+    )
+
+
+def _apart(documents: Sequence[Document]) -> list[Document]:
+    """Return documents without vectors, under ids of their own: some embedders tell documents apart by nothing else."""
+    seen: set[str] = set()
+    apart = []
+    for number, document in enumerate(documents):
+        name = document.id if document.id not in seen else f"{document.id}-{number}"
+        seen.add(name)
+        apart.append(replace(document, id=name, embedding=None))
+    return apart

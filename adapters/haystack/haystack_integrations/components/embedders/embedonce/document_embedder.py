@@ -1,0 +1,209 @@
+"""CachedDocumentEmbedder: a component that embeds every document once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+from haystack import Document, component
+
+from embedonce.errors import CacheMissError
+from embedonce.parts import as_lists, as_lists_in_thread
+from embedonce.stores.store_options import LOCAL_TIER_BYTES
+from embedonce.wrapping import Wrapper
+from haystack_integrations.components.embedders.embedonce import texts
+from haystack_integrations.components.embedders.embedonce.document_calls import (
+    DocumentCall,
+    ImpureError,
+    PartlyFailedError,
+)
+from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
+
+logger = logging.getLogger("embedonce")
+
+
+@component
+class CachedDocumentEmbedder(CachedEmbedder):
+    """
+    Embeds every document once: a document embedder that asks a cache first.
+
+    It has the inputs and outputs of the component inside and can replace it in any pipeline. Documents are told apart
+    by the text that reaches the model, never by their ids. That component is warmed up when a document has to be
+    embedded for the first time: for hits it needs neither a key nor a model.
+
+    ### Usage example
+
+    ```python
+    from haystack import Document
+    from haystack.components.embedders import MockDocumentEmbedder
+    from haystack_integrations.components.embedders.embedonce import CachedDocumentEmbedder
+
+    embedder = CachedDocumentEmbedder(MockDocumentEmbedder(dimension=8), "./embeddings")
+    print(embedder.run(documents=[Document(content="Vectors are kept.")])["documents"][0].embedding)
+    ```
+    """
+
+    _INPUT = "documents"
+    _OUTPUT = "documents"
+    _ROLE = "document"
+
+    def __init__(
+        self,
+        embedder: Any,
+        store: Any = None,
+        *,
+        namespace: Any = None,
+        version: str | int | None = None,
+        symmetric: bool | None = None,
+        batch_size: Any = "auto",
+        key_encoder: Any = "sha256",
+        codec: str = "exact",
+        mode: Any = "read_write",
+        storage_options: dict[str, Any] | None = None,
+        on_store_error: Literal["warn", "raise"] = "warn",
+        text_safe: bool = False,
+        durability: Any = "write_behind",
+        refresh_interval: float | None = None,
+        local_tier: Any = False,
+        local_tier_bytes: int = LOCAL_TIER_BYTES,
+        text_fn: Callable[[Document], str] | None = None,
+    ) -> None:
+        """
+        Put a cache before a document embedder.
+
+        :param embedder: The document embedder.
+        :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
+            None for `$EMBEDONCE_STORE` and else the user's cache directory.
+        :param namespace: The whole identity, instead of the one that is derived from the embedder.
+        :param version: A salt for what a model's name does not show.
+        :param symmetric: True if queries are embedded like documents, so that they share entries.
+        :param batch_size: Documents that are embedded between two writes; None for all at once.
+        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
+        :param codec: See `embedonce.EmbeddingCache`.
+        :param mode: See `embedonce.EmbeddingCache`.
+        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
+        :param on_store_error: See `embedonce.EmbeddingCache`.
+        :param text_safe: See `embedonce.EmbeddingCache`.
+        :param durability: See `embedonce.EmbeddingCache`.
+        :param refresh_interval: See `embedonce.EmbeddingCache`.
+        :param local_tier: See `embedonce.EmbeddingCache`.
+        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
+        :param text_fn: Returns what is told apart of a document, instead of the text that reaches the model: a function
+            that can be imported. Documents for which it answers alike get the same vector.
+        :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
+        :raises StoreError: The store cannot be opened, or is something else than a cache.
+        :raises TypeError: The embedder is no document embedder.
+        :raises ValueError: A parameter is not one of those listed.
+        """
+        given = {name: value for name, value in locals().items() if name not in ("self", "embedder", "store")}
+        given.pop("__class__", None)
+        self._set_up(embedder, store, given)
+
+    def run(self, documents: list[Document], **kwargs: Any) -> dict[str, Any]:
+        """
+        Embed those of some documents that are not in the cache.
+
+        :param documents: The documents.
+        :param kwargs: Further inputs of the component inside; those that are set become part of the key.
+        :returns: What the component inside returns: new documents, equal to the given ones but for the embedding, which
+            is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
+        :raises EmbedderContractError: The embedder has answered with something else than one finite vector each.
+        """
+        if isinstance(documents, list) and not documents:
+            return self._answer([], [])
+        call = self._call(documents)
+        parts = None if call is None else self._parts(call.texts, kwargs)
+        if call is None or parts is None:
+            return self._ask(documents=documents, **kwargs)
+
+        def embed(some: list[str]) -> list[Any]:
+            sent = call.to_run(some)
+            return call.take(some, sent, self._ask(documents=sent, **kwargs) if sent else None)
+
+        try:
+            vectors = None
+            while vectors is None:
+                try:
+                    vectors = as_lists(replace(parts[0], texts=call.texts).embed(embed))
+                except PartlyFailedError as error:
+                    call.gave_up(error)
+            uncached = call.uncached
+            others = call.take_uncached(uncached, self._ask(documents=uncached, **kwargs)) if uncached else []
+        except ImpureError:
+            self._go_past()
+            return self._ask(documents=documents, **kwargs)
+        return self._answered(call, vectors, others)
+
+    async def run_async(self, documents: list[Document], **kwargs: Any) -> dict[str, Any]:
+        """
+        Embed those of some documents that are not in the cache; the async twin of `run`.
+
+        :param documents: The documents.
+        :param kwargs: Further inputs of the component inside; those that are set become part of the key.
+        :returns: What the component inside returns: new documents, equal to the given ones but for the embedding, which
+            is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
+        :raises EmbedderContractError: The embedder has answered with something else than one finite vector each.
+        """
+        if isinstance(documents, list) and not documents:
+            return self._answer([], [])
+        call = await asyncio.to_thread(self._call, documents)
+        parts = None if call is None else self._parts(call.texts, kwargs)
+        if call is None or parts is None:
+            return await self._aask(documents=documents, **kwargs)
+
+        async def embed(some: list[str]) -> list[Any]:
+            sent = call.to_run(some)
+            return call.take(some, sent, await self._aask(documents=sent, **kwargs) if sent else None)
+
+        try:
+            vectors = None
+            while vectors is None:
+                try:
+                    vectors = await as_lists_in_thread(await replace(parts[0], texts=call.texts).aembed(embed))
+                except PartlyFailedError as error:
+                    call.gave_up(error)
+            uncached = call.uncached
+            others = call.take_uncached(uncached, await self._aask(documents=uncached, **kwargs)) if uncached else []
+        except ImpureError:
+            self._go_past()
+            return await self._aask(documents=documents, **kwargs)
+        return self._answered(call, vectors, others)
+
+    def _call(self, documents: Any) -> DocumentCall | None:
+        """Return a call for documents; None if the component inside has to be asked itself.
+
+        Anything else than a list of documents is refused there, in its own words.
+        """
+        if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):
+            return None
+        if self._has_gone_past:
+            self._check_replay(_IMPURE)
+            return None
+        if self._text_fn is not None:
+            call = DocumentCall(documents, [self._text_fn(document) for document in documents])
+        else:
+            call = DocumentCall(documents, texts.of_documents(self.embedder, documents))
+        if call.uncached:
+            self._check_replay("the meta of a document holds values that cannot be written down")
+        return call
+
+    def _check_replay(self, reason: str) -> None:
+        if self.cache.mode == "replay":
+            msg = f"a call of {type(self.embedder).__name__} cannot be replayed because {reason}"
+            raise CacheMissError(msg)
+
+    def _go_past(self) -> None:
+        self._has_gone_past = True
+        logger.warning("calls of %s go past the cache because %s", type(self.embedder).__name__, _IMPURE)
+
+    def _answered(self, call: DocumentCall, vectors: list[list[float]], others: list[Any]) -> dict[str, Any]:
+        documents = call.result(vectors, others)
+        self._tell(len(documents), call.sent)
+        return self._answer(documents, call.metas)
+
+
+_IMPURE = "it changes more of a document than its embedding"
+
+# It cannot inherit: components have a metaclass of their own.
+Wrapper.register(CachedDocumentEmbedder)

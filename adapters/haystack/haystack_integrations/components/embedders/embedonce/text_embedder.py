@@ -1,0 +1,155 @@
+"""CachedTextEmbedder: a component that embeds every query once."""
+
+from typing import Any, Literal
+
+from haystack import component
+
+from embedonce.parts import as_lists
+from embedonce.stores.store_options import LOCAL_TIER_BYTES
+from embedonce.wrapping import Wrapper
+from haystack_integrations.components.embedders.embedonce import texts
+from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
+
+
+class _NothingError(Exception):
+    """The component inside has answered without a vector, which is handed on and not stored."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__("the embedder has answered without a vector")
+        self.answer = answer
+
+
+@component
+class CachedTextEmbedder(CachedEmbedder):
+    """
+    Embeds every query once: a text embedder that asks a cache first.
+
+    It has the inputs and outputs of the component inside and can replace it in any pipeline. That component is warmed
+    up when a text has to be embedded for the first time: for hits it needs neither a key nor a model.
+
+    ### Usage example
+
+    ```python
+    from haystack.components.embedders import MockTextEmbedder
+    from haystack_integrations.components.embedders.embedonce import CachedTextEmbedder
+
+    embedder = CachedTextEmbedder(MockTextEmbedder(dimension=8), "./embeddings")
+    print(embedder.run(text="What is a cache?")["embedding"])
+    ```
+    """
+
+    _INPUT = "text"
+    _OUTPUT = "embedding"
+    _ROLE = "query"
+
+    def __init__(
+        self,
+        embedder: Any,
+        store: Any = None,
+        *,
+        namespace: Any = None,
+        version: str | int | None = None,
+        symmetric: bool | None = None,
+        batch_size: Any = "auto",
+        key_encoder: Any = "sha256",
+        codec: str = "exact",
+        mode: Any = "read_write",
+        storage_options: dict[str, Any] | None = None,
+        on_store_error: Literal["warn", "raise"] = "warn",
+        text_safe: bool = False,
+        durability: Any = "write_behind",
+        refresh_interval: float | None = None,
+        local_tier: Any = False,
+        local_tier_bytes: int = LOCAL_TIER_BYTES,
+    ) -> None:
+        """
+        Put a cache before a text embedder.
+
+        :param embedder: The text embedder.
+        :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
+            None for `$EMBEDONCE_STORE` and else the user's cache directory.
+        :param namespace: The whole identity, instead of the one that is derived from the embedder.
+        :param version: A salt for what a model's name does not show.
+        :param symmetric: True if queries are embedded like documents, so that they share entries.
+        :param batch_size: Means nothing for single texts.
+        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
+        :param codec: See `embedonce.EmbeddingCache`.
+        :param mode: See `embedonce.EmbeddingCache`.
+        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
+        :param on_store_error: See `embedonce.EmbeddingCache`.
+        :param text_safe: See `embedonce.EmbeddingCache`.
+        :param durability: See `embedonce.EmbeddingCache`.
+        :param refresh_interval: See `embedonce.EmbeddingCache`.
+        :param local_tier: See `embedonce.EmbeddingCache`.
+        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
+        :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
+        :raises StoreError: The store cannot be opened, or is something else than a cache.
+        :raises TypeError: The embedder is no text embedder.
+        :raises ValueError: A parameter is not one of those listed.
+        """
+        given = {name: value for name, value in locals().items() if name not in ("self", "embedder", "store")}
+        given.pop("__class__", None)
+        self._set_up(embedder, store, given)
+
+    def run(self, text: str, **kwargs: Any) -> dict[str, Any]:
+        """
+        Embed a text, if it is not in the cache.
+
+        :param text: The text.
+        :param kwargs: Further inputs of the component inside; those that are set become part of the key.
+        :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
+        :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
+        """
+        parts = self._parts([texts.of_text(self.embedder, text)], kwargs) if isinstance(text, str) else None
+        if parts is None:
+            return self._ask(text=text, **kwargs)
+        answers: list[dict[str, Any]] = []
+
+        def embed(_: list[str]) -> list[Any]:
+            answers.append(self._ask(text=text, **kwargs))
+            return _vector_in(answers[-1])
+
+        try:
+            (vector,) = as_lists(parts[0].embed(embed))
+        except _NothingError as error:
+            return error.answer
+        return self._answered(vector, answers)
+
+    async def run_async(self, text: str, **kwargs: Any) -> dict[str, Any]:
+        """
+        Embed a text, if it is not in the cache; the async twin of `run`.
+
+        :param text: The text.
+        :param kwargs: Further inputs of the component inside; those that are set become part of the key.
+        :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
+        :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
+        """
+        parts = self._parts([texts.of_text(self.embedder, text)], kwargs) if isinstance(text, str) else None
+        if parts is None:
+            return await self._aask(text=text, **kwargs)
+        answers: list[dict[str, Any]] = []
+
+        async def embed(_: list[str]) -> list[Any]:
+            answers.append(await self._aask(text=text, **kwargs))
+            return _vector_in(answers[-1])
+
+        try:
+            (vector,) = as_lists(await parts[0].aembed(embed))
+        except _NothingError as error:
+            return error.answer
+        return self._answered(vector, answers)
+
+    def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
+        self._tell(1, len(answers))
+        return self._answer(vector, [answer.get("meta") or {} for answer in answers])
+
+
+def _vector_in(answer: dict[str, Any]) -> list[Any]:
+    vector = answer.get("embedding")
+    if vector is None or len(vector) == 0:
+        raise _NothingError(answer)
+    return [vector]
+
+
+# It cannot inherit: components have a metaclass of their own.
+Wrapper.register(CachedTextEmbedder)

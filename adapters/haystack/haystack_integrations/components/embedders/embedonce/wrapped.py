@@ -1,0 +1,290 @@
+"""What both cached components share: the component inside, its sockets and life, and how they are written down."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from haystack import component, default_from_dict, default_to_dict
+from haystack.core.serialization import component_to_dict
+from haystack.tracing.tracer import tracer
+from haystack.utils import serialize_callable
+
+from embedonce.identification.described import Described, describe_with
+from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
+from haystack_integrations.components.embedders.embedonce.arguments import (
+    DEFAULTS,
+    arguments_of,
+    read,
+    resolved,
+    without_secrets,
+    written,
+)
+from haystack_integrations.components.embedders.embedonce.identities import describer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+    from embedonce.cache import EmbeddingCache
+    from embedonce.identification.rows import Description
+    from embedonce.identity import Identity
+    from embedonce.keys import Role
+    from embedonce.parts import Part
+
+
+class CachedEmbedder:
+    """What `CachedTextEmbedder` and `CachedDocumentEmbedder` share.
+
+    Attributes:
+        embedder: The component inside.
+        cache: The cache that it asks.
+        wrap_options: What the user said when wrapping the component.
+    """
+
+    _INPUT = ""
+    """The input that every component of this kind has."""
+
+    _OUTPUT = ""
+    """The output that comes from the cache."""
+
+    _ROLE: Role = "document"
+
+    embedder: Any
+    cache: EmbeddingCache
+    wrap_options: WrapOptions
+
+    def _set_up(self, embedder: Any, store: object, given: dict[str, Any]) -> None:
+        """Take the arguments of the constructor."""
+        if isinstance(embedder, Wrapper):
+            msg = "the embedder is wrapped already; wrap the component inside it instead"
+            raise ValueError(msg)
+        if not self.takes(embedder):
+            msg = (
+                f"{type(self).__name__} wraps components that take `{self._INPUT}`, and {type(embedder).__name__} "
+                "is none"
+            )
+            raise TypeError(msg)
+        self.embedder = embedder
+        self._text_fn = given.get("text_fn")
+        self._has_gone_past = False
+        said = {name: value for name, value in given.items() if value != DEFAULTS[name]}
+        self._arguments = arguments_of(store, said)
+        self.cache, self.wrap_options = cache_and_options(store, resolved(said))
+        self._connect()
+        self._look_anew()
+        identity = self.embedonce_identity
+        if identity is not None:
+            self.cache.open(identity)
+
+    @classmethod
+    def takes(cls, embedder: object) -> bool:
+        """Tell whether an object is a component that this class can wrap."""
+        if isinstance(embedder, type):
+            return False
+        return cls._INPUT in _sockets(embedder, "input") and bool(_sockets(embedder, "output"))
+
+    @classmethod
+    def from_cache(cls, embedder: object, cache: EmbeddingCache, options: WrapOptions | None = None) -> Self:
+        """Build one on an `EmbeddingCache`; what `embedonce.wrap` calls.
+
+        :param embedder: The component inside.
+        :param cache: The cache to ask.
+        :param options: What else the user has said.
+        :returns: The wrapper.
+        :raises IdentityError: No namespace is given, and the component cannot be identified.
+        :raises StoreError: The store cannot be opened.
+        """
+        options = options or WrapOptions()
+        said = {field.name: getattr(options, field.name) for field in fields(options)}
+        build = cast("Any", cls)
+        return cast("Self", build(embedder, cache, **said))
+
+    def _connect(self) -> None:
+        """Take over the sockets of the component inside, so that it can be replaced by this one in any pipeline."""
+        for name, socket in _sockets(self.embedder, "input").items():
+            if name != self._INPUT:
+                component.set_input_type(self, name, socket.type, socket.default_value)
+        outputs = {name: socket.type for name, socket in _sockets(self.embedder, "output").items()}
+        component.set_output_types(self, **outputs)
+
+    def _look_anew(self) -> None:
+        self._described = Described(describer, partial(_describe, self, self.wrap_options))
+        size = self.wrap_options.batch_size
+        self._batch_size = describer.sub_batch(self.embedder) if size == "auto" else size
+
+    # What every wrapper shows
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors just now; it follows when the settings of the component are changed.
+
+        :raises IdentityError: The component is one whose vectors must not be cached.
+        """
+        return self._described.identity(self.embedder)
+
+    @property
+    def namespace(self) -> str:
+        """The name under which the vectors live."""
+        return self.identity.namespace
+
+    @property
+    def embedonce_identity(self) -> Identity | None:
+        """The identity that this component declares to whatever wraps it; None if its vectors must not be cached."""
+        return self._described.now(self.embedder).identity
+
+    def __getattr__(self, name: str) -> Any:
+        inner = self.__dict__.get("embedder")
+        if inner is None or name.startswith("_"):
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+        return getattr(inner, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was read of the component is read again from its copy.
+        state = {name: value for name, value in self.__dict__.items() if name != "_described"}
+        return {**state, "_arguments": without_secrets(self._arguments)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._look_anew()
+
+    # Life
+
+    def warm_up(self) -> None:
+        """Do nothing: the component inside is warmed up when a text has to be embedded, and not for hits."""
+
+    async def warm_up_async(self) -> None:
+        """Do nothing; see `warm_up`."""
+
+    def close(self) -> None:
+        """Store what waits, and close the component inside."""
+        self.cache.close()
+        if hasattr(self.embedder, "close"):
+            self.embedder.close()
+
+    async def close_async(self) -> None:
+        """Async twin of `close`."""
+        await asyncio.to_thread(self.cache.close)
+        if hasattr(self.embedder, "close_async"):
+            await self.embedder.close_async()
+        elif hasattr(self.embedder, "close"):
+            await asyncio.to_thread(self.embedder.close)
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        """Return what the component inside would send, and nothing of the cache."""
+        inner = getattr(self.embedder, "_get_telemetry_data", None)
+        data: dict[str, Any] = inner() if inner is not None else {}
+        return data
+
+    # Written down
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write the component down.
+
+        :returns: A dictionary with the component inside and all arguments that were given.
+        :raises ValueError: An argument holds a secret in clear, or is no plain value.
+        """
+        inner = component_to_dict(obj=self.embedder, name="embedder")
+        return default_to_dict(self, embedder=inner, **written(self._arguments))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build a component that was written down.
+
+        :param data: What `to_dict` has returned.
+        :returns: The component.
+        """
+        # The component inside may change what it is loaded from.
+        copied = copy.deepcopy(data)
+        copied["init_parameters"] = read(copied.get("init_parameters", {}))
+        return default_from_dict(cls, copied)
+
+    # Asking the component inside
+
+    def _parts(self, texts: list[str], arguments: Mapping[str, Any]) -> list[Part] | None:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return self._described.parts(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+
+    def _ask(self, **inputs: Any) -> dict[str, Any]:
+        with self._span():
+            if hasattr(self.embedder, "warm_up"):
+                self.embedder.warm_up()
+            answer: dict[str, Any] = self.embedder.run(**inputs)
+            return answer
+
+    async def _aask(self, **inputs: Any) -> dict[str, Any]:
+        if not hasattr(self.embedder, "run_async"):
+            return await asyncio.to_thread(self._ask, **inputs)
+        with self._span():
+            if hasattr(self.embedder, "warm_up_async"):
+                await self.embedder.warm_up_async()
+            elif hasattr(self.embedder, "warm_up"):
+                await asyncio.to_thread(self.embedder.warm_up)
+            answer: dict[str, Any] = await self.embedder.run_async(**inputs)
+            return answer
+
+    def _span(self) -> Any:
+        """Trace a call of the component inside, which is no component of the pipeline itself."""
+        tags = {
+            "haystack.component.name": "embedder",
+            "haystack.component.type": type(self.embedder).__name__,
+        }
+        parent = tracer.current_span()
+        return tracer.trace("haystack.component.run", tags=tags, parent_span=parent)
+
+    def _tell(self, asked: int, sent: int) -> None:
+        """Say in the trace of the pipeline how many texts were asked for and how many had to be embedded."""
+        span = tracer.current_span()
+        if span is not None:
+            span.set_tag("embedonce.hits", asked - sent)
+            span.set_tag("embedonce.misses", sent)
+
+    def _answer(self, output: Any, metas: list[dict[str, Any]]) -> dict[str, Any]:
+        answer = {self._OUTPUT: output}
+        if "meta" in _sockets(self.embedder, "output"):
+            answer["meta"] = together(metas) if metas else self._meta_of_hits()
+        return answer
+
+    def _meta_of_hits(self) -> dict[str, Any]:
+        model = getattr(self.embedder, "model", None)
+        usage = {"prompt_tokens": 0, "total_tokens": 0}
+        return {"model": model, "usage": usage} if isinstance(model, str) else {"usage": usage}
+
+
+def _sockets(embedder: object, kind: str) -> dict[str, Any]:
+    sockets = getattr(embedder, f"__haystack_{kind}__", None)
+    return dict(getattr(sockets, "_sockets_dict", {}))
+
+
+def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -> Description:
+    """Describe the component inside, and refuse one with outputs that no cache knows."""
+    description = describe_with(describer, embedder, options)
+    missing = wrapper._OUTPUT not in _sockets(embedder, "output")
+    further = _sockets(embedder, "output").keys() - {wrapper._OUTPUT, "meta"}
+    if missing or further:
+        reason = f"of its outputs {', '.join(sorted(_sockets(embedder, 'output')))}"
+        return replace(description, identity=None, not_cacheable=reason)
+    if wrapper._text_fn is not None and description.identity is not None:
+        told_by = {"text_fn": serialize_callable(wrapper._text_fn)}
+        return replace(description, identity=description.identity.with_parameters(told_by))
+    return description
+
+
+def together(metas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what several calls report as one: counts are added up, everything else is that of the last one."""
+    merged: dict[str, Any] = {}
+    for meta in metas:
+        for name, value in meta.items():
+            before = merged.get(name)
+            if isinstance(value, dict) and isinstance(before, dict):
+                merged[name] = together([before, value])
+            elif isinstance(value, int | float) and isinstance(before, int | float) and not isinstance(value, bool):
+                merged[name] = before + value
+            else:
+                merged[name] = copy.deepcopy(value) if isinstance(value, dict) else value
+    return merged

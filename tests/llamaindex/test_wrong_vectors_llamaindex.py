@@ -1,0 +1,475 @@
+"""Each way in which LlamaIndex returned a wrong vector, lost data or never hit, shown not to happen here.
+
+| row | what happens in LlamaIndex |
+| --- | --- |
+| 1 | two models with one `embeddings_cache` share entries |
+| 6 | a query is served a document's vector, or the reverse |
+| 8 | settings that change vectors are in no dictionary |
+| 9 | a wrapper hides which model is inside from the cache of a pipeline |
+| 10 | classes and models of one name count as one |
+| 18 | two lists of nodes are joined to one key |
+| 21 | a text is used as a path |
+| 23 | operational settings and secrets change the key |
+| 26 | too few vectors are stored before they are counted |
+| 30 | mixed hits and misses lose their order |
+| 36 | a node gets back another node that has its text |
+| 37 | empty, non-finite or missing vectors are stored |
+| 38 | changing a returned list changes the cache |
+| 44 | texts and secrets lie in the files |
+| 46 | an empty cache counts as none |
+| 48, 49, 51 | entries of several texts, duplicates paid twice, misses sent one by one |
+| 52 | hits are billed and throttled |
+| 53 | the place of a file is part of the text |
+| 55 | the event loop is blocked |
+| 58, 60 | a failed write leaves nothing, and the last writer wins |
+| 61, 62 | worker processes lose writes, and pickling damages the original |
+| 67 | a URL is taken for a path |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import pickle
+import random
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from llama_index.core import SimpleDirectoryReader
+from llama_index.core.embeddings import BaseEmbedding
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.ingestion.pipeline import get_transformation_hash
+from llama_index.core.schema import Document, TextNode
+from llama_index.core.storage.kvstore import SimpleKVStore
+from llama_index.embeddings.langchain import LangchainEmbedding
+from llama_index.embeddings.openai import OpenAIEmbedding
+from llamaindex_support import SECRET, Limiter, Model, Plain, Scripted, counting, lines, needs_rate_limiters
+from pydantic import ValidationError
+
+import embedonce
+from embedonce import EmbedderContractError, IdentityError
+from llama_index.embeddings.embedonce import CachedEmbedding
+
+TEXTS = [f"text {number}" for number in range(100)]
+
+
+def theirs(wrong):
+    """What the version of LlamaIndex does that was looked at; others may do better."""
+    assert wrong or version("llama-index-core") != "0.14.25"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def kv():
+    """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
+    kv = SimpleKVStore()
+    kv.put("", {"": [0.0]}, "embeddings")
+    return kv
+
+
+@pytest.fixture(params=["sync", "async"])
+def batch(request):
+    """Whether texts are embedded by the sync or the async method."""
+    if request.param == "sync":
+        return lambda model, texts: model.get_text_embedding_batch(texts)
+    return lambda model, texts: asyncio.run(model.aget_text_embedding_batch(texts))
+
+
+def key(transformation, texts=("a",)):
+    return get_transformation_hash([TextNode(text=text) for text in texts], transformation)
+
+
+def documents(*texts):
+    return [Document(text=text, id_=f"id of {text}") for text in texts]
+
+
+class Namesake(Plain):
+    """Another class, whose `class_name()` is that of `Plain` too."""
+
+
+class Sized:
+    """A byte store that counts as false as long as it is empty, and says who is asking."""
+
+    def __init__(self):
+        self.values = {}
+        self.on_loop = []
+
+    def __len__(self):
+        return len(self.values)
+
+    def _look(self):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.on_loop.append(False)
+        else:
+            self.on_loop.append(True)
+
+    def mget(self, keys):
+        self._look()
+        return [self.values.get(key) for key in keys]
+
+    def mset(self, key_value_pairs):
+        self._look()
+        self.values.update(key_value_pairs)
+
+    def mdelete(self, keys):
+        for key in keys:
+            self.values.pop(key, None)
+
+    def yield_keys(self, *, prefix=None):
+        yield from [key for key in self.values if key.startswith(prefix or "")]
+
+
+# -- A. Identity ---------------------------------------------------------------------------------------------------
+
+
+def test_row_01_two_models_in_one_store(place, kv, batch):
+    models = [Model(), Model(model_name="other"), Model(dimensions=4)]
+    for model in models * 2:
+        assert batch(embedonce.wrap(model, place), TEXTS) == model.vectors(TEXTS)
+    assert [len(model.asked) for model in models] == [100] * 3
+    answers = [batch(Model(model_name=name, embeddings_cache=kv), TEXTS) for name in ("m", "other")]
+    theirs(answers[0] == answers[1])
+
+
+def test_row_01_a_model_that_nobody_can_tell_from_another(place):
+    with pytest.raises(IdentityError, match="namespace="):
+        embedonce.wrap(Plain(extra=lambda text: text), place)
+
+
+@pytest.mark.parametrize("first", ["query", "document"])
+def test_row_06_query_and_document(place, kv, first):
+    def both(model):
+        asked = [lambda: model.get_text_embedding("Paris"), lambda: model.get_query_embedding("Paris")]
+        answers = [ask() for ask in (asked if first == "document" else asked[::-1])]
+        return answers if first == "document" else answers[::-1]
+
+    model = Model()
+    right = [model.vector("Paris"), model.vector("Paris", "query")]
+    assert [both(embedonce.wrap(model, place)) for _ in range(2)] == [right] * 2
+    assert len(model.calls) == 2
+    mixed = both(Model(embeddings_cache=kv))
+    theirs(mixed[0] == mixed[1])
+
+
+def test_row_08_hidden_state(place):
+    pairs = [
+        [LangchainEmbedding(DeterministicFakeEmbedding(size=size), model_name="x") for size in (4, 8)],
+        [OpenAIEmbedding(mode=mode, model="davinci", api_key=SECRET) for mode in ("text_search", "similarity")],
+    ]
+    for one, other in pairs:
+        theirs(key(one) == key(other))
+        wrappers = [embedonce.wrap(model, place) for model in (one, other)]
+        assert wrappers[0].namespace != wrappers[1].namespace
+        assert key(wrappers[0]) != key(wrappers[1])
+    sizes = [len(embedonce.wrap(model, place).get_text_embedding("a")) for model in pairs[0] * 2]
+    assert sizes == [4, 8] * 2
+
+
+def test_row_09_what_is_inside_a_wrapper(place):
+    pipeline = IngestionPipeline(transformations=[embedonce.wrap(Model(), place)])
+    for model in (Model(), Model(model_name="other"), Model(dimensions=4)):
+        pipeline.transformations = [embedonce.wrap(model, place)]
+        assert pipeline.run(documents=documents("a"))[0].embedding == model.vector("a")
+
+
+def test_row_10_names_that_are_not_unique(place):
+    theirs(Plain.class_name() == Namesake.class_name() == "base_component")
+    wrappers = [embedonce.wrap(kind(), place) for kind in (Plain, Namesake)]
+    assert wrappers[0].namespace != wrappers[1].namespace
+    assert key(wrappers[0]) != key(wrappers[1])
+    with pytest.raises(IdentityError, match="names its model"):
+        embedonce.wrap(Plain(model_name=BaseEmbedding.model_fields["model_name"].default), place)
+
+
+# -- B. Keys -------------------------------------------------------------------------------------------------------
+
+
+def test_row_18_lists_that_are_one_text_when_joined(place):
+    model = Model()
+    for disable_cache in (True, False):
+        wrapper = embedonce.wrap(model, place)
+        pipeline = IngestionPipeline(transformations=[wrapper], disable_cache=disable_cache)
+        for texts in (["ab", "c"], ["a", "bc"]):
+            assert wrapper.get_text_embedding_batch(texts) == model.vectors(texts)
+            nodes = pipeline.run(documents=documents(*texts))
+            answer = [(node.text, node.embedding) for node in nodes]
+            right = list(zip(texts, model.vectors(texts), strict=True))
+            # Before the wrapper is asked, the cache of the pipeline answers with the nodes of another list.
+            if disable_cache or texts[0] == "ab":
+                assert answer == right
+            else:
+                theirs(answer != right)
+    assert sorted(model.asked) == ["a", "ab", "bc", "c"]
+
+
+def test_row_21_texts_that_are_one_path(place, batch):
+    texts = ["a/b", "a//b", "a/./b", "a/c/../b", "../a/b", "/a/b", "a\\b", "a:b", "", ".", "x" * 5000]
+    model = Model()
+    for _ in range(2):
+        assert batch(embedonce.wrap(model, place), texts) == model.vectors(texts)
+    assert model.asked == texts
+
+
+def test_row_23_operational_settings(place):
+    one, other = Plain(), Plain(api_key="new", timeout=1.0, max_retries=9, embed_batch_size=5, num_workers=3)
+    theirs(key(one) != key(other))
+    assert key(embedonce.wrap(one, place)) == key(embedonce.wrap(other, place))
+    one, other = (OpenAIEmbedding(api_key=name, timeout=len(name)) for name in ("a", "another"))
+    theirs(key(one) != key(other))
+    assert key(embedonce.wrap(one, place)) == key(embedonce.wrap(other, place))
+
+
+# -- C. Alignment --------------------------------------------------------------------------------------------------
+
+
+def test_row_26_too_few_vectors(place, kv, batch):
+    wrapper = embedonce.wrap(Scripted(answers=[[[1.0], [3.0]], [[1.0], [2.0], [3.0]]], calls=[]), place)
+    with pytest.raises(EmbedderContractError, match="2 vectors for 3 texts"):
+        batch(wrapper, ["a", "b", "c"])
+    assert batch(wrapper, ["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
+    short = Scripted(answers=[[[1.0], [3.0]]], embeddings_cache=kv)
+    with contextlib.suppress(ValidationError):
+        batch(short, ["a", "b", "c"])
+    theirs([*kv.get("b", "embeddings").values()] == [[3.0]])
+
+
+@pytest.mark.parametrize("workers", [None, 3])
+def test_row_30_mixed_hits_and_misses(place, batch, workers):
+    rng = random.Random(5)
+    model = Model(embed_batch_size=3, num_workers=workers)
+    wrapper = embedonce.wrap(model, place)
+    for _ in range(15):
+        texts = rng.choices(TEXTS, k=rng.randrange(1, 25))
+        assert batch(wrapper, texts) == model.vectors(texts)
+    assert len(set(model.asked)) == len(model.asked)
+
+
+def test_row_36_the_callers_own_nodes(place):
+    def run(transformation, **options):
+        pipeline = IngestionPipeline(transformations=[transformation], **options)
+        given = [TextNode(text="a", id_=name) for name in ("A", "B")]
+        return [pipeline.run(nodes=[node])[0] for node in given], given
+
+    answers, given = run(embedonce.wrap(Model(), place), disable_cache=True)
+    assert [answer is node for answer, node in zip(answers, given, strict=True)] == [True, True]
+    assert [node.embedding for node in answers] == Model().vectors(["a", "a"])
+    answers, _ = run(Model())
+    theirs([node.id_ for node in answers] == ["A", "A"])
+
+
+# -- D. Values -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [[math.nan, 1.0], [math.inf, 1.0], [], None, ["1.0", 2.0]], ids=repr)
+def test_row_37_invalid_vectors(place, kv, batch, bad):
+    model = Scripted(answers=[[[1.0, 2.0], bad], [[1.0, 2.0], [3.0, 4.0]]], calls=[])
+    wrapper = embedonce.wrap(model, place)
+    # Of what is no list LlamaIndex complains itself.
+    with pytest.raises(ValidationError if bad is None else EmbedderContractError):
+        batch(wrapper, ["a", "b"])
+    assert batch(wrapper, ["a", "b"]) == [[1.0, 2.0], [3.0, 4.0]]
+    assert model.calls == [["a", "b"]] * 2
+    if bad and isinstance(bad[0], float):
+        batch(Scripted(answers=[[[1.0, 2.0], bad]], calls=[], embeddings_cache=kv), ["a", "b"])
+        theirs([*kv.get("b", "embeddings").values()] == [bad])
+
+
+def test_row_38_changing_a_returned_list(place, kv, batch):
+    wrapper, right = embedonce.wrap(Model(), place), Model().vector("a")
+    for model in (wrapper, wrapper, embedonce.wrap(Model(), place)):
+        answer = batch(model, ["a", "a"])
+        assert answer == [right, right]
+        answer[0].append(9.0)
+        assert answer[1] == right
+        single = model.get_text_embedding("a")
+        single.clear()
+    cached = Model(embeddings_cache=kv)
+    batch(cached, ["a"])[0].append(9.0)
+    theirs(batch(cached, ["a"])[0][-1] == 9.0)
+
+
+def test_row_44_texts_and_secrets_in_the_files(place, kv, tmp_path):
+    text = "a text that nobody else is to read"
+    wrapper = embedonce.wrap(Plain(), place)
+    wrapper.get_text_embedding(text)
+    wrapper.get_query_embedding(text)
+    held = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
+    assert len(held) > 0
+    assert text.encode() not in held
+    assert SECRET.encode() not in held
+    Plain(embeddings_cache=kv).get_text_embedding(text)
+    kv.persist(str(tmp_path / "theirs.json"))
+    theirs(text in (tmp_path / "theirs.json").read_text())
+
+
+# -- E. Caches that never hit --------------------------------------------------------------------------------------
+
+
+def test_row_46_an_empty_store(batch):
+    class SizedKV(SimpleKVStore):
+        def __len__(self):
+            return len(self.get_all("embeddings"))
+
+    store, model, alone = Sized(), Model(), Model(embeddings_cache=SizedKV())
+    wrapper = embedonce.wrap(model, store)
+    for embedder in (wrapper, wrapper, alone, alone):
+        batch(embedder, ["a"])
+    assert (len(model.calls), len(store)) == (1, 1)
+    theirs(len(alone.calls) == 2)
+
+
+def test_row_48_one_entry_per_text(place, batch):
+    model = Model()
+    wrapper = embedonce.wrap(model, place)
+    for texts in (TEXTS, TEXTS[::-1], [*TEXTS[:50], "changed", *TEXTS[51:]], TEXTS[3:7]):
+        assert batch(wrapper, texts) == model.vectors(texts)
+    assert model.asked == [*TEXTS, "changed"]
+
+
+async def test_row_49_duplicates(place, kv):
+    model, alone = Model(), Model(embeddings_cache=kv)
+    wrapper = embedonce.wrap(model, place)
+    for embedder in (wrapper, alone):
+        await embedder.aget_text_embedding_batch(["a", "b", "a", "a"])
+        await asyncio.gather(*[embedder.aget_text_embedding("c") for _ in range(3)])
+        embedder.get_text_embedding_batch(["d", "d"])
+    assert model.asked == ["a", "b", "c", "d"]
+    theirs(len(alone.asked) > 4)
+
+
+def test_row_51_fragmented_misses(place, kv, batch):
+    model, alone = Model(), Model(embeddings_cache=kv)
+    for embedder in (embedonce.wrap(model, place), alone):
+        batch(embedder, [text for number, text in enumerate(TEXTS) if number % 10])
+        batch(embedder, TEXTS)
+    assert model.calls[9:] == [TEXTS[::10]]
+    theirs(len(alone.calls[9:]) == 10)
+
+
+@needs_rate_limiters
+def test_row_52_hits_are_neither_billed_nor_throttled(place, kv, batch):
+    spent = []
+    for embedder in (embedonce.wrap(Model(), place), Model(embeddings_cache=kv)):
+        batch(embedder, TEXTS)
+        manager, tokens, _ = counting()
+        embedder.callback_manager, embedder.rate_limiter = manager, Limiter()
+        batch(embedder, TEXTS)
+        spent.append((tokens.total_embedding_token_count, len(embedder.rate_limiter.acquired)))
+    assert spent[0] == (0, 0)
+    theirs(spent[1] in [(200, 10), (200, 0)])
+
+
+def test_row_53_the_place_of_a_file(place, tmp_path):
+    """What LlamaIndex sends is what is cached: a path in it can only be left out of it."""
+    paid = []
+    for exclude in ([], ["file_path"]):
+        model = Model()
+        pipeline = IngestionPipeline(transformations=[embedonce.wrap(model, place)])
+        for folder in ("one", "two"):
+            file = tmp_path / folder / "note.txt"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("A note.")
+            read = SimpleDirectoryReader(input_files=[file]).load_data()
+            for document in read:
+                document.excluded_embed_metadata_keys += exclude
+            pipeline.run(documents=read)
+        paid.append(len(model.asked))
+    assert paid == [2, 1]
+
+
+async def test_row_55_the_store_is_asked_off_the_event_loop():
+    store, model = Sized(), Model(dimensions=64)
+    for _ in range(2):
+        wrapper = embedonce.wrap(model, store)
+        await wrapper.aget_text_embedding_batch(TEXTS)
+        await wrapper.aget_query_embedding("a")
+    assert len(model.asked) == 101
+    assert store.on_loop
+    assert not any(store.on_loop)
+
+
+# -- F. Lost work and data -----------------------------------------------------------------------------------------
+
+
+def test_row_58_a_write_that_fails(place, tmp_path, kv):
+    class Boom(Model):
+        def _get_text_embeddings(self, texts):
+            if "1050" in texts:
+                raise ConnectionError("429")
+            return super()._get_text_embeddings(texts)
+
+    many = [str(number) for number in range(1100)]
+    wrapper = embedonce.wrap(Boom(), place)
+    with pytest.raises(ConnectionError):
+        wrapper.get_text_embedding_batch(many)
+    again = embedonce.wrap(Model(), place, mode="replay")
+    assert again.get_text_embedding_batch(many[:1000]) == Model().vectors(many[:1000])
+    file = tmp_path / "theirs.json"
+    kv.persist(str(file))
+    kv.put("b", {"": object()}, "embeddings")
+    with pytest.raises(TypeError):
+        kv.persist(str(file))
+    theirs(file.read_text() == "")
+
+
+def test_row_60_two_writers(place, tmp_path):
+    wrappers = [embedonce.wrap(Model(), place) for _ in range(2)]
+    for wrapper, text in zip(wrappers, "ab", strict=True):
+        wrapper.get_text_embedding(text)
+    files = {path: path.read_bytes() for path in place.rglob("*") if path.suffix not in ("", ".lock")}
+    wrappers[0].get_text_embedding("c")
+    reader = embedonce.wrap(Model(), place, mode="replay")
+    assert reader.get_text_embedding_batch(["a", "b", "c"]) == Model().vectors(["a", "b", "c"])
+    # What is there is not written again.
+    assert files
+    assert all(path.read_bytes().startswith(before) for path, before in files.items() if path.exists())
+    file = str(tmp_path / "theirs.json")
+    stores = [SimpleKVStore(), SimpleKVStore()]
+    for store, text in zip(stores, "ab", strict=True):
+        store.put(text, {"": [1.0]}, "embeddings")
+        store.persist(file)
+    theirs(SimpleKVStore.from_persist_path(file).get("a", "embeddings") is None)
+
+
+def test_row_61_worker_processes(place, tmp_path, kv):
+    log = str(tmp_path / "log")
+    wrapper = embedonce.wrap(Model(log=log), place)
+    # Both in one run, because starting processes takes seconds.
+    pipeline = IngestionPipeline(transformations=[wrapper, Model(embeddings_cache=kv)], disable_cache=True)
+    pipeline.run(documents=documents(*TEXTS[:8]), num_workers=2)
+    assert len(lines(log)) == 8
+    assert wrapper.get_text_embedding_batch(TEXTS[:8]) == Model().vectors(TEXTS[:8])
+    assert wrapper.inner.calls == []
+    theirs(len(kv.get_all("embeddings")) == 1)
+
+
+def test_row_62_pickling(place):
+    manager, _, recorder = counting()
+    wrapper, alone = embedonce.wrap(Model(), place), Model()
+    wrapper.callback_manager = alone.callback_manager = manager
+    for embedder in (wrapper, alone):
+        pickle.dumps(embedder)
+    wrapper.get_text_embedding("a")
+    assert wrapper.callback_manager is wrapper.inner.callback_manager is manager
+    assert recorder.chunks == ["a"]
+    theirs("callback_manager" not in alone.__dict__)
+
+
+def test_row_67_a_url_is_no_path(tmp_path, monkeypatch, kv):
+    monkeypatch.chdir(tmp_path)
+    for arguments in ({"persist_path": "memory://row67/c"}, {"store": "memory://row67/c"}):
+        wrapper = CachedEmbedding(Model(), **arguments)
+        assert wrapper.get_text_embedding("a") == Model().vector("a")
+    assert wrapper.inner.calls == []
+    assert list(tmp_path.iterdir()) == []
+    kv.persist("memory://bucket/c.json")
+    theirs(Path("memory:").is_dir())
