@@ -14,7 +14,7 @@ from embedonce.errors import CacheMissError, EmbedderContractError
 from embedonce.flight import LEADING, Abandoned, Failed, flights_of
 from embedonce.keys import canonical, sha256
 from embedonce.plan import Plan, batches
-from embedonce.vectors import Gathered, vectors_of
+from embedonce.vectors import Gathered, Unkept, vectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +72,7 @@ class Call:
         self._landed = self._flights.landed
         self._mine: dict[int, Flight | None] = {}
         self.awaited: dict[int, Future[Any]] = {}
+        self._unkept: set[int] = set()
         self.saved_rows = 0
         self.saved_bytes = 0
 
@@ -127,6 +128,9 @@ class Call:
         Raises:
             EmbedderContractError: It is not one vector of this namespace per text.
         """
+        if isinstance(answer, Unkept):
+            answer = answer.answer
+            self._unkept.update(batch.positions)
         known = None if self.rows.is_loose else self.rows.dimensions
         matrix = vectors_of(answer, len(batch.positions), self.namespace.dimensions if known is None else known)
         self.rows.settle(matrix.shape[1])
@@ -134,6 +138,8 @@ class Call:
 
     def to_save(self, batch: Batch, matrix: NDArray[Any]) -> tuple[list[Key], NDArray[Any]]:
         """Return the keys and vectors of a batch that can be stored."""
+        if not self._unkept.isdisjoint(batch.positions):
+            return [], matrix[:0]
         keys = [self.plan.keys[i] for i in batch.positions]
         named = [key for key in keys if key is not None]
         return named, matrix if len(named) == len(keys) else matrix[[key is not None for key in keys]]
@@ -174,7 +180,8 @@ class Call:
             yield
         finally:
             # Waiters get copies: a row would keep the whole matrix alive.
-            self._land(batch.positions, lambda i: matrix[i].copy())
+            is_kept = self._unkept.isdisjoint(batch.positions)
+            self._land(batch.positions, lambda i: matrix[i].copy() if is_kept else Abandoned())
 
     def abandon(self) -> None:
         """Let go of everything that is still claimed, so that others may embed it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -129,6 +130,13 @@ def _fit(rows: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
         exact = (rows <= _EXACT_IN_FLOAT64) & (rows >= -_EXACT_IN_FLOAT64)
         return np.asarray(exact.all(axis=1))
     return np.ones(len(rows), bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """An embedder's answer that is returned but neither stored nor handed to others who wait for the same texts."""
+
+    answer: Any
 
 
 class Gathered:

@@ -10,10 +10,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from frameworks_support import WAYS, Api
+from haystack_framework import Haystack
 from langchain_framework import LangChain
 from llamaindex_framework import LlamaIndex
 
-FRAMEWORKS = (LangChain(), LlamaIndex())
+FRAMEWORKS = (LangChain(), LlamaIndex(), Haystack())
 APIS = [Api(framework, way) for framework in FRAMEWORKS for way in WAYS]
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 import embedonce
-from embedonce import Identity
+from embedonce import EmbeddingCache, Identity
 from embedonce.flight import _SHARED
 
 LIMIT = 60.0
@@ -152,10 +152,16 @@ class Framework(ABC):
     Attributes:
         name: Of the framework.
         kind: The type that every embedder of it has.
+        no_text: What a wrapper says of something that is no text.
+        no_texts: What it says of something that is no list of them.
+        may_leave_out: True if a native embedder may answer without a vector, which is then no broken contract.
     """
 
     name: str
     kind: type
+    no_text = "texts must be str"
+    no_texts = "list of str"
+    may_leave_out = False
 
     def __repr__(self):
         return self.name
@@ -168,16 +174,30 @@ class Framework(ABC):
     def plain(self, **fields):
         """An embedder as users write it: nothing but fields, among them `model_name`, which decide its vectors."""
 
+    def cached(self, native, store, **options):
+        """A native embedder that is wrapped: by the cache that is its store, if it is one."""
+        if isinstance(store, EmbeddingCache):
+            return store.wrap(native, **options)
+        return embedonce.wrap(native, store, **options)
+
     def wrap(self, model, store, *, is_known=True, **options):
-        return embedonce.wrap(self.native(model, is_known=is_known), store, **options)
+        return self.cached(self.native(model, is_known=is_known), store, **options)
+
+    def natives(self, native):
+        """The native embedders that users hold: more than one, if a framework has one for each role."""
+        return [native]
 
     def wrappers(self, wrapped):
-        """The wrappers that users hold."""
+        """The wrappers that users hold, in the order of `natives`."""
         return [wrapped]
 
     @abstractmethod
-    def inside(self, wrapped):
-        """The native embedder in a wrapper."""
+    def insides(self, wrapped):
+        """The native embedders in the wrappers."""
+
+    def behind(self, wrapped):
+        """The model that is asked in the end."""
+        return self.insides(wrapped)[0].behind
 
     def shown(self, wrapped):
         """All that may end in a log."""
@@ -299,4 +319,4 @@ def asked_elsewhere(framework, wrapped):
     """What a wrapper answers in a process of its own, how often it hits, and what its model has been asked."""
     answers = [Api(framework, way).documents(wrapped, [f"new {way}", "a", "b"]) for way in WAYS]
     answers += [Api(framework, way).query(wrapped, "a") for way in WAYS]
-    return answers, wrapped.cache.stats().hits, framework.inside(wrapped).behind.paid
+    return answers, wrapped.cache.stats().hits, framework.behind(wrapped).paid

@@ -58,8 +58,8 @@ class LangChain(Framework):
     def plain(self, **fields):
         return Plain(**fields)
 
-    def inside(self, wrapped):
-        return wrapped.underlying_embeddings
+    def insides(self, wrapped):
+        return [wrapped.underlying_embeddings]
 
     def documents(self, wrapped, texts):
         return wrapped.embed_documents(texts)

@@ -71,8 +71,8 @@ class LlamaIndex(Framework):
     def plain(self, **fields):
         return Plain(**fields)
 
-    def inside(self, wrapped):
-        return wrapped.inner
+    def insides(self, wrapped):
+        return [wrapped.inner]
 
     def shown(self, wrapped):
         return f"{super().shown(wrapped)} {wrapped.to_dict()} {wrapped.to_payload()} {wrapped.model_dump_json()}"

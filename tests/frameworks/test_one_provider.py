@@ -6,17 +6,19 @@ import itertools
 
 import pytest
 from frameworks_support import WAYS, Api
+from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
+from haystack.utils import Secret
+from haystack_framework import Haystack, Pair
 from langchain_framework import LangChain
 from langchain_openai import OpenAIEmbeddings
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llamaindex_framework import LlamaIndex
 from openai_service import Service, serving, without_vocabularies
 
-import embedonce
-
 SECRET = "s3cr3t-0123456789"
 TEXTS = ["one text", "another text", "one text", "Straße, 東京"]
 LONG = " ".join(f"word{number}" for number in range(2000))
+CORPUS = [*TEXTS, "a\nb", "a b", "a\n\nb\n", LONG, "a\nb", "", LONG, "one text"]
 
 
 class LangChainOpenAI(LangChain):
@@ -55,9 +57,20 @@ class LlamaIndexOpenAI(LlamaIndex):
         return OpenAIEmbedding(**{"model": MODEL, "api_key": SECRET, "api_base": url, **settings})
 
 
+class HaystackOpenAI(Haystack):
+    def embedder(self, service, url, **settings):
+        if "model_name" in settings:
+            settings["model"] = settings.pop("model_name")
+        settings = {"model": MODEL, "api_key": Secret.from_token(SECRET), "api_base_url": url, **settings}
+        if url is None:
+            settings["http_client_kwargs"] = {"transport": service.transport()}
+        return Pair(OpenAIDocumentEmbedder(progress_bar=False, **settings), OpenAITextEmbedder(**settings))
+
+
 MODEL = "text-embedding-3-small"
-FRAMEWORKS = (LangChainOpenAI(), LlamaIndexOpenAI())
+FRAMEWORKS = LANGCHAIN, LLAMAINDEX, HAYSTACK = LangChainOpenAI(), LlamaIndexOpenAI(), HaystackOpenAI()
 PAIRS = list(itertools.permutations(FRAMEWORKS, 2))
+ORDERS = list(itertools.permutations(FRAMEWORKS))
 
 
 @pytest.fixture(autouse=True)
@@ -87,19 +100,33 @@ def way(request):
     return request.param
 
 
-@pytest.fixture(params=PAIRS, ids=lambda pair: "-then-".join(map(str, pair)))
+def in_words(frameworks):
+    return "-then-".join(map(str, frameworks))
+
+
+@pytest.fixture(params=PAIRS, ids=in_words)
 def pair(request):
     return request.param
+
+
+@pytest.fixture(params=ORDERS, ids=in_words)
+def order(request):
+    return request.param
+
+
+def effective(framework, texts):
+    """What a framework's class makes of texts before it sends them."""
+    return [text.replace("\n", " ") for text in texts] if framework is LLAMAINDEX else texts
 
 
 def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
     """Without a namespace; documents and queries, since OpenAI's models are symmetric."""
     first, second = (Api(framework, way) for framework in pair)
-    filled = embedonce.wrap(pair[0].embedder(service, url), place)
+    filled = pair[0].cached(pair[0].embedder(service, url), place)
     expected = first.documents(filled, TEXTS), first.query(filled, "a query")
     assert sorted(service.texts) == sorted({*TEXTS, "a query"})
     service.requests.clear()
-    cached = embedonce.wrap(pair[1].embedder(service, url), place)
+    cached = pair[1].cached(pair[1].embedder(service, url), place)
     assert cached.namespace == filled.namespace
     assert (second.documents(cached, TEXTS), second.query(cached, "a query")) == expected
     assert second.query(cached, "one text") == expected[0][0]
@@ -109,10 +136,10 @@ def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
 
 def test_a_namespace_of_the_users_is_shared(pair, way, service, url, place):
     first, second = (Api(framework, way) for framework in pair)
-    filled = embedonce.wrap(pair[0].embedder(service, url), place, namespace="x")
+    filled = pair[0].cached(pair[0].embedder(service, url), place, namespace="x")
     expected = first.documents(filled, TEXTS)
     service.requests.clear()
-    cached = embedonce.wrap(pair[1].embedder(service, url), place, namespace="x")
+    cached = pair[1].cached(pair[1].embedder(service, url), place, namespace="x")
     assert second.documents(cached, TEXTS) == expected
     assert service.requests == []
 
@@ -120,58 +147,81 @@ def test_a_namespace_of_the_users_is_shared(pair, way, service, url, place):
 @pytest.mark.parametrize("settings", [{"dimensions": 4}, {"model_name": "text-embedding-3-large"}], ids=str)
 def test_another_model_or_length_is_another_entry(pair, way, service, url, settings, place):
     first, second = (Api(framework, way) for framework in pair)
-    small = first.documents(embedonce.wrap(pair[0].embedder(service, url), place), ["a"])
+    small = first.documents(pair[0].cached(pair[0].embedder(service, url), place), ["a"])
     service.requests.clear()
-    other = embedonce.wrap(pair[1].embedder(service, url, **settings), place)
+    other = pair[1].cached(pair[1].embedder(service, url, **settings), place)
     (vector,) = second.documents(other, ["a"])
     assert vector != small[0]
     assert service.texts == ["a"]
-    assert first.documents(embedonce.wrap(pair[0].embedder(service, url, **settings), place), ["a"]) == [vector]
+    assert first.documents(pair[0].cached(pair[0].embedder(service, url, **settings), place), ["a"]) == [vector]
     assert service.texts == ["a"]
 
 
-def test_what_llamaindex_makes_of_newlines_is_the_text(service, url, place, way):
-    """Its class sends spaces, and LangChain's sends newlines: these are two texts for the model."""
-    langchain, llamaindex = (embedonce.wrap(framework.embedder(service, url), place) for framework in FRAMEWORKS)
-    of_langchain, of_llamaindex = (Api(framework, way) for framework in FRAMEWORKS)
-    (broken,) = of_langchain.documents(langchain, ["a\nb"])
-    (spaced,) = of_llamaindex.documents(llamaindex, ["a\nb"])
-    assert service.texts == ["a\nb", "a b"]
-    assert broken != spaced == FRAMEWORKS[1].embedder(service, url).get_text_embedding("a\nb")
+def test_what_a_framework_makes_of_newlines_is_the_text(order, service, url, place, way):
+    """LlamaIndex's class sends spaces, all others send newlines: these are two texts for the model."""
+    cached = {framework: framework.cached(framework.embedder(service, url), place) for framework in order}
+    vectors = {framework: Api(framework, way).documents(cached[framework], ["a\nb"]) for framework in order}
+    assert sorted(service.texts) == ["a\nb", "a b"]
+    assert vectors[LANGCHAIN] == vectors[HAYSTACK] != vectors[LLAMAINDEX]
+    for framework in order:
+        assert Api(framework, way).documents(framework.embedder(service, url), ["a\nb"]) == vectors[framework]
     service.requests.clear()
-    assert of_langchain.documents(langchain, ["a b", "a\nb"]) == [spaced, broken]
-    assert of_llamaindex.documents(llamaindex, ["a b", "a\nb"]) == [spaced, spaced]
-    assert of_llamaindex.query(llamaindex, "a\nb") == spaced
+    for framework in order:
+        api = Api(framework, way)
+        assert api.documents(cached[framework], ["a b", "a\nb"]) == [*vectors[LLAMAINDEX], *vectors[framework]]
+        assert api.query(cached[framework], "a\nb") == vectors[framework][0]
     assert service.requests == []
 
 
-def test_a_text_that_langchain_splits_and_averages_is_not_shared(pair, way, service, place):
-    url = None
+def test_a_text_that_langchain_splits_and_averages_is_not_shared(order, way, service, place):
+    """The others send it whole, and share it."""
     expected = {
-        framework: Api(framework, way).documents(framework.embedder(service, url), [LONG, "a"]) for framework in pair
+        framework: Api(framework, way).documents(framework.embedder(service, None), [LONG, "a"]) for framework in order
     }
-    assert expected[pair[0]][0] != expected[pair[1]][0]
+    assert expected[LANGCHAIN] != expected[LLAMAINDEX] == expected[HAYSTACK]
     service.requests.clear()
     for _ in range(2):
-        for framework in pair:
-            cached = embedonce.wrap(framework.embedder(service, url), place)
-            assert Api(framework, way).documents(cached, [LONG, "a", LONG]) == [
-                expected[framework][0],
-                expected[framework][1],
-                expected[framework][0],
-            ]
-    # Whole once, in parts once, and the short one once.
-    assert service.texts.count(LONG) == service.texts.count("a") == 1
+        for framework in order:
+            cached = framework.cached(framework.embedder(service, None), place)
+            long, short = expected[framework]
+            assert Api(framework, way).documents(cached, [LONG, "a", LONG]) == [long, short, long]
+    assert sorted(service.texts) == sorted([LONG, "a", *parts(service)])
+
+
+def parts(service):
+    """The parts of the long text that the service was sent; together they are that text, so each was sent once."""
+    sent = [text for text in service.texts if text != LONG and len(text) > 100]
+    assert "".join(sent) in (LONG, "")
+    return sent
+
+
+def test_the_provider_sees_each_effective_text_once(order, way, service, url, place):
+    """One corpus through three frameworks: documents, then queries, which are the same texts for OpenAI's models."""
+    namespaces = set()
+    for framework in order:
+        native = framework.embedder(service, url)
+        cached, api = framework.cached(native, place), Api(framework, way)
+        namespaces.add(cached.namespace)
+        paid = list(service.requests)
+        expected = api.documents(native, CORPUS)
+        service.requests[:] = paid
+        assert api.documents(cached, CORPUS) == expected
+        assert [api.query(cached, text) for text in CORPUS] == expected
+    assert len(namespaces) == 1
+    seen = {text for framework in FRAMEWORKS for text in effective(framework, CORPUS)}
+    assert sorted(service.texts) == sorted([*seen, *parts(service)])
+    assert bool(parts(service)) == (url is None), "only of OpenAI itself LangChain knows how texts become tokens"
 
 
 def test_a_server_of_ones_own_is_not_openai(pair, service, place):
     with serving(service) as url:
         official, own = pair[0].embedder(service, None), pair[1].embedder(service, url)
-        assert embedonce.wrap(official, place).namespace != embedonce.wrap(own, place).namespace
+        assert pair[0].cached(official, place).namespace != pair[1].cached(own, place).namespace
 
 
 def test_tokens_and_texts_are_not_the_same_for_a_server_of_ones_own(service, place):
     with serving(service) as url:
-        tokens = FRAMEWORKS[0].embedder(service, url, check_embedding_ctx_length=True)
-        texts = FRAMEWORKS[1].embedder(service, url)
-        assert embedonce.wrap(tokens, place).namespace != embedonce.wrap(texts, place).namespace
+        tokens = LANGCHAIN.embedder(service, url, check_embedding_ctx_length=True)
+        namespace = LANGCHAIN.cached(tokens, place).namespace
+        for framework in (LLAMAINDEX, HAYSTACK):
+            assert framework.cached(framework.embedder(service, url), place).namespace != namespace

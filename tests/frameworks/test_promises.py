@@ -9,7 +9,6 @@ from frameworks_support import DictStore, Model, exactly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import embedonce
 from embedonce import EmbeddingCache, Identity, IdentityError
 
 NAMESPACE = "acme/e5-small@3"
@@ -30,11 +29,12 @@ def served(api, model, place, **options):
 
 
 def test_a_wrapper_is_an_embedder_of_the_framework(framework, place):
-    for build in (embedonce.wrap, lambda native, store: EmbeddingCache(store).wrap(native)):
+    for store in (place, EmbeddingCache(place)):
         native = framework.native(Model())
-        wrapped = build(native, place)
+        wrapped = framework.cached(native, store)
         assert all(isinstance(each, framework.kind) for each in framework.wrappers(wrapped))
-        assert framework.inside(wrapped) is native
+        natives, insides = framework.natives(native), framework.insides(wrapped)
+        assert all(inside is each for inside, each in zip(insides, natives, strict=True))
         assert wrapped.namespace == wrapped.identity.namespace == Model().identity.namespace
 
 
@@ -198,11 +198,12 @@ def test_a_model_that_is_changed_after_wrapping_is_another_one(api, place):
 
 def test_a_field_that_is_changed_after_wrapping_moves_the_namespace(api, place):
     native = api.framework.plain(model_name="m", prefix="passage: ")
-    wrapped = embedonce.wrap(native, place)
+    wrapped = api.framework.cached(native, place)
     namespaces = set()
     for field, value in (("model_name", "other"), ("prefix", "query: "), ("prefix", "")):
-        setattr(api.framework.inside(wrapped), field, value)
-        expected = api.documents(native, ["a"])
+        for inside in api.framework.insides(wrapped):
+            setattr(inside, field, value)
+        expected = api.framework.documents(native, ["a"])
         for _ in range(2):
             assert api.documents(wrapped, ["a"]) == expected
         namespaces.add(wrapped.namespace)
@@ -295,9 +296,9 @@ def test_what_is_no_text_is_refused(api, place):
     wrapped = api.wrap(model, place)
     for nothing in (1, None, b"a", ["a"]):
         for ask, question in ((api.documents, ["a", nothing]), (api.document, nothing), (api.query, nothing)):
-            with pytest.raises(TypeError, match="texts must be str"):
+            with pytest.raises(TypeError, match=api.framework.no_text):
                 ask(wrapped, question)
-    with pytest.raises(TypeError, match="list of str"):
+    with pytest.raises(TypeError, match=api.framework.no_texts):
         api.documents(wrapped, "abc")
     assert model.calls == []
 

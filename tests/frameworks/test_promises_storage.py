@@ -9,7 +9,6 @@ import pickle
 import pytest
 from frameworks_support import WAYS, Api, Model, asked_elsewhere, exactly
 
-import embedonce
 from embedonce import EmbeddingCache
 
 SECRET = "s3cr3t-0123456789"
@@ -17,7 +16,7 @@ SECRET = "s3cr3t-0123456789"
 
 def held(framework, wrapped):
     """All that a wrapper and the embedder inside it have as their own."""
-    things = [*framework.wrappers(wrapped), framework.inside(wrapped)]
+    things = [*framework.wrappers(wrapped), *framework.insides(wrapped)]
     return [(thing, dict(vars(thing)), dict(getattr(thing, "__pydantic_private__", None) or {})) for thing in things]
 
 
@@ -66,7 +65,7 @@ def test_a_copy_works_and_leaves_the_original_as_it_is(api, place, made):
         assert all(now[i][name] is value for i in (1, 2) for name, value in then[i].items())
     assert (copied.namespace, copied.wrap_options) == (wrapped.namespace, wrapped.wrap_options)
     assert all(isinstance(each, api.framework.kind) for each in api.framework.wrappers(copied))
-    inside = api.framework.inside(copied).behind
+    inside = api.framework.behind(copied)
     assert inside is not model
     assert exactly(api.documents(copied, ["a", "b"])) == exactly(model.documents(["a", "b"]))
     assert exactly(api.query(copied, "a")) == exactly(model.query("a"))
@@ -80,7 +79,7 @@ def test_a_copy_follows_its_own_model(api, place):
     api.documents(wrapped, ["a"])
     for made in COPIES.values():
         copied = made(wrapped)
-        api.framework.inside(copied).behind.name = "other"
+        api.framework.behind(copied).name = "other"
         assert exactly(api.documents(copied, ["a"])) == exactly(Model("other").documents(["a"]))
         assert exactly(api.documents(wrapped, ["a"])) == exactly(Model("one").documents(["a"]))
         assert copied.namespace != wrapped.namespace == Model("one").identity.namespace
@@ -114,7 +113,7 @@ def test_an_object_store_is_shared(api, s3_place):
 
 def test_nothing_that_is_shown_or_kept_holds_a_secret(api, tmp_path):
     fields = {"model_name": "m", "api_key": SECRET, "base_url": f"https://user:{SECRET}@host/v1?sig={SECRET}"}
-    wrapped = embedonce.wrap(api.framework.plain(**fields), tmp_path / "cache")
+    wrapped = api.framework.cached(api.framework.plain(**fields), tmp_path / "cache")
     api.documents(wrapped, ["a"])
     assert SECRET not in api.framework.shown(wrapped)
     for path in tmp_path.rglob("*"):
@@ -126,7 +125,7 @@ def test_nothing_that_is_shown_or_kept_holds_a_secret(api, tmp_path):
 def test_another_key_is_no_other_model(api, place):
     base = {"model_name": "m", "base_url": "https://host/v1"}
     names = [
-        embedonce.wrap(api.framework.plain(**{**base, **fields}), place).namespace
+        api.framework.cached(api.framework.plain(**{**base, **fields}), place).namespace
         for fields in (
             {"api_key": SECRET},
             {"api_key": "another"},

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from frameworks_support import BoomError, DictStore, FaultyStore, Model, exactly
+from pydantic import ValidationError
 
 import embedonce
 from embedonce import CacheMissError, EmbedderContractError, StoreError
@@ -35,23 +36,49 @@ BROKEN = {
 }
 
 
+def is_left_out(api, ask, spoil, texts):
+    """True if the answer says that a text could not be embedded, rather than breaking the contract."""
+    answer = spoil([[1.0, 2.0, 3.0] for _ in texts])
+    return api.framework.may_leave_out and ([] in answer or (ask == api.query and not answer))
+
+
 @pytest.mark.parametrize("spoil", BROKEN.values(), ids=BROKEN.keys())
 def test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stored(api, spoil):
     store, model = DictStore(), Model(spoil=spoil)
     wrapped = api.wrap(model, store)
-    asks = (
-        lambda: api.documents(wrapped, ["a", "b", "c"]),
-        lambda: api.document(wrapped, "a"),
-        lambda: api.query(wrapped, "a"),
-    )
-    for number, ask in enumerate(asks, 1):
+    asks = [(api.documents, ["a", "b", "c"]), (api.document, "a"), (api.query, "a")]
+    breaking = [(ask, question) for ask, question in asks if not is_left_out(api, ask, spoil, question)]
+    for number, (ask, question) in enumerate(breaking, 1):
         with pytest.raises(EmbedderContractError):
-            ask()
+            ask(wrapped, question)
         assert len(model.calls) == number
         assert store.values == {}
     model.spoil = None
     assert exactly(api.documents(wrapped, ["a", "b", "c"])) == exactly(model.documents(["a", "b", "c"]))
     assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+
+
+@pytest.mark.parametrize("nothing", [[], None], ids=str)
+def test_a_text_that_is_left_without_a_vector_is_asked_for_again(api, nothing):
+    """An error, or what the embedder has answered: Haystack's hand on a document that they have failed at."""
+    store, model = DictStore(), Model(spoil=lambda vectors: [*vectors[:-1], nothing])
+    wrapped = api.wrap(model, store)
+    asks = [(api.documents, ["a", "b", "c"]), (api.document, "c"), (api.query, "c")]
+    expected = [[*model.documents(["a", "b"]), None], None, nothing]
+    for (ask, question), answer in zip(asks, expected, strict=True):
+        if api.framework.may_leave_out:
+            assert exactly(ask(wrapped, question)) == exactly(answer)
+        else:
+            # Events of LlamaIndex refuse None before it arrives.
+            with pytest.raises((EmbedderContractError, ValidationError)):
+                ask(wrapped, question)
+    assert model.texts == [["a", "b", "c"], ["c"], ["c"]]
+    kept = ["a", "b"] if api.framework.may_leave_out else []
+    assert len(store.values) == len(kept)
+    model.spoil = None
+    for (ask, question), right in zip(asks, (model.documents, model.document, model.query), strict=True):
+        assert exactly(ask(wrapped, question)) == exactly(right(question))
+    assert model.texts[3:] == [[text for text in "abc" if text not in kept], ["c"]]
 
 
 def test_another_dimension_within_a_namespace_is_refused(api, place):

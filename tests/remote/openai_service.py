@@ -46,15 +46,18 @@ class Service:
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
 
-    def clients(self):
-        """Return HTTP clients that believe to speak with OpenAI itself, whose identity has no endpoint."""
+    def transport(self):
+        """Return what HTTP clients use who believe to speak with OpenAI itself, whose identity has no endpoint."""
 
         def respond(request):
             assert str(request.url) == OFFICIAL
             return httpx.Response(200, json=self.answer(json.loads(request.content)))
 
-        transport = httpx.MockTransport(respond)
-        return httpx.Client(transport=transport), httpx.AsyncClient(transport=transport)
+        return httpx.MockTransport(respond)
+
+    def clients(self):
+        """Return such clients."""
+        return httpx.Client(transport=self.transport()), httpx.AsyncClient(transport=self.transport())
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from embedonce.cache import EmbeddingCache
 from embedonce.callers import warn_user
-from embedonce.identification.described import Described
-from embedonce.parts import as_lists, as_lists_in_thread, in_order
+from embedonce.identification.described import Described, Question
 from embedonce.wrapping import WrapOptions, Wrapper
 from langchain_embedonce.identities import describer
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from embedonce.identity import Identity
     from embedonce.keys import Role
-    from embedonce.parts import Part
 
 _warned_about_sha1 = False
 
@@ -167,7 +165,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     ) -> CacheBackedEmbeddings:
         self = cls.__new__(cls)
         self._set_up(underlying_embeddings, cache, query_cache, naming)
-        identity = self._described.now(self.underlying_embeddings).identity
+        identity = self._described.declared(self.underlying_embeddings)
         if identity is not None:
             cache.open(identity)
             if query_cache is not None:
@@ -255,51 +253,45 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             Exception: Whatever the embedder raises.
         """
         embed = self.underlying_embeddings.embed_documents
-        parts = self._parts(self.cache, texts, "document", kwargs)
-        if parts is None:
-            return embed(texts, **kwargs)
-        vectors = [as_lists(part.embed(lambda some: embed(some, **kwargs))) for part in parts]
-        return in_order(parts, vectors)
+        asked = self._question(self.cache, texts, "document", kwargs)
+        vectors = self._described.embed(asked, lambda some: embed(some, **kwargs))
+        return embed(texts, **kwargs) if vectors is None else vectors
 
     def embed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Return the vector of a query; see `embed_documents`."""
         embed = self.underlying_embeddings.embed_query
-        parts = self._parts(self.query_cache, [text], "query", kwargs)
-        if parts is None:
+        if self.query_cache is None:
             return embed(text, **kwargs)
-        return as_lists(parts[0].embed(lambda some: [embed(some[0], **kwargs)]))[0]
+        asked = self._question(self.query_cache, [text], "query", kwargs)
+        vectors = self._described.embed(asked, lambda some: [embed(some[0], **kwargs)])
+        return embed(text, **kwargs) if vectors is None else vectors[0]
 
-    def _parts(
-        self, cache: EmbeddingCache | None, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
-    ) -> list[Part] | None:
-        if cache is None:
-            return None
-        return self._described.parts(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
+    def _question(
+        self, cache: EmbeddingCache, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
+    ) -> Question:
+        return Question(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
 
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""
         embed = _async_method(self.underlying_embeddings, "embed_documents")
-        parts = self._parts(self.cache, texts, "document", kwargs)
-        if parts is None:
-            return cast("list[list[float]]", await embed(texts, **kwargs))
 
         async def embed_some(some: list[str]) -> Any:
             return await embed(some, **kwargs)
 
-        vectors = [await as_lists_in_thread(await part.aembed(embed_some)) for part in parts]
-        return in_order(parts, vectors)
+        vectors = await self._described.aembed(self._question(self.cache, texts, "document", kwargs), embed_some)
+        return cast("list[list[float]]", await embed(texts, **kwargs)) if vectors is None else vectors
 
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
         """Async twin of `embed_query`."""
         embed = _async_method(self.underlying_embeddings, "embed_query")
-        parts = self._parts(self.query_cache, [text], "query", kwargs)
-        if parts is None:
+        if self.query_cache is None:
             return cast("list[float]", await embed(text, **kwargs))
 
         async def embed_one(some: list[str]) -> Any:
             return [await embed(some[0], **kwargs)]
 
-        return as_lists(await parts[0].aembed(embed_one))[0]
+        vectors = await self._described.aembed(self._question(self.query_cache, [text], "query", kwargs), embed_one)
+        return cast("list[float]", await embed(text, **kwargs)) if vectors is None else vectors[0]
 
 
 def _async_method(embedder: object, name: str) -> Callable[..., Awaitable[Any]]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import CacheMissError, IdentityError
 from embedonce.identification.rows import Description
 from embedonce.identity import Identity
-from embedonce.parts import Part, is_longer
+from embedonce.parts import Part, as_lists, as_lists_in_thread, in_order, is_longer
 from embedonce.plan import checked_texts
 from embedonce.settings import OPERATIONAL
+from embedonce.vectors import Unkept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from embedonce.cache import EmbeddingCache
     from embedonce.identification.describing import Describer
@@ -23,6 +24,27 @@ if TYPE_CHECKING:
     from embedonce.wrapping import WrapOptions
 
 logger = logging.getLogger("embedonce")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a call of a wrapper asks for.
+
+    Attributes:
+        embedder: The embedder inside.
+        cache: The cache to ask.
+        texts: What is asked for.
+        role: As what it is embedded.
+        batch_size: Texts that are embedded between two writes.
+        arguments: Further arguments of the call that reach the embedder.
+    """
+
+    embedder: object
+    cache: EmbeddingCache
+    texts: Sequence[str]
+    role: Role
+    batch_size: int | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Described:
@@ -60,10 +82,14 @@ class Described:
         Raises:
             IdentityError: The embedder was changed, and can no longer be told apart from another one.
         """
+        return self._now(embedder)[0]
+
+    def _now(self, embedder: object) -> tuple[Description, object]:
+        """Return what decides the vectors, and the state of the embedder in which it does."""
         state = self._describer.fingerprint(embedder)
         before = self._before
         if before is not None and before[0] == state:
-            return before[1]
+            return before[1], state
         description = self._describe(embedder)
         if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
             self._has_said_changed = True
@@ -74,62 +100,118 @@ class Described:
                 before[1].identity,
             )
         self._before = (state, description)
-        return description
+        return description, state
 
-    def parts(
-        self,
-        embedder: object,
-        cache: EmbeddingCache,
-        texts: Sequence[str],
-        role: Role,
-        batch_size: int | None,
-        arguments: Mapping[str, Any],
-    ) -> list[Part] | None:
-        """Sort the texts of a call by how they reach the model.
-
-        Args:
-            embedder: The embedder.
-            cache: The cache to ask.
-            texts: What was asked for.
-            role: As what it is embedded.
-            batch_size: Texts that are embedded between two writes.
-            arguments: Further arguments of the call that reach the embedder.
-
-        Returns:
-            The parts; None if the call goes past the cache.
+    def declared(self, embedder: object) -> Identity | None:
+        """Return the identity that a wrapper declares; None if vectors must not be cached, or no longer.
 
         Raises:
-            CacheMissError: It would go past the cache, and the mode is `replay`.
+            IdentityError: The embedder could never be told apart from another one.
         """
-        description = self.now(embedder)
-        changing = {name: value for name, value in arguments.items() if name not in OPERATIONAL}
+        try:
+            return self.now(embedder).identity
+        except IdentityError:
+            if self._before is None:
+                raise
+            return None
+
+    def embed(self, question: Question, embed: Callable[[list[str]], Any]) -> list[list[float]] | None:
+        """Return the vectors of texts, those that are missing from the embedder.
+
+        Args:
+            question: What is asked for.
+            embed: Asks the embedder.
+
+        Returns:
+            One list for each text, each of its own; None if the call goes past the cache.
+
+        Raises:
+            CacheMissError: It would go past the cache, or a text is missing, and the mode is `replay`.
+            EmbedderContractError: The embedder's answer is not one finite vector per text.
+            Exception: Whatever the embedder raises.
+        """
+        state, parts = self._parts(question)
+        if parts is None:
+            return None
+
+        def embed_watched(some: list[str]) -> Any:
+            return self._watched(question, state, embed(some))
+
+        return in_order(parts, [as_lists(part.embed(embed_watched)) for part in parts])
+
+    async def aembed(
+        self, question: Question, embed: Callable[[list[str]], Awaitable[Any]]
+    ) -> list[list[float]] | None:
+        """Async twin of `embed`."""
+        state, parts = self._parts(question)
+        if parts is None:
+            return None
+
+        async def embed_watched(some: list[str]) -> Any:
+            return self._watched(question, state, await embed(some))
+
+        return in_order(parts, [await as_lists_in_thread(await part.aembed(embed_watched)) for part in parts])
+
+    def _watched(self, question: Question, state: object, answer: Any) -> Any:
+        """Return an answer as one that is not stored, if the embedder was changed while it was asked.
+
+        Nobody knows then which settings it belongs to.
+        """
+        if self._describer.fingerprint(question.embedder) == state:
+            return answer
+        try:
+            identity = self._describe(question.embedder).identity
+        except IdentityError:
+            identity = None
+        before = self._before
+        if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
+            # Something was built that is needed first now, such as a client.
+            return answer
+        return Unkept(answer)
+
+    def _parts(self, question: Question) -> tuple[object, list[Part] | None]:
+        """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
+        try:
+            description, state = self._now(question.embedder)
+        except IdentityError as error:
+            if self._before is None:
+                raise
+            self._go_past(question, f"it has changed: {error}")
+            return None, None
+        changing = {name: value for name, value in question.arguments.items() if name not in OPERATIONAL}
         identity = None if description.identity is None else called_with(description.identity, changing)
         if identity is None:
-            why = description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}"
-            if cache.mode == "replay":
-                msg = f"a call of {type(embedder).__name__} cannot be replayed because {why}"
-                raise CacheMissError(msg)
-            self._say_past(embedder, why)
-            return None
-        asked = checked_texts(texts)
+            self._go_past(question, description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}")
+            return None, None
+        asked = checked_texts(question.texts)
         if description.effective_text is not None:
             asked = [description.effective_text(text) for text in asked]
         limit = description.whole_up_to
         long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
+        whole = Part(question.cache, identity, question.role, question.batch_size, asked, None)
         if not long:
-            return [Part(cache, identity, role, batch_size, asked, None)]
+            return state, [whole]
         averaged = identity.with_parameters({"averaged_beyond": limit})
         short = sorted(set(range(len(asked))) - set(long))
-        return [
-            Part(cache, kind, role, batch_size, [asked[i] for i in positions], positions)
+        return state, [
+            replace(whole, identity=kind, texts=[asked[i] for i in positions], positions=positions)
             for kind, positions in ((identity, short), (averaged, long))
             if positions
         ]
 
-    def _say_past(self, embedder: object, why: str) -> None:
+    def _go_past(self, question: Question, why: str) -> None:
+        """Say once why calls go past the cache.
+
+        Raises:
+            CacheMissError: The mode is `replay`.
+        """
+        name = type(question.embedder).__name__
+        if question.cache.mode == "replay":
+            msg = f"a call of {name} cannot be replayed because {why}"
+            raise CacheMissError(msg)
         if not self._has_said_past:
             self._has_said_past = True
-            logger.warning("calls of %s go past the cache because %s", type(embedder).__name__, why)
+            logger.warning("calls of %s go past the cache because %s", name, why)
 
 
 def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:

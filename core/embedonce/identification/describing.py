@@ -169,18 +169,18 @@ class Describer:
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
         return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
 
-    def sub_batch(self, embedder: object) -> int:
+    def sub_batch(self, embedder: object, most: int = _SUB_BATCH) -> int:
         """Return how many texts to send between two writes to the store.
 
-        That is the largest multiple of the embedder's own request size up to 1024, so that no request gets smaller,
+        That is the largest multiple of the embedder's own request size up to `most`, so that no request gets smaller,
         or the request size itself where it is larger.
         """
         kind: type = type(embedder)
         inner = self._inner(kind)
         if inner:
-            return self.sub_batch(_read(embedder, (inner,)))
+            return self.sub_batch(_read(embedder, (inner,)), most)
         known = self._known(kind)
-        batch = known.row.batch if known is not None else _SUB_BATCH
+        batch = known.row.batch if known is not None else most
         size = batch if isinstance(batch, int) else batch[1]
         fields = _BATCH_FIELDS if known is None else () if isinstance(batch, int) else batch[:1]
         for path in fields:
@@ -188,7 +188,7 @@ class Describer:
             if type(value) is int and value > 0:
                 size = value
                 break
-        return size if size > _SUB_BATCH else size * (_SUB_BATCH // size)
+        return size if size > most else size * (most // size)
 
     # Known classes
 
@@ -308,7 +308,7 @@ def _values(embedder: object, known: _Known) -> dict[str, Any]:
     values = {path: own[path] if path in own else _read(embedder, steps) for path, steps in known.reads}
     urls = tuple([_as_url(_read(embedder, steps)) for steps in known.urls])
     values["urls"] = urls
-    if known.row.env and not any(urls):
+    if known.row.env and not (urls and all(urls)):
         values.update({f"${name}": os.environ.get(name) for name in known.row.env.split()})
     return values
 

@@ -44,7 +44,7 @@ class Row:
         describe: Turns the values into a description.
         reads: Dotted paths from the embedder to the values, separated by spaces.
         urls: Dotted paths to the URLs of the clients it has built; they reach `describe` as `values["urls"]`.
-        env: Environment variables that `describe` needs as long as no client shows an URL, as `values["$NAME"]`.
+        env: Environment variables that `describe` needs as long as a client shows no URL, as `values["$NAME"]`.
         batch: Texts per request: a number, or the path of the field that holds it and its default.
         ignores: Further fields of the class that do not change vectors, where pydantic does not list them.
     """

@@ -17,9 +17,11 @@ from embedonce.identification.providers.hosted import (
     nomic,
     nvidia,
     ollama,
+    twelvelabs,
     upstage,
     voyage,
     voyage_not_cacheable,
+    watsonx,
 )
 from embedonce.identification.providers.local import (
     encode_settings,
@@ -27,6 +29,7 @@ from embedonce.identification.providers.local import (
     instructor,
     load_settings,
     loaded,
+    names_loaded,
     own_limit_or,
     prefixed,
     sentence_transformers,
@@ -52,6 +55,7 @@ __all__ = [
     "load_settings",
     "loaded",
     "mistral",
+    "names_loaded",
     "nomic",
     "nvidia",
     "ollama",
@@ -63,7 +67,9 @@ __all__ = [
     "sentence_transformers",
     "sentence_transformers_not_cacheable",
     "settings",
+    "twelvelabs",
     "upstage",
     "voyage",
     "voyage_not_cacheable",
+    "watsonx",
 ]

@@ -156,16 +156,28 @@ def voyage(
     dimensions: int | None = None,
     truncate: bool | None = True,
     output_dtype: str | None = "float",
+    input_type: str | None = None,
     endpoint: str | None = None,
 ) -> Identity:
-    """Identify a model of Voyage; see `voyage_not_cacheable`."""
+    """Identify a model of Voyage; see `voyage_not_cacheable`.
+
+    Args:
+        model: Its name.
+        dimensions: The length of vectors as requested.
+        truncate: Whether long texts are cut off.
+        output_dtype: The type of numbers.
+        input_type: Sent for documents and queries alike, "none" if none is; None if it is that of the role.
+        endpoint: Where requests go.
+    """
     parameters = {
         "dimensions": dimensions,
         "truncate": unless(True, truncate),
         "output_dtype": unless("float", output_dtype),
+        "input_type": input_type,
         "endpoint": _foreign(endpoint, ("https://api.voyageai.com/v1",)),
     }
-    return identity_of("voyage", model, parameters, exact=output_dtype in (None, "float"))
+    exact = output_dtype in (None, "float")
+    return identity_of("voyage", model, parameters, symmetric=input_type is not None, exact=exact)
 
 
 def voyage_not_cacheable(model: Any) -> str:
@@ -359,3 +371,23 @@ def jina(
         "endpoint": _foreign(endpoint, ("https://api.jina.ai/v1",)),
     }
     return identity_of("jina", model, parameters, symmetric=symmetric)
+
+
+def watsonx(model: Any, *, truncate_tokens: int | None = None, endpoint: str | None = None) -> Identity:
+    """Identify a model of IBM watsonx.
+
+    Args:
+        model: Its name.
+        truncate_tokens: The tokens after which the service cuts a text.
+        endpoint: Where requests go; the regions of IBM's cloud serve the same models.
+    """
+    parameters = {
+        "truncate_tokens": truncate_tokens,
+        "endpoint": _foreign(endpoint, hosts=("ml.cloud.ibm.com",)),
+    }
+    return identity_of("watsonx", model, parameters, symmetric=True)
+
+
+def twelvelabs(model: Any) -> Identity:
+    """Identify a model of TwelveLabs."""
+    return identity_of("twelvelabs", model, {}, symmetric=True)

@@ -41,8 +41,7 @@ def loaded(provider: str, model: Any, parameters: Mapping[str, Any], *, symmetri
     if files:
         model = str(Path(model).resolve())
     elif isinstance(model, str):
-        # The library itself looks for a name without an owner there.
-        model = model.removeprefix("sentence-transformers/")
+        model = _without_owner(model)
     return identity_of(provider, model, {**parameters, **files}, symmetric=symmetric)
 
 
@@ -90,6 +89,27 @@ def sentence_transformers_not_cacheable(*encode: Mapping[str, Any] | None) -> st
     return ""
 
 
+def names_loaded(model: Any, loaded: Any) -> bool:
+    """Tell whether a name or folder is that of the model that is loaded, as far as that can be seen.
+
+    Args:
+        model: What the settings say.
+        loaded: What the model itself says it was loaded from.
+    """
+    if not isinstance(loaded, str) or not loaded:
+        return True
+    folder, where = Path(model), Path(loaded)
+    if where.exists():
+        # A part of the model's folder; or of the hub's cache, in former versions.
+        return not folder.exists() or folder.resolve() in (where.resolve(), *where.resolve().parents)
+    return _without_owner(str(model)) == _without_owner(loaded)
+
+
+def _without_owner(model: str) -> str:
+    # The library itself looks for a name without an owner there.
+    return model.removeprefix("sentence-transformers/")
+
+
 def own_limit_or(length: Any, own: Any, positions: Any) -> int | None:
     """Return the tokens beyond which a model cuts texts, None if that is certainly its own limit.
 
@@ -120,13 +140,27 @@ def instructor(
     return loaded("instructor", model, parameters, symmetric=document_instruction == query_instruction)
 
 
-def fastembed(model: Any, *, max_length: int | None = 512, document_method: str = "default") -> Identity:
+def fastembed(
+    model: Any,
+    *,
+    max_length: int | None = 512,
+    document_method: str = "default",
+    query_method: str | None = None,
+    load: Mapping[str, Any] | None = None,
+) -> Identity:
     """Identify a model of FastEmbed.
 
     Args:
         model: Its name.
         max_length: Tokens beyond which a text is cut.
         document_method: `passage` if documents go through `passage_embed` instead of `embed`.
+        query_method: `embed` if queries go through that instead of `query_embed`.
+        load: Further arguments that the model is built with.
     """
-    parameters = {"max_length": unless(512, max_length), "document_method": unless("default", document_method)}
+    parameters = {
+        **settings(load, {}),
+        "max_length": unless(512, max_length),
+        "document_method": unless("default", document_method),
+        "query_method": query_method,
+    }
     return identity_of("fastembed", model, parameters)

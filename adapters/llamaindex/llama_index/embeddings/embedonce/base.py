@@ -13,8 +13,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, SimilarityMode
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny, model_serializer
 
 from embedonce.errors import IdentityError
-from embedonce.identification.described import Described, describe_with
-from embedonce.parts import as_lists, as_lists_in_thread, in_order
+from embedonce.identification.described import Described, Question, describe_with
 from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.places import place_of
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from embedonce.cache import EmbeddingCache
     from embedonce.identity import Identity
     from embedonce.keys import Role
-    from embedonce.parts import Part
     from embedonce.wrapping import WrapKeywords
 
 _OWN_CACHE = (
@@ -40,6 +38,9 @@ _SHARED = frozenset({"callback_manager", "embed_batch_size", "model_name", "num_
 """Fields of every embedding model whose values are those of the model inside."""
 _SET_INSIDE = _SHARED | {"embeddings_cache"}
 """Fields that are set on the model inside when they are set on the wrapper."""
+
+_SYNC_TEXTS, _ASYNC_TEXTS = 128, 1024
+"""Texts between two writes: the sync methods send one request after the other, the async ones many at once."""
 
 
 @dataclass(eq=False, slots=True)
@@ -172,7 +173,7 @@ class CachedEmbedding(BaseEmbedding):
     @property
     def embedonce_identity(self) -> Identity | None:
         """The identity that this model declares to whatever wraps it; None if its vectors must not be cached."""
-        return self._state.described.now(self.inner).identity
+        return self._state.described.declared(self.inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.inner).__name__}, cache={self.cache!r})"
@@ -324,47 +325,39 @@ class CachedEmbedding(BaseEmbedding):
             EmbedderContractError: The model's answer is not one finite vector per text.
             Exception: Whatever the model raises; batches that were finished before are stored.
         """
-        embed = partial(self.inner.get_text_embedding_batch, show_progress=show_progress, **kwargs)
-        parts = self._parts(texts, "document", self._telling(kwargs, "get_text_embedding_batch"))
-        if parts is None:
-            return embed(list(texts))
-        return in_order(parts, [as_lists(part.embed(embed)) for part in parts])
+        inner = self.inner
+        given = {**kwargs, **({"show_progress": True} if show_progress else {})}
+        asked = self._question(texts, "document", self._telling(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
+        vectors = self._state.described.embed(asked, lambda some: inner.get_text_embedding_batch(some, **given))
+        return inner.get_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     async def aget_text_embedding_batch(
         self, texts: Sequence[str], show_progress: bool = False, **kwargs: Any
     ) -> list[list[float]]:
         """Async twin of `get_text_embedding_batch`."""
         inner = self.inner
-
-        async def embed(some: list[str]) -> list[list[float]]:
-            return await inner.aget_text_embedding_batch(some, show_progress=show_progress, **kwargs)
-
-        parts = self._parts(texts, "document", self._telling(kwargs, "aget_text_embedding_batch"))
-        if parts is None:
-            return await embed(list(texts))
-        return in_order(parts, [await as_lists_in_thread(await part.aembed(embed)) for part in parts])
+        given = {**kwargs, **({"show_progress": True} if show_progress else {})}
+        asked = self._question(texts, "document", self._telling(kwargs, "aget_text_embedding_batch"))
+        vectors = await self._state.described.aembed(asked, lambda some: inner.aget_text_embedding_batch(some, **given))
+        return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     def _one(self, text: str, role: Role, embed: Callable[[str], list[float]]) -> list[float]:
-        parts = self._parts([text], role)
-        if parts is None:
-            return embed(text)
-        return as_lists(parts[0].embed(lambda some: [embed(some[0])]))[0]
+        vectors = self._state.described.embed(self._question([text], role), lambda some: [embed(some[0])])
+        return embed(text) if vectors is None else vectors[0]
 
     async def _aone(self, text: str, role: Role, embed: Callable[[str], Awaitable[list[float]]]) -> list[float]:
-        parts = self._parts([text], role)
-        if parts is None:
-            return await embed(text)
-
         async def embed_one(some: list[str]) -> list[list[float]]:
             return [await embed(some[0])]
 
-        return as_lists(await parts[0].aembed(embed_one))[0]
+        vectors = await self._state.described.aembed(self._question([text], role), embed_one)
+        return await embed(text) if vectors is None else vectors[0]
 
-    def _parts(self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None) -> list[Part] | None:
+    def _question(
+        self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None, most: int = _ASYNC_TEXTS
+    ) -> Question:
         state, size = self._state, self._state.options.batch_size
-        # Asked anew each time, because `embed_batch_size` may have been set.
-        size = describer.sub_batch(self.inner) if size == "auto" else size
-        return state.described.parts(self.inner, state.cache, texts, role, size, arguments or {})
+        batch_size = describer.sub_batch(self.inner, most) if size == "auto" else size
+        return Question(self.inner, state.cache, texts, role, batch_size, arguments or {})
 
     def _telling(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:
         """Return the arguments of a call that may change vectors: none where the method is LlamaIndex's own.

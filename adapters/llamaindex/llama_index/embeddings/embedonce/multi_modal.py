@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.bridge.pydantic import Field, SerializeAsAny
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 
+from embedonce.errors import CacheMissError
 from llama_index.embeddings.embedonce.base import CachedEmbedding
 
 if TYPE_CHECKING:
@@ -40,23 +41,34 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
 
     def get_image_embedding(self, img_file_path: ImageType) -> list[float]:
         """Return the vector of an image, from the model itself."""
-        return self.inner.get_image_embedding(img_file_path)
+        return self._itself().get_image_embedding(img_file_path)
 
     async def aget_image_embedding(self, img_file_path: ImageType) -> list[float]:
         """Async twin of `get_image_embedding`."""
-        return await self.inner.aget_image_embedding(img_file_path)
+        return await self._itself().aget_image_embedding(img_file_path)
 
     def get_image_embedding_batch(
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[list[float]]:
         """Return the vectors of images, from the model itself."""
-        return self.inner.get_image_embedding_batch(img_file_paths, show_progress=show_progress)
+        return self._itself().get_image_embedding_batch(img_file_paths, show_progress=show_progress)
 
     async def aget_image_embedding_batch(
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[list[float]]:
         """Async twin of `get_image_embedding_batch`."""
-        return await self.inner.aget_image_embedding_batch(img_file_paths, show_progress=show_progress)
+        return await self._itself().aget_image_embedding_batch(img_file_paths, show_progress=show_progress)
+
+    def _itself(self) -> MultiModalEmbedding:
+        """Return the model inside, for what goes past the cache.
+
+        Raises:
+            CacheMissError: The mode is `replay`.
+        """
+        if self.cache.mode == "replay":
+            msg = f"images of {type(self.inner).__name__} cannot be replayed because they are not cached"
+            raise CacheMissError(msg)
+        return self.inner
 
     def _get_image_embedding(self, img_file_path: ImageType) -> list[float]:
         return self.get_image_embedding(img_file_path)

@@ -3,13 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 from haystack import Document, component
 
 from embedonce.errors import CacheMissError
-from embedonce.parts import as_lists, as_lists_in_thread
 from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
@@ -113,8 +111,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if isinstance(documents, list) and not documents:
             return self._answer([], [])
         call = self._call(documents)
-        parts = None if call is None else self._parts(call.texts, kwargs)
-        if call is None or parts is None:
+        if call is None:
             return self._ask(documents=documents, **kwargs)
 
         def embed(some: list[str]) -> list[Any]:
@@ -122,12 +119,14 @@ class CachedDocumentEmbedder(CachedEmbedder):
             return call.take(some, sent, self._ask(documents=sent, **kwargs) if sent else None)
 
         try:
-            vectors = None
-            while vectors is None:
+            while True:
                 try:
-                    vectors = as_lists(replace(parts[0], texts=call.texts).embed(embed))
+                    vectors = self._described.embed(self._question(call.texts, kwargs), embed)
+                    break
                 except PartlyFailedError as error:
                     call.gave_up(error)
+            if vectors is None:
+                return self._ask(documents=documents, **kwargs)
             uncached = call.uncached
             others = call.take_uncached(uncached, self._ask(documents=uncached, **kwargs)) if uncached else []
         except ImpureError:
@@ -148,8 +147,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if isinstance(documents, list) and not documents:
             return self._answer([], [])
         call = await asyncio.to_thread(self._call, documents)
-        parts = None if call is None else self._parts(call.texts, kwargs)
-        if call is None or parts is None:
+        if call is None:
             return await self._aask(documents=documents, **kwargs)
 
         async def embed(some: list[str]) -> list[Any]:
@@ -157,12 +155,14 @@ class CachedDocumentEmbedder(CachedEmbedder):
             return call.take(some, sent, await self._aask(documents=sent, **kwargs) if sent else None)
 
         try:
-            vectors = None
-            while vectors is None:
+            while True:
                 try:
-                    vectors = await as_lists_in_thread(await replace(parts[0], texts=call.texts).aembed(embed))
+                    vectors = await self._described.aembed(self._question(call.texts, kwargs), embed)
+                    break
                 except PartlyFailedError as error:
                     call.gave_up(error)
+            if vectors is None:
+                return await self._aask(documents=documents, **kwargs)
             uncached = call.uncached
             others = call.take_uncached(uncached, await self._aask(documents=uncached, **kwargs)) if uncached else []
         except ImpureError:

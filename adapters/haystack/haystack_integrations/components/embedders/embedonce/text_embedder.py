@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from haystack import component
 
-from embedonce.parts import as_lists
 from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
@@ -100,8 +99,7 @@ class CachedTextEmbedder(CachedEmbedder):
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
         :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
         """
-        parts = self._parts([texts.of_text(self.embedder, text)], kwargs) if isinstance(text, str) else None
-        if parts is None:
+        if not isinstance(text, str):
             return self._ask(text=text, **kwargs)
         answers: list[dict[str, Any]] = []
 
@@ -110,10 +108,10 @@ class CachedTextEmbedder(CachedEmbedder):
             return _vector_in(answers[-1])
 
         try:
-            (vector,) = as_lists(parts[0].embed(embed))
+            vectors = self._described.embed(self._question([texts.of_text(self.embedder, text)], kwargs), embed)
         except _NothingError as error:
             return error.answer
-        return self._answered(vector, answers)
+        return self._ask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
 
     async def run_async(self, text: str, **kwargs: Any) -> dict[str, Any]:
         """
@@ -124,8 +122,7 @@ class CachedTextEmbedder(CachedEmbedder):
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
         :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
         """
-        parts = self._parts([texts.of_text(self.embedder, text)], kwargs) if isinstance(text, str) else None
-        if parts is None:
+        if not isinstance(text, str):
             return await self._aask(text=text, **kwargs)
         answers: list[dict[str, Any]] = []
 
@@ -134,10 +131,10 @@ class CachedTextEmbedder(CachedEmbedder):
             return _vector_in(answers[-1])
 
         try:
-            (vector,) = as_lists(await parts[0].aembed(embed))
+            vectors = await self._described.aembed(self._question([texts.of_text(self.embedder, text)], kwargs), embed)
         except _NothingError as error:
             return error.answer
-        return self._answered(vector, answers)
+        return await self._aask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
 
     def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
         self._tell(1, len(answers))

@@ -13,7 +13,7 @@ from haystack.core.serialization import component_to_dict
 from haystack.tracing.tracer import tracer
 from haystack.utils import serialize_callable
 
-from embedonce.identification.described import Described, describe_with
+from embedonce.identification.described import Described, Question, describe_with
 from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
 from haystack_integrations.components.embedders.embedonce.arguments import (
     DEFAULTS,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from embedonce.identification.rows import Description
     from embedonce.identity import Identity
     from embedonce.keys import Role
-    from embedonce.parts import Part
 
 
 class CachedEmbedder:
@@ -135,7 +134,7 @@ class CachedEmbedder:
     @property
     def embedonce_identity(self) -> Identity | None:
         """The identity that this component declares to whatever wraps it; None if its vectors must not be cached."""
-        return self._described.now(self.embedder).identity
+        return self._described.declared(self.embedder)
 
     def __getattr__(self, name: str) -> Any:
         inner = self.__dict__.get("embedder")
@@ -206,9 +205,9 @@ class CachedEmbedder:
 
     # Asking the component inside
 
-    def _parts(self, texts: list[str], arguments: Mapping[str, Any]) -> list[Part] | None:
+    def _question(self, texts: list[str], arguments: Mapping[str, Any]) -> Question:
         given = {name: value for name, value in arguments.items() if value is not None}
-        return self._described.parts(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+        return Question(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
 
     def _ask(self, **inputs: Any) -> dict[str, Any]:
         with self._span():

@@ -60,21 +60,10 @@ def _refuse_what_cannot_be_seen(model: str, values: Values) -> None:
         msg = "its model is quantised, and how is not visible in its settings"
     elif values[f"{_NET}._hf_peft_config_loaded"] is True:
         msg = "its model has an adapter, whose weights are not visible in its settings"
-    elif not _names(model, values[f"{_NET}.config._name_or_path"]):
+    elif not providers.names_loaded(model, values[f"{_NET}.config._name_or_path"]):
         msg = "its field 'model_name' was changed and does not name the model that is loaded"
     if msg:
         raise UnclearSettingError(msg)
-
-
-def _names(model: str, loaded: Any) -> bool:
-    """Tell whether a name is that of the model that is loaded, as far as that can be seen."""
-    if not isinstance(loaded, str) or not loaded:
-        return True
-    folder, where = Path(model), Path(loaded)
-    if where.exists():
-        # A part of the model's folder; or of the hub's cache, in former versions.
-        return not folder.exists() or folder.resolve() in (where.resolve(), *where.resolve().parents)
-    return model.removeprefix(_OWNER) == loaded.removeprefix(_OWNER)
 
 
 def _encode(values: Values, name: str) -> dict[str, Any]:

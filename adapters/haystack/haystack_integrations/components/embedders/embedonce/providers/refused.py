@@ -1,0 +1,50 @@
+"""Components whose vectors are not a function of one text, or are no dense vectors: they go past the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedonce.identification.rows import Description, Row
+from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FILES = "its vectors come from files that metadata points to, which may change under their names"
+SPARSE = "its vectors are sparse, and embedonce keeps dense ones"
+CONTEXT = "contextualised vectors depend on the other documents of the call"
+
+
+def _because(reason: str) -> Describe:
+    return lambda _: Description(None, not_cacheable=reason)
+
+
+def _rows(reason: str, classes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    return {each: Row(_because(reason), "") for each in classes}
+
+
+_FILES = [
+    (f"{INTEGRATIONS}.amazon_bedrock", "AmazonBedrockDocumentImageEmbedder"),
+    (f"{INTEGRATIONS}.cohere", "CohereDocumentImageEmbedder"),
+    (f"{INTEGRATIONS}.google_genai", "GoogleGenAIMultimodalDocumentEmbedder"),
+    (f"{INTEGRATIONS}.jina", "JinaDocumentImageEmbedder"),
+    (f"{INTEGRATIONS}.sentence_transformers", "SentenceTransformersDocumentImageEmbedder"),
+    (f"{INTEGRATIONS}.voyage_embedders", "VoyageMultimodalEmbedder"),
+    ("haystack", "SentenceTransformersDocumentImageEmbedder"),
+]
+_SPARSE = [
+    (f"{INTEGRATIONS}.{package}", f"{name}Sparse{kind}Embedder")
+    for package, name in (
+        ("fastembed", "Fastembed"),
+        ("huggingface_api", "HuggingFaceTEI"),
+        ("sentence_transformers", "SentenceTransformers"),
+    )
+    for kind in ("Text", "Document")
+]
+_SPARSE += [("haystack", f"SentenceTransformersSparse{kind}Embedder") for kind in ("Text", "Document")]
+
+ROWS: dict[tuple[str, str], Row] = {
+    **_rows(FILES, _FILES),
+    **_rows(SPARSE, _SPARSE),
+    **_rows(CONTEXT, [(f"{INTEGRATIONS}.voyage_embedders", "VoyageContextualizedDocumentEmbedder")]),
+}
