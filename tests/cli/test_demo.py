@@ -21,10 +21,14 @@ from embedonce.cli.demo import footprint
 from embedonce.cli.runs import embed_once, embed_once_elsewhere
 from embedonce.testing import HashingEmbedder
 
+ALL = ("--framework", "LangChain", "--framework", "LlamaIndex", "--framework", "Haystack")
 SMALL = ("--limit", "60", "--dimensions", "16")
 
 
 def command(*arguments):
+    # Frameworks take seconds to load.
+    if arguments[0] == "demo" and "--framework" not in arguments:
+        arguments = (*arguments, "--framework", "langchain")
     return [sys.executable, "-c", "import embedonce.cli; embedonce.cli.main()", *map(str, arguments)]
 
 
@@ -43,7 +47,8 @@ def run(*arguments):
     """Run the command in this process; only its second run has a process of its own."""
     from typer.testing import CliRunner
 
-    answer = CliRunner().invoke(build(), [str(argument) for argument in arguments], env={"COLUMNS": "100"})
+    given = [*map(str, arguments), *(() if "--framework" in arguments else ("--framework", "langchain"))]
+    answer = CliRunner().invoke(build(), given, env={"COLUMNS": "100"})
     assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
     return subprocess.CompletedProcess(arguments, answer.exit_code, answer.stdout, answer.stderr)
 
@@ -69,17 +74,18 @@ def book(tmp_path):
 # -- what it shows -------------------------------------------------------------------------------------------------
 
 
-def test_the_second_process_embeds_nothing_and_agrees_bit_for_bit(tmp_path):
-    answer = spawn("demo", *SMALL, TMPDIR=str(tmp_path))
+def test_no_other_process_and_no_other_framework_embeds_anything(tmp_path):
+    answer = spawn("demo", *SMALL, *ALL, TMPDIR=str(tmp_path))
     assert (answer.returncode, answer.stderr) == (0, "")
-    (texts, unique, sent, hits), again, other_framework = rows_of(answer.stdout)
+    (texts, unique, sent, hits), *again = rows_of(answer.stdout)
     assert (texts, sent, hits) == (60, unique, 0)
-    assert again == other_framework == [60, unique, 0, unique]
-    assert "2, LangChain, a new process" in answer.stdout
-    assert "3, LlamaIndex, a new process" in answer.stdout
+    assert again == [[60, unique, 0, unique]] * 3
+    for run_number, framework in ((2, "LangChain"), (3, "LlamaIndex"), (4, "Haystack")):
+        assert f"{run_number}, {framework}, a new process" in answer.stdout
+    assert f"4 runs in 3 frameworks: each of {unique} texts was paid for once." in answer.stdout
     assert "60 docstrings of Python's standard library" in answer.stdout
     assert "embedonce-testing/hashing-ngrams-1?dimensions=16" in answer.stdout
-    for run_number in (2, 3):
+    for run_number in (2, 3, 4):
         assert f"Run {run_number} equals run 1 bit for bit: 960 numbers compared." in answer.stdout
 
 
@@ -117,7 +123,7 @@ def test_progress_is_shown_on_a_terminal():
 
 def test_paragraphs_of_files_are_embedded_once_each(book):
     answer = run("demo", "--text", book, "--text", book, "--dimensions", "8")
-    assert rows_of(answer.stdout) == [[10, 4, 4, 0], [10, 4, 0, 4], [10, 4, 0, 4]]
+    assert rows_of(answer.stdout) == [[10, 4, 4, 0], [10, 4, 0, 4]]
     assert "10 paragraphs of 2 files" in answer.stdout
     assert "80 numbers compared" in answer.stdout
 
@@ -132,8 +138,8 @@ def test_a_given_store_is_kept_and_used_the_next_time(book, tmp_path):
     first, again = spawn(*arguments), spawn(*arguments)
     assert f"{store}, which held 0 vectors of this embedder before" in first.stdout
     assert f"{store}, which held 4 vectors of this embedder before" in again.stdout
-    assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4], [5, 4, 0, 4]]
-    assert rows_of(again.stdout) == [[5, 4, 0, 4]] * 3
+    assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
+    assert rows_of(again.stdout) == [[5, 4, 0, 4]] * 2
     cached = embedonce.wrap(HashingEmbedder(8), store, mode="replay")
     assert cached.embed_documents(["One."]) == HashingEmbedder(8).embed_documents(["One."])
 
@@ -166,7 +172,7 @@ def test_the_exit_code_is_1_if_the_second_run_had_to_embed(book):
     """Memory is not shared with another process."""
     answer = spawn("demo", "--text", book, "--store", "memory://demo", "--dimensions", "8")
     assert answer.returncode == 1
-    assert rows_of(answer.stdout) == [[5, 4, 4, 0]] * 3
+    assert rows_of(answer.stdout) == [[5, 4, 4, 0]] * 2
     assert "Run 2 SENT 4 TEXTS to the embedder" in answer.stdout
 
 
@@ -270,27 +276,39 @@ def test_a_second_process_that_fails_is_reported(tmp_path):
         embed_once_elsewhere(["a"], str(tmp_path / "file"), 8, tmp_path)
 
 
-def test_without_langchain_it_says_what_to_install(book):
-    script = "import sys; sys.modules['langchain_core'] = None; import embedonce.cli; embedonce.cli.main()"
-    answer = subprocess.run(
-        [sys.executable, "-c", script, "demo", "--text", str(book)], capture_output=True, text=True, check=False
+def without(*packages):
+    """Run the command where some packages are not installed."""
+    script = f"import sys; sys.modules.update(dict.fromkeys({packages!r})); import embedonce.cli; embedonce.cli.main()"
+    return lambda *arguments: subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 2
-    assert 'pip install "embedonce[langchain,cli]"' in answer.stderr
-    assert "Traceback" not in answer.stderr
 
 
-def test_without_llamaindex_it_shows_what_there_is(book):
-    script = "import sys; sys.modules['llama_index.core'] = None; import embedonce.cli; embedonce.cli.main()"
-    answer = subprocess.run(
-        [sys.executable, "-c", script, "demo", "--text", str(book), "--dimensions", "8"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_without_a_framework_it_says_what_to_install(book):
+    answer = without("langchain_core", "llama_index.core", "haystack")("demo", "--text", book)
+    refused(answer, "LangChain or LlamaIndex or Haystack", 'pip install "embedonce[langchain,cli]"')
+
+
+def test_it_shows_what_there_is(book):
+    """Each new process looks anew for what is installed, and only LangChain is asked for there."""
+    answer = without("llama_index.core", "haystack")("demo", "--text", book, "--dimensions", "8")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert rows_of(answer.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
-    assert 'to see it too: pip install "embedonce[llamaindex]"' in answer.stdout
+    assert "2 runs in 1 frameworks" not in answer.stdout
+    for extra in ("llamaindex", "haystack"):
+        assert f'to see it too: pip install "embedonce[{extra}]"' in answer.stdout
+
+
+@pytest.mark.parametrize("names", [("--framework", "spacy"), ("--framework", "LangChain", "--framework", "")])
+def test_unknown_frameworks_are_refused(book, names):
+    refused(run("demo", "--text", book, *names), "there is no framework", "LangChain, LlamaIndex, Haystack")
+
+
+def test_any_framework_will_do(book):
+    answer = without("langchain_core", "haystack")("demo", "--text", book, "--dimensions", "8")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "1, LlamaIndex" in answer.stdout
+    assert rows_of(answer.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process")

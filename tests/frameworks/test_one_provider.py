@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from frameworks_support import WAYS, Api
+from haystack import Document
 from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
 from haystack.utils import Secret
 from haystack_framework import Haystack, Pair
@@ -134,37 +135,37 @@ def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
     assert SECRET not in f"{cached!r}{cached.namespace}"
 
 
-def test_a_namespace_of_the_users_is_shared(pair, way, service, url, place):
+def test_a_namespace_of_the_users_is_shared(pair, way, service, place):
     first, second = (Api(framework, way) for framework in pair)
-    filled = pair[0].cached(pair[0].embedder(service, url), place, namespace="x")
+    filled = pair[0].cached(pair[0].embedder(service, None), place, namespace="x")
     expected = first.documents(filled, TEXTS)
     service.requests.clear()
-    cached = pair[1].cached(pair[1].embedder(service, url), place, namespace="x")
+    cached = pair[1].cached(pair[1].embedder(service, None), place, namespace="x")
     assert second.documents(cached, TEXTS) == expected
     assert service.requests == []
 
 
 @pytest.mark.parametrize("settings", [{"dimensions": 4}, {"model_name": "text-embedding-3-large"}], ids=str)
-def test_another_model_or_length_is_another_entry(pair, way, service, url, settings, place):
+def test_another_model_or_length_is_another_entry(pair, way, service, settings, place):
     first, second = (Api(framework, way) for framework in pair)
-    small = first.documents(pair[0].cached(pair[0].embedder(service, url), place), ["a"])
+    small = first.documents(pair[0].cached(pair[0].embedder(service, None), place), ["a"])
     service.requests.clear()
-    other = pair[1].cached(pair[1].embedder(service, url, **settings), place)
+    other = pair[1].cached(pair[1].embedder(service, None, **settings), place)
     (vector,) = second.documents(other, ["a"])
     assert vector != small[0]
     assert service.texts == ["a"]
-    assert first.documents(pair[0].cached(pair[0].embedder(service, url, **settings), place), ["a"]) == [vector]
+    assert first.documents(pair[0].cached(pair[0].embedder(service, None, **settings), place), ["a"]) == [vector]
     assert service.texts == ["a"]
 
 
-def test_what_a_framework_makes_of_newlines_is_the_text(order, service, url, place, way):
+def test_what_a_framework_makes_of_newlines_is_the_text(order, way, service, place):
     """LlamaIndex's class sends spaces, all others send newlines: these are two texts for the model."""
-    cached = {framework: framework.cached(framework.embedder(service, url), place) for framework in order}
+    cached = {framework: framework.cached(framework.embedder(service, None), place) for framework in order}
     vectors = {framework: Api(framework, way).documents(cached[framework], ["a\nb"]) for framework in order}
     assert sorted(service.texts) == ["a\nb", "a b"]
     assert vectors[LANGCHAIN] == vectors[HAYSTACK] != vectors[LLAMAINDEX]
     for framework in order:
-        assert Api(framework, way).documents(framework.embedder(service, url), ["a\nb"]) == vectors[framework]
+        assert Api(framework, way).documents(framework.embedder(service, None), ["a\nb"]) == vectors[framework]
     service.requests.clear()
     for framework in order:
         api = Api(framework, way)
@@ -196,7 +197,7 @@ def parts(service):
 
 
 def test_the_provider_sees_each_effective_text_once(order, way, service, url, place):
-    """One corpus through three frameworks: documents, then queries, which are the same texts for OpenAI's models."""
+    """One corpus through three frameworks: as queries and as documents, which are the same for OpenAI's models."""
     namespaces = set()
     for framework in order:
         native = framework.embedder(service, url)
@@ -205,12 +206,30 @@ def test_the_provider_sees_each_effective_text_once(order, way, service, url, pl
         paid = list(service.requests)
         expected = api.documents(native, CORPUS)
         service.requests[:] = paid
+        assert [api.query(cached, text) for text in CORPUS[::2]] == expected[::2]
         assert api.documents(cached, CORPUS) == expected
         assert [api.query(cached, text) for text in CORPUS] == expected
     assert len(namespaces) == 1
     seen = {text for framework in FRAMEWORKS for text in effective(framework, CORPUS)}
     assert sorted(service.texts) == sorted([*seen, *parts(service)])
     assert bool(parts(service)) == (url is None), "only of OpenAI itself LangChain knows how texts become tokens"
+
+
+def test_what_haystack_puts_around_a_text_is_part_of_it(way, service, place):
+    settings = {"prefix": "passage: ", "suffix": "!"}
+    native = HAYSTACK.embedder(service, None, **settings)
+    native.documents.meta_fields_to_embed = ["title"]
+    cached, api = HAYSTACK.cached(native, place), Api(HAYSTACK, way)
+    document = Document(content="a", meta={"title": "On a", "pages": 3})
+    (vector,) = api.documents(cached, [document])
+    others = [*api.documents(cached, ["a"]), api.query(cached, "b")]
+    texts = ["passage: On a\na!", "passage: a!", "passage: b!"]
+    assert service.texts == texts
+    langchain = LANGCHAIN.cached(LANGCHAIN.embedder(service, None), place)
+    assert langchain.namespace == cached.namespace
+    assert Api(LANGCHAIN, way).documents(langchain, texts) == [vector, *others]
+    assert Api(LANGCHAIN, way).documents(langchain, ["a"]) != others[:1]
+    assert service.texts == [*texts, "a"]
 
 
 def test_a_server_of_ones_own_is_not_openai(pair, service, place):

@@ -10,7 +10,7 @@ import pytest
 from frameworks_support import LIMIT, BoomError, DictStore, Model, auntil, exactly, is_awaited, until
 
 import embedonce.parts
-from embedonce import EmbeddingCache
+from embedonce import EmbedderContractError, EmbeddingCache
 from embedonce.keys import sha256
 
 NAMESPACE = "acme/e5-small@3"
@@ -127,6 +127,45 @@ async def test_a_failure_reaches_those_who_wait_and_is_not_kept(framework, place
     assert [type(outcome) for outcome in outcomes] == [BoomError] * 2
     assert len(model.calls) == 1
     assert exactly(await in_time(framework.adocuments(wrapped, ["a"]))) == exactly(model.documents(["a"]))
+
+
+@pytest.mark.parametrize("second", ["query", "document"])
+@pytest.mark.parametrize("first", ["query", "document"])
+async def test_those_who_wait_for_a_vector_that_never_comes_are_told(framework, place, first, second):
+    """In their own words, whatever the role that was asked first."""
+    model = Model(symmetric=True, spoil=lambda vectors: [[] for _ in vectors])
+    model.hold()
+    wrapped = framework.wrap(model, place)
+    tasks = [asyncio.create_task(getattr(framework, f"a{first}")(wrapped, "a"))]
+    await auntil(model.started.is_set)
+    tasks.append(asyncio.create_task(getattr(framework, f"a{second}")(wrapped, "a")))
+    await auntil(is_awaited)
+    model.gate.set()
+    outcomes = await in_time(asyncio.gather(*tasks, return_exceptions=True))
+    if framework.may_leave_out:
+        assert outcomes == [[] if verb == "query" else None for verb in (first, second)]
+    else:
+        assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
+    model.spoil = None
+    assert exactly(await in_time(framework.aquery(wrapped, "a"))) == exactly(model.query("a"))
+
+
+async def test_a_query_gets_its_vector_from_a_call_that_fails_at_another_text(framework, place):
+    """As far as that is no failure of the call."""
+    model = Model(symmetric=True, spoil=lambda vectors: [*vectors[:-1], []])
+    model.hold()
+    wrapped = framework.wrap(model, place)
+    documents = asyncio.create_task(framework.adocuments(wrapped, ["a", "b"]))
+    await auntil(model.started.is_set)
+    query = asyncio.create_task(framework.aquery(wrapped, "a"))
+    await auntil(is_awaited)
+    model.gate.set()
+    outcomes = await in_time(asyncio.gather(documents, query, return_exceptions=True))
+    if framework.may_leave_out:
+        assert exactly(outcomes) == exactly([[model.document("a"), None], model.query("a")])
+        assert len(model.calls) == 1
+    else:
+        assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
 
 
 # Cancelling

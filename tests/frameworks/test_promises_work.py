@@ -58,6 +58,18 @@ def test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stor
     assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
 
 
+def test_each_text_that_is_left_without_a_vector_is_asked_for_once(api, place):
+    model = Model(spoil=lambda vectors: [[] for _ in vectors])
+    wrapped = api.wrap(model, place, batch_size=1)
+    if api.framework.may_leave_out:
+        assert api.documents(wrapped, ["a", "b", "a", "c"]) == [None] * 4
+        assert model.texts == [["a"], ["b"], ["c"]]
+    else:
+        with pytest.raises(EmbedderContractError):
+            api.documents(wrapped, ["a", "b", "a", "c"])
+        assert model.texts == [["a"]]
+
+
 @pytest.mark.parametrize("nothing", [[], None], ids=str)
 def test_a_text_that_is_left_without_a_vector_is_asked_for_again(api, nothing):
     """An error, or what the embedder has answered: Haystack's hand on a document that they have failed at."""

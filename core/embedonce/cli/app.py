@@ -68,6 +68,9 @@ def build() -> typer.Typer:
     limit_option: Any = typer.Option(
         None, min=1, help="Embed at most so many texts.  [default: 4000 docstrings, all paragraphs]"
     )
+    framework_option: Any = typer.Option(
+        [], "--framework", metavar="NAME", help="Show this framework only; may be repeated.  [default: all installed]"
+    )
 
     @app.command()
     def demo(
@@ -75,17 +78,18 @@ def build() -> typer.Typer:
         store: str | None = store_option,
         dimensions: int = dimensions_option,
         limit: int | None = limit_option,
+        framework: list[str] = framework_option,
     ) -> None:
-        """Embed real text twice, the second time in a new process, and compare.
+        """Embed real text once, ask for it again in new processes and through other frameworks, and compare.
 
-        The text is that of Python's standard library: its docstrings. The embedder is a LangChain embedder that needs
-        no network and no model. The exit code is 1 if the second run embedded anything or any number differs.
+        The text is that of Python's standard library: its docstrings. The embedder needs no network and no model. The
+        exit code is 1 if any run but the first embedded anything or any number differs.
         """
         from embedonce.cli.corpus import DemoError
         from embedonce.cli.demo import show_demo
 
         try:
-            passed = show_demo(text, store, dimensions, limit)
+            passed = show_demo(text, store, dimensions, limit, framework)
         except BrokenPipeError:
             raise
         except (DemoError, EmbedOnceError, OSError, MemoryError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import embedonce
-from embedonce.cli.corpus import collected
+from embedonce.cli.corpus import DemoError, collected
 from embedonce.cli.runs import FRAMEWORKS, embed_once, embed_once_elsewhere, is_installed
 from embedonce.key_encoders import resolve_key_encoder
 from embedonce.stores.locations import as_location
@@ -37,7 +37,9 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     return vectors, sum(location.open(space.directory, create=False).listing().values())
 
 
-def show_demo(files: Sequence[str], store: str | None, dimensions: int, limit: int | None) -> bool:
+def show_demo(
+    files: Sequence[str], store: str | None, dimensions: int, limit: int | None, names: Sequence[str] = ()
+) -> bool:
     """Run all runs and print what they did; True if only the first one embedded and all agree bit for bit.
 
     Raises:
@@ -47,6 +49,7 @@ def show_demo(files: Sequence[str], store: str | None, dimensions: int, limit: i
     from rich.console import Console
     from rich.progress import Progress
 
+    frameworks = _wanted(names)
     console = Console(highlight=False)
     on_terminal = sys.stdout.isatty()
     with tempfile.TemporaryDirectory(prefix="embedonce-demo-", ignore_cleanup_errors=True) as scratch:
@@ -62,10 +65,12 @@ def show_demo(files: Sequence[str], store: str | None, dimensions: int, limit: i
         _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {kept}")
         with Progress(console=console, transient=True, disable=not on_terminal) as progress:
             bar = progress.add_task("Run 1, embedding", total=len(texts))
-            first, vectors = embed_once(texts, place, dimensions, lambda done: progress.update(bar, completed=done))
-        shown, passed = [("1, LangChain", first)], True
+            first, vectors = embed_once(
+                texts, place, dimensions, lambda done: progress.update(bar, completed=done), frameworks[0]
+            )
+        shown, passed = [(f"1, {frameworks[0]}", first)], True
         verdicts = []
-        for number, framework in enumerate(filter(is_installed, FRAMEWORKS), start=2):
+        for number, framework in enumerate(frameworks, start=2):
             with console.status(f"Run {number}, {framework} in a new process") if on_terminal else nullcontext():
                 again, vectors_again = embed_once_elsewhere(texts, place, dimensions, directory, framework)
             same = _same_bits(vectors, vectors_again)
@@ -79,10 +84,35 @@ def show_demo(files: Sequence[str], store: str | None, dimensions: int, limit: i
     _say(console, f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
     for line in verdicts:
         _say(console, line)
+    if passed and first.sent == first.unique and len(frameworks) > 1:
+        _say(
+            console,
+            f"{len(shown)} runs in {len(frameworks)} frameworks: each of {first.unique:,} texts was paid for once.",
+        )
     for framework, (_, extra) in FRAMEWORKS.items():
         if not is_installed(framework):
             _say(console, f'{framework} is not installed; to see it too: pip install "embedonce[{extra}]"')
     return passed
+
+
+def _wanted(names: Sequence[str]) -> list[str]:
+    """Return the frameworks to show.
+
+    Raises:
+        DemoError: One that was asked for is unknown or not installed, or none is installed.
+    """
+    spelled = {name.lower(): name for name in FRAMEWORKS}
+    unknown = [name for name in names if name.lower() not in spelled]
+    if unknown:
+        msg = f"there is no framework {unknown[0]!r}; known: {', '.join(FRAMEWORKS)}"
+        raise DemoError(msg)
+    wanted = [spelled[name.lower()] for name in names] or list(FRAMEWORKS)
+    installed = [name for name in wanted if is_installed(name)]
+    if not installed or (names and len(installed) < len(wanted)):
+        extra = FRAMEWORKS[next(name for name in wanted if name not in installed)][1]
+        msg = f'the demo needs {" or ".join(wanted)}; run: pip install "embedonce[{extra},cli]"'
+        raise DemoError(msg)
+    return list(dict.fromkeys(installed))
 
 
 def _verdicts(number: int, run: Run, numbers: int, *, same: bool) -> list[str]:

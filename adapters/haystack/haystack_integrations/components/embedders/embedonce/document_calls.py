@@ -79,10 +79,10 @@ class DocumentCall:
         if answer is not None:
             texts = [text for text in some if text not in self._known]
             vectors = dict(zip(texts, self._vectors_in(answer, sent), strict=True))
-            self._failed = {text for text, vector in vectors.items() if vector is None}
+            failed = {text for text, vector in vectors.items() if vector is None}
             self._known |= {text: vector for text, vector in vectors.items() if vector is not None}
-            if self._failed:
-                raise PartlyFailedError(dict(self._known), self._failed)
+            if failed:
+                raise PartlyFailedError(dict(self._known), failed)
         return [self._known[text] for text in some]
 
     def take_uncached(self, sent: Sequence[Document], answer: dict[str, Any]) -> list[Any]:

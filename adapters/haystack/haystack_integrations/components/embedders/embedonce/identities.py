@@ -8,7 +8,7 @@ from embedonce.errors import IdentityError
 from embedonce.identification.describing import Describer
 from embedonce.identification.fields import bare, fields_of
 from embedonce.identification.rows import Description
-from embedonce.settings import UnclearSettingError
+from embedonce.settings import UnclearSettingError, is_skipped
 from haystack_integrations.components.embedders.embedonce.parameters import init_parameters
 from haystack_integrations.components.embedders.embedonce.providers import ROWS
 from haystack_integrations.components.embedders.embedonce.providers.refused import FILES, SPARSE
@@ -16,8 +16,8 @@ from haystack_integrations.components.embedders.embedonce.providers.refused impo
 _NAMES_THE_MODEL = ("model", "model_name", "model_id", "model_name_or_path")
 # How a request travels or how a run is shown, in Haystack's words; the core knows those that others use too.
 _OPERATIONAL_NAMES = """
-boto3_config gcp_project_id gcp_region_name is_warmed_up max_tokens_total raise_on_failure time_sleep use_grpc
-vertex_ai_location vertex_ai_project warmed_up
+boto3_config gcp_project_id gcp_region_name is_pipeline_async is_warmed_up max_tokens_total raise_on_failure time_sleep
+use_grpc vertex_ai_location vertex_ai_project warmed_up
 """
 _OPERATIONAL = frozenset(_OPERATIONAL_NAMES.split())
 _LATE = "with late chunking, vectors depend on the other texts of the call"
@@ -69,19 +69,23 @@ class HaystackDescriber(Describer):
         constants = fields_of(object.__new__(type(embedder)), self._bases)
         found = {**constants, **_counting(parameters)}
         for position, each in enumerate(inside):
-            if self.is_known(each):
-                # With what only its row knows, such as an endpoint from the environment.
-                found[f"inside {position}"] = str(self.describe(each).identity)
+            # With what only its row knows, such as an endpoint from the environment; or with what is left out of the
+            # dictionary that it is part of.
+            told = str(self.describe(each).identity) if self.is_known(each) else _counting(init_parameters(each)[0])
+            found[f"inside {position}"] = told
         if not any(bare(name) in _NAMES_THE_MODEL for name in found):
-            model = next((name for name in map(_model_inside, parameters.values()) if name), None)
+            model = next((name for name in map(_model_inside, found.values()) if name), None)
             if model:
                 found["model"] = model
         return found
 
 
 def _counting(parameters: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in parameters.items() if bare(name) not in _OPERATIONAL}
-    return {name: _counting_inside(value) for name, value in kept.items()}
+    return {
+        name: _counting_inside(value)
+        for name, value in parameters.items()
+        if bare(name) not in _OPERATIONAL and not is_skipped(name, value)
+    }
 
 
 def _counting_inside(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """CachedTextEmbedder: a component that embeds every query once."""
 
+import copy
 from typing import Any, Literal
 
 from haystack import component
@@ -7,15 +8,22 @@ from haystack import component
 from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
+from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
 
 
-class _NothingError(Exception):
-    """The component inside has answered without a vector, which is handed on and not stored."""
+class _NothingError(PartlyFailedError):
+    """The component inside has answered without a vector, which is handed on and not stored.
 
-    def __init__(self, answer: dict[str, Any]) -> None:
-        super().__init__("the embedder has answered without a vector")
+    It reaches whoever waits for the text, which may be a document embedder too.
+    """
+
+    def __init__(self, text: str, answer: dict[str, Any]) -> None:
+        super().__init__({}, {text})
         self.answer = answer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.failed, self.answer)
 
 
 @component
@@ -102,15 +110,23 @@ class CachedTextEmbedder(CachedEmbedder):
         if not isinstance(text, str):
             return self._ask(text=text, **kwargs)
         answers: list[dict[str, Any]] = []
+        found: list[Any] = []
 
-        def embed(_: list[str]) -> list[Any]:
+        def embed(some: list[str]) -> list[Any]:
+            if found:
+                return found
             answers.append(self._ask(text=text, **kwargs))
-            return _vector_in(answers[-1])
+            return _vector_in(answers[-1], *some)
 
-        try:
-            vectors = self._described.embed(self._question([texts.of_text(self.embedder, text)], kwargs), embed)
-        except _NothingError as error:
-            return error.answer
+        while True:
+            asked = texts.of_text(self.embedder, text)
+            try:
+                vectors = self._described.embed(self._question([asked], kwargs), embed)
+                break
+            except _NothingError as error:
+                return copy.deepcopy(error.answer)
+            except PartlyFailedError as error:
+                found = _found_by_others(asked, error)
         return self._ask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
 
     async def run_async(self, text: str, **kwargs: Any) -> dict[str, Any]:
@@ -125,15 +141,23 @@ class CachedTextEmbedder(CachedEmbedder):
         if not isinstance(text, str):
             return await self._aask(text=text, **kwargs)
         answers: list[dict[str, Any]] = []
+        found: list[Any] = []
 
-        async def embed(_: list[str]) -> list[Any]:
+        async def embed(some: list[str]) -> list[Any]:
+            if found:
+                return found
             answers.append(await self._aask(text=text, **kwargs))
-            return _vector_in(answers[-1])
+            return _vector_in(answers[-1], *some)
 
-        try:
-            vectors = await self._described.aembed(self._question([texts.of_text(self.embedder, text)], kwargs), embed)
-        except _NothingError as error:
-            return error.answer
+        while True:
+            asked = texts.of_text(self.embedder, text)
+            try:
+                vectors = await self._described.aembed(self._question([asked], kwargs), embed)
+                break
+            except _NothingError as error:
+                return copy.deepcopy(error.answer)
+            except PartlyFailedError as error:
+                found = _found_by_others(asked, error)
         return await self._aask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
 
     def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -141,11 +165,16 @@ class CachedTextEmbedder(CachedEmbedder):
         return self._answer(vector, [answer.get("meta") or {} for answer in answers])
 
 
-def _vector_in(answer: dict[str, Any]) -> list[Any]:
+def _vector_in(answer: dict[str, Any], text: str) -> list[Any]:
     vector = answer.get("embedding")
     if vector is None or len(vector) == 0:
-        raise _NothingError(answer)
+        raise _NothingError(text, answer)
     return [vector]
+
+
+def _found_by_others(text: str, error: PartlyFailedError) -> list[Any]:
+    """Return the vector of a text from a document embedder that was waited for, and has failed at a text of its own."""
+    return [error.vectors[text]] if text in error.vectors else []
 
 
 # It cannot inherit: components have a metaclass of their own.

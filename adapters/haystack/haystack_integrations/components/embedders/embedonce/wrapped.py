@@ -13,7 +13,9 @@ from haystack.core.serialization import component_to_dict
 from haystack.tracing.tracer import tracer
 from haystack.utils import serialize_callable
 
+from embedonce.errors import IdentityError
 from embedonce.identification.described import Described, Question, describe_with
+from embedonce.identification.rows import Description
 from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
 from haystack_integrations.components.embedders.embedonce.arguments import (
     DEFAULTS,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from embedonce.cache import EmbeddingCache
-    from embedonce.identification.rows import Description
     from embedonce.identity import Identity
     from embedonce.keys import Role
 
@@ -152,6 +153,19 @@ class CachedEmbedder:
         self.__dict__.update(state)
         self._look_anew()
 
+    def __copy__(self) -> Self:
+        return self._copied(object.__new__(type(self)), self.__getstate__())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = memo[id(self)] = object.__new__(type(self))
+        # Neither a store nor what is said about it is copied: both serve the copy too.
+        return self._copied(copied, copy.deepcopy({**self.__getstate__(), "_arguments": None}, memo))
+
+    def _copied(self, copied: Self, state: dict[str, Any]) -> Self:
+        """Give a copy in this process its state; unlike a pickle, it keeps its secrets."""
+        copied.__setstate__({**state, "_arguments": self._arguments})
+        return copied
+
     # Life
 
     def warm_up(self) -> None:
@@ -262,11 +276,16 @@ def _sockets(embedder: object, kind: str) -> dict[str, Any]:
 
 def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -> Description:
     """Describe the component inside, and refuse one with outputs that no cache knows."""
-    description = describe_with(describer, embedder, options)
-    missing = wrapper._OUTPUT not in _sockets(embedder, "output")
-    further = _sockets(embedder, "output").keys() - {wrapper._OUTPUT, "meta"}
-    if missing or further:
-        reason = f"of its outputs {', '.join(sorted(_sockets(embedder, 'output')))}"
+    outputs = _sockets(embedder, "output").keys()
+    is_clear = wrapper._OUTPUT in outputs and outputs <= {wrapper._OUTPUT, "meta"}
+    try:
+        description = describe_with(describer, embedder, options)
+    except IdentityError:
+        if is_clear:
+            raise
+        description = Description(None)
+    if not is_clear:
+        reason = description.not_cacheable or f"of its outputs {', '.join(sorted(outputs))}"
         return replace(description, identity=None, not_cacheable=reason)
     if wrapper._text_fn is not None and description.identity is not None:
         told_by = {"text_fn": serialize_callable(wrapper._text_fn)}

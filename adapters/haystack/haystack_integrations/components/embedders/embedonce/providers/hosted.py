@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _GOOGLE = ("googleapis.com",)
 _NVIDIA_HOSTED = re.compile(r"https?://(?:integrate|ai)\.api\.nvidia\.com(?:/.*)?")
-_VOYAGE_URLS = ("https://api.voyageai.com/v1", "https://ai.mongodb.com/v1")
+_VOYAGE = ("api.voyageai.com", "ai.mongodb.com")
 _TASK_OF_ROLE = {"Text": "RETRIEVAL_QUERY", "Document": "RETRIEVAL_DOCUMENT"}
 
 
@@ -54,7 +54,6 @@ def _voyage(kind: str) -> Describe:
         if refused:
             return Description(None, not_cacheable=refused)
         input_type = values["input_type"]
-        endpoint = endpoint_of(values)
         identity = providers.voyage(
             values["model"],
             dimensions=values["output_dimension"],
@@ -63,7 +62,7 @@ def _voyage(kind: str) -> Describe:
             # LangChain and LlamaIndex send the role's type; these components send none unless it is set.
             input_type=None if input_type == own else input_type or "none",
             # Which of the two is used is a matter of the key, which is not known before the first request.
-            endpoint=None if endpoint in _VOYAGE_URLS else endpoint,
+            endpoint=endpoint_of(values, hosts=_VOYAGE),
         )
         return Description(identity)
 
@@ -133,7 +132,9 @@ def _is_vertex(values: Values) -> bool:
         # The package asks the environment if nobody says which service it is.
         named = values.get("$GOOGLE_GENAI_USE_ENTERPRISE") or values.get("$GOOGLE_GENAI_USE_VERTEXAI") or ""
         pending = named.lower() in ("true", "1")
-    return bool(one_of([bool(pending if each is None else each) for each in clients], "services"))
+    # A client that is there knows, if only by saying nothing.
+    used = [bool(each) if url else pending for each, url in zip(clients, values["urls"], strict=True)]
+    return bool(one_of(used, "services"))
 
 
 def _vertex(kind: str) -> Describe:
