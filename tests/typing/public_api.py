@@ -11,8 +11,11 @@ import embedonce
 from embedonce import ByteStore, EmbeddingCache, Identity, MemoryStore, Report, Stats, Usage, Verification
 
 if TYPE_CHECKING:
+    from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
     from langchain_core.embeddings import Embeddings
     from langchain_core.stores import ByteStore as LangChainByteStore
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.storage.kvstore.types import BaseKVStore
     from numpy.typing import NDArray
 
 
@@ -52,3 +55,23 @@ def langchain(inner: Embeddings, store: LangChainByteStore) -> None:
     neutral: ByteStore = bytes_store
     EmbeddingCache(neutral)
     _: Any = ours
+
+
+def llamaindex(inner: BaseEmbedding) -> None:
+    from llama_index.embeddings.embedonce import CachedEmbedding, FsspecKVStore
+
+    ours: BaseEmbedding = CachedEmbedding(inner, persist_path="./embeddings", namespace="n", mode="read_only")
+    assert_type(ours.get_text_embedding_batch(["a"]), list[list[float]])
+    store: BaseKVStore = FsspecKVStore("./values")
+    _: Any = store
+
+
+def haystack() -> None:
+    from haystack.components.embedders import MockDocumentEmbedder, MockTextEmbedder
+
+    from haystack_integrations.components.embedders.embedonce import CachedDocumentEmbedder, CachedTextEmbedder
+
+    text: TextEmbedder = CachedTextEmbedder(MockTextEmbedder(), "./embeddings", namespace="n")
+    documents: DocumentEmbedder = CachedDocumentEmbedder(MockDocumentEmbedder(), "./embeddings", namespace="n")
+    assert_type(text.run("a"), dict[str, Any])
+    assert_type(documents.run([]), dict[str, Any])

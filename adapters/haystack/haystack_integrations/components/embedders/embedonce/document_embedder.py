@@ -185,7 +185,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         else:
             call = DocumentCall(documents, texts.of_documents(self.embedder, documents))
         if call.uncached:
-            self._check_replay("the meta of a document holds values that cannot be written down")
+            self._check_replay("a document cannot be prepared, or its meta holds values that cannot be written down")
         return call
 
     def _check_replay(self, reason: str) -> None:
