@@ -234,6 +234,9 @@ _DEFAULTS: dict[str, Any] = {
     "local_tier_bytes": LOCAL_TIER_BYTES,
 }
 
+WRAP_DEFAULTS: dict[str, Any] = {**{field.name: field.default for field in fields(WrapOptions)}, **_DEFAULTS}
+"""The keyword arguments of `wrap`, and what each is if nothing is said."""
+
 
 def cache_and_options(store: object, given: Mapping[str, Any]) -> tuple[EmbeddingCache, WrapOptions]:
     """Return what the arguments of `wrap` stand for, for the constructors of adapters.

@@ -7,11 +7,15 @@ import hashlib
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
 from haystack import Document, component, tracing
 from haystack.tracing import Span, Tracer
+
+from embedonce import Identity
+from embedonce.flight import _SHARED
 
 SECRET = "sk-s3cr3t-0123456789abcdef"
 LIMIT = 60.0
@@ -106,8 +110,6 @@ class Rich(Plain):
     # What fails today may not fail tomorrow, and is no setting.
     @property
     def embedonce_identity(self):
-        from embedonce import Identity
-
         return Identity.of("tests", self.model)
 
     def warm_up(self):
@@ -147,7 +149,7 @@ class Odd:
         self.makes = makes
         self._calls = []
 
-    embedonce_identity = property(lambda self: __import__("embedonce").Identity.of("tests", "odd"))
+    embedonce_identity = Identity.of("tests", "odd")
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]):
@@ -216,6 +218,20 @@ def recorded():
         yield recorder.spans
     finally:
         tracing.disable_tracing()
+
+
+def until(happened):
+    """Wait for something that gives no event."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.001)
+
+
+def is_awaited(count):
+    """True if that many texts in flight are waited for by somebody."""
+    flights = [flight for each in list(_SHARED.values()) for flight in list(each._flights.values())]
+    return sum(flight.future is not None for flight in flights) >= count
 
 
 def watch(inner):

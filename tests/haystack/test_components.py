@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -32,7 +33,9 @@ from haystack_support import (
     content_only,
     documents,
     in_new_process,
+    is_awaited,
     recorded,
+    until,
     usage,
     vector,
     vectors_of,
@@ -140,6 +143,7 @@ def test_wrong_types_are_refused_by_the_component_inside(place, run):
         (OpenAITextEmbedder, {"text": None}),
         (OpenAIDocumentEmbedder, {"documents": ["a"]}),
     ]
+    embedonce.wrap(MockTextEmbedder(), place).run("3")
     for kind, inputs in cases:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OPENAI_API_KEY", SECRET)
@@ -261,29 +265,38 @@ def test_failures_cost_nothing_twice_in_any_mode(place, run, mode):
     assert sorted(text for call in inner._calls for text in call) == list("abcd")
 
 
-def test_failures_of_calls_at_once(place):
-    """Those who wait for somebody's call learn what it has left without a vector, and take what it has answered."""
+class Slow:
+    """Stands before a component whose calls end only when they are told to."""
+
+    def __init__(self, inner):
+        self.calls = []
+        self.may_end = threading.Event()
+        self._run, inner.run = inner.run, self.run
+
+    def run(self, documents):
+        self.calls.append("".join(document.content for document in documents))
+        assert self.may_end.wait(LIMIT)
+        return self._run(documents)
+
+
+@pytest.mark.parametrize(
+    ("second", "found", "paid"), [("ab", [True, False], ["ab"]), ("cb", [True, False], ["ab", "c", "b"])]
+)
+@pytest.mark.parametrize("mode", ["read_write", "read_only"])
+def test_failures_of_calls_at_once(place, mode, second, found, paid):
+    """Who waits for somebody's call takes what it has answered, and learns what it has not if that was all theirs."""
+    embedonce.wrap(Rich(), place).run(documents("z"))
     inner = Rich(failing=["b"])
-    entered, may_end, calls = Crowd()._entered, Crowd()._may_end, []
-    answer = inner.run
-
-    def slow(documents, options=None):
-        calls.append([document.content for document in documents])
-        entered.set()
-        assert may_end.wait(LIMIT)
-        return answer(documents, options)
-
-    inner.run = slow
-    wrapped = embedonce.wrap(inner, place)
-    with ThreadPoolExecutor(3) as pool:
+    slow, wrapped = Slow(inner), embedonce.wrap(inner, place, mode=mode)
+    with ThreadPoolExecutor(2) as pool:
         first = pool.submit(wrapped.run, documents("a", "b"))
-        assert entered.wait(LIMIT)
-        others = [pool.submit(wrapped.run, documents(*texts)) for texts in ("ab", "cb")]
-        may_end.set()
-        found = [vectors_of(each.result(LIMIT)) for each in (first, *others)]
-    a, c = vector("m", "a", {}), vector("m", "c", {})
-    assert found == [[a, None], [a, None], [c, None]]
-    assert sum(call.count("a") for call in calls) == sum(call.count("c") for call in calls) == 1
+        until(lambda: slow.calls)
+        other = pool.submit(wrapped.run, documents(*second))
+        until(lambda: is_awaited(2) if second == "ab" else len(slow.calls) == 2)
+        slow.may_end.set()
+        assert vectors_of(first.result(LIMIT)) == [vector("m", "a", {}), None]
+        assert [each is not None for each in vectors_of(other.result(LIMIT))] == found
+    assert slow.calls == paid
 
 
 @pytest.mark.parametrize("change", [lambda given: given[1:], lambda given: [*given, given[0]], lambda given: None])

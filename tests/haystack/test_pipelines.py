@@ -74,7 +74,8 @@ run = (lambda p, given: p.run(given)) if how == "sync" else lambda p, given: asy
 run(index, {"splitter": {"documents": [Document(**each) for each in json.loads(corpus)]}})
 for query in json.loads(queries):
     answer = run(search, {"embedder": {"text": query}, "words": {"query": query}})
-    print(json.dumps([[found.content, found.score] for found in answer["joiner"]["documents"]]))
+    # Of two with one score, the one whose branch was faster comes first.
+    print(json.dumps(sorted([-found.score, found.content] for found in answer["joiner"]["documents"])))
 """
 
 

@@ -238,7 +238,11 @@ def test_a_token_of_the_component_inside(place, kind):
     assert SECRET not in f"{wrapped!r} {wrapped.namespace} {wrapped.identity!r}"
     named = embedonce.wrap(kind(api_key=Secret.from_env_var("MY_KEY"), **options), place)
     assert named.namespace == wrapped.namespace
-    assert round_trip(named).embedder.api_key == Secret.from_env_var("MY_KEY")
+    # OpenAI's `from_dict` changes what it is given, and ours may be called with it again.
+    written = named.to_dict()
+    for _ in range(2):
+        assert type(named).from_dict(written).embedder.api_key == Secret.from_env_var("MY_KEY")
+        assert written == named.to_dict()
 
 
 @pytest.fixture

@@ -10,29 +10,12 @@ from haystack.utils.auth import TokenSecret
 
 from embedonce.cache import EmbeddingCache
 from embedonce.stores.secrets import bare
-from embedonce.stores.store_options import LOCAL_TIER_BYTES
+from embedonce.wrapping import WRAP_DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULTS: dict[str, Any] = {
-    "store": None,
-    "namespace": None,
-    "version": None,
-    "symmetric": None,
-    "batch_size": "auto",
-    "key_encoder": "sha256",
-    "codec": "exact",
-    "mode": "read_write",
-    "storage_options": None,
-    "on_store_error": "warn",
-    "text_safe": False,
-    "durability": "write_behind",
-    "refresh_interval": None,
-    "local_tier": False,
-    "local_tier_bytes": LOCAL_TIER_BYTES,
-    "text_fn": None,
-}
+DEFAULTS: dict[str, Any] = {"store": None, **WRAP_DEFAULTS, "text_fn": None}
 """Every argument besides the component inside, and what it is if nothing is said."""
 
 

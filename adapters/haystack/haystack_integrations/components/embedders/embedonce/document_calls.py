@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from haystack import Document
 
+    from embedonce.identity import Identity
+
 
 class PartlyFailedError(EmbedderContractError):
     """The component inside has left some documents without a vector.
@@ -40,9 +42,11 @@ class DocumentCall:
     Args:
         documents: The documents.
         texts: What each of them is told apart by; None for one that must not be cached.
+        identity: What decides the vectors when the call begins.
     """
 
-    def __init__(self, documents: Sequence[Document], texts: Sequence[str | None]) -> None:
+    def __init__(self, documents: Sequence[Document], texts: Sequence[str | None], identity: Identity | None) -> None:
+        self._identity = identity
         self._documents = documents
         self._texts = texts
         self._first: dict[str, Document] = {}
@@ -104,9 +108,19 @@ class DocumentCall:
             vectors.append(after.embedding)
         return [None if vector is None or len(vector) == 0 else vector for vector in vectors]
 
-    def gave_up(self, error: PartlyFailedError) -> None:
-        """Take over what somebody's call of the component inside has answered and what it has not."""
+    def gave_up(self, error: PartlyFailedError, identity: Identity | None) -> None:
+        """Take over what somebody's call of the component inside has answered and what it has not.
+
+        Args:
+            error: What that call has ended with.
+            identity: What decides the vectors now; if it is another one, no answer counts any more.
+        """
         wanted = set(self._first)
+        if identity != self._identity:
+            self._identity = identity
+            self._known.clear()
+            self._failed |= error.failed & wanted
+            return
         self._known |= {text: vector for text, vector in error.vectors.items() if text in wanted}
         self._failed |= error.failed & wanted
 

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from haystack import Document, component
 
 from embedonce.errors import CacheMissError
-from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import (
@@ -47,56 +46,24 @@ class CachedDocumentEmbedder(CachedEmbedder):
     _ROLE = "document"
 
     def __init__(
-        self,
-        embedder: Any,
-        store: Any = None,
-        *,
-        namespace: Any = None,
-        version: str | int | None = None,
-        symmetric: bool | None = None,
-        batch_size: Any = "auto",
-        key_encoder: Any = "sha256",
-        codec: str = "exact",
-        mode: Any = "read_write",
-        storage_options: dict[str, Any] | None = None,
-        on_store_error: Literal["warn", "raise"] = "warn",
-        text_safe: bool = False,
-        durability: Any = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: Any = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
-        text_fn: Callable[[Document], str] | None = None,
+        self, embedder: Any, store: Any = None, *, text_fn: Callable[[Document], str] | None = None, **options: Any
     ) -> None:
         """
         Put a cache before a document embedder.
 
         :param embedder: The document embedder.
-        :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
-            None for `$EMBEDONCE_STORE` and else the user's cache directory.
-        :param namespace: The whole identity, instead of the one that is derived from the embedder.
-        :param version: A salt for what a model's name does not show.
-        :param symmetric: True if queries are embedded like documents, so that they share entries.
-        :param batch_size: Documents that are embedded between two writes; None for all at once.
-        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
-        :param codec: See `embedonce.EmbeddingCache`.
-        :param mode: See `embedonce.EmbeddingCache`.
-        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
-        :param on_store_error: See `embedonce.EmbeddingCache`.
-        :param text_safe: See `embedonce.EmbeddingCache`.
-        :param durability: See `embedonce.EmbeddingCache`.
-        :param refresh_interval: See `embedonce.EmbeddingCache`.
-        :param local_tier: See `embedonce.EmbeddingCache`.
-        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
+        :param store: Where vectors are kept; see `CachedTextEmbedder`.
         :param text_fn: Returns what is told apart of a document, instead of the text that reaches the model: a function
             that can be imported. Documents for which it answers alike get the same vector.
+        :param options: All further parameters of `CachedTextEmbedder`.
         :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
         :raises StoreError: The store cannot be opened, or is something else than a cache.
-        :raises TypeError: The embedder is no document embedder.
+        :raises TypeError: The embedder is no document embedder, or a parameter is unknown.
         :raises ValueError: A parameter is not one of those listed.
         """
-        given = {name: value for name, value in locals().items() if name not in ("self", "embedder", "store")}
-        given.pop("__class__", None)
-        self._set_up(embedder, store, given)
+        self._text_fn = text_fn
+        # The decorator makes another class of this one, which `super` would not know.
+        CachedEmbedder.__init__(self, embedder, store, **options)
 
     def run(self, documents: list[Document], **kwargs: Any) -> dict[str, Any]:
         """
@@ -124,7 +91,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
                     vectors = self._described.embed(self._question(call.texts, kwargs), embed)
                     break
                 except PartlyFailedError as error:
-                    call.gave_up(error)
+                    call.gave_up(error, self.embedonce_identity)
             if vectors is None:
                 return self._ask(documents=documents, **kwargs)
             uncached = call.uncached
@@ -160,7 +127,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
                     vectors = await self._described.aembed(self._question(call.texts, kwargs), embed)
                     break
                 except PartlyFailedError as error:
-                    call.gave_up(error)
+                    call.gave_up(error, self.embedonce_identity)
             if vectors is None:
                 return await self._aask(documents=documents, **kwargs)
             uncached = call.uncached
@@ -181,9 +148,10 @@ class CachedDocumentEmbedder(CachedEmbedder):
             self._check_replay(_IMPURE)
             return None
         if self._text_fn is not None:
-            call = DocumentCall(documents, [self._text_fn(document) for document in documents])
+            told: list[str | None] = [self._text_fn(document) for document in documents]
         else:
-            call = DocumentCall(documents, texts.of_documents(self.embedder, documents))
+            told = texts.of_documents(self.embedder, documents)
+        call = DocumentCall(documents, told, self.embedonce_identity)
         if call.uncached:
             self._check_replay("a document cannot be prepared, or its meta holds values that cannot be written down")
         return call

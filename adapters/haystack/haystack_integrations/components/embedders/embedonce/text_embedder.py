@@ -1,11 +1,10 @@
 """CachedTextEmbedder: a component that embeds every query once."""
 
 import copy
-from typing import Any, Literal
+from typing import Any
 
 from haystack import component
 
-from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
@@ -48,55 +47,6 @@ class CachedTextEmbedder(CachedEmbedder):
     _INPUT = "text"
     _OUTPUT = "embedding"
     _ROLE = "query"
-
-    def __init__(
-        self,
-        embedder: Any,
-        store: Any = None,
-        *,
-        namespace: Any = None,
-        version: str | int | None = None,
-        symmetric: bool | None = None,
-        batch_size: Any = "auto",
-        key_encoder: Any = "sha256",
-        codec: str = "exact",
-        mode: Any = "read_write",
-        storage_options: dict[str, Any] | None = None,
-        on_store_error: Literal["warn", "raise"] = "warn",
-        text_safe: bool = False,
-        durability: Any = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: Any = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
-    ) -> None:
-        """
-        Put a cache before a text embedder.
-
-        :param embedder: The text embedder.
-        :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
-            None for `$EMBEDONCE_STORE` and else the user's cache directory.
-        :param namespace: The whole identity, instead of the one that is derived from the embedder.
-        :param version: A salt for what a model's name does not show.
-        :param symmetric: True if queries are embedded like documents, so that they share entries.
-        :param batch_size: Means nothing for single texts.
-        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
-        :param codec: See `embedonce.EmbeddingCache`.
-        :param mode: See `embedonce.EmbeddingCache`.
-        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
-        :param on_store_error: See `embedonce.EmbeddingCache`.
-        :param text_safe: See `embedonce.EmbeddingCache`.
-        :param durability: See `embedonce.EmbeddingCache`.
-        :param refresh_interval: See `embedonce.EmbeddingCache`.
-        :param local_tier: See `embedonce.EmbeddingCache`.
-        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
-        :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
-        :raises StoreError: The store cannot be opened, or is something else than a cache.
-        :raises TypeError: The embedder is no text embedder.
-        :raises ValueError: A parameter is not one of those listed.
-        """
-        given = {name: value for name, value in locals().items() if name not in ("self", "embedder", "store")}
-        given.pop("__class__", None)
-        self._set_up(embedder, store, given)
 
     def run(self, text: str, **kwargs: Any) -> dict[str, Any]:
         """

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from haystack import component, default_from_dict, default_to_dict
 from haystack.core.serialization import component_to_dict
@@ -16,6 +16,7 @@ from haystack.utils import serialize_callable
 from embedonce.errors import IdentityError
 from embedonce.identification.described import Described, Question, describe_with
 from embedonce.identification.rows import Description
+from embedonce.stores.store_options import LOCAL_TIER_BYTES
 from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
 from haystack_integrations.components.embedders.embedonce.arguments import (
     DEFAULTS,
@@ -54,12 +55,60 @@ class CachedEmbedder:
 
     _ROLE: Role = "document"
 
+    _text_fn: Any = None
+    """What the user gave to tell documents apart."""
+
     embedder: Any
     cache: EmbeddingCache
     wrap_options: WrapOptions
 
-    def _set_up(self, embedder: Any, store: object, given: dict[str, Any]) -> None:
-        """Take the arguments of the constructor."""
+    def __init__(
+        self,
+        embedder: Any,
+        store: Any = None,
+        *,
+        namespace: Any = None,
+        version: str | int | None = None,
+        symmetric: bool | None = None,
+        batch_size: Any = "auto",
+        key_encoder: Any = "sha256",
+        codec: str = "exact",
+        mode: Any = "read_write",
+        storage_options: dict[str, Any] | None = None,
+        on_store_error: Literal["warn", "raise"] = "warn",
+        text_safe: bool = False,
+        durability: Any = "write_behind",
+        refresh_interval: float | None = None,
+        local_tier: Any = False,
+        local_tier_bytes: int = LOCAL_TIER_BYTES,
+    ) -> None:
+        """
+        Put a cache before a component.
+
+        :param embedder: The component.
+        :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
+            None for `$EMBEDONCE_STORE` and else the user's cache directory.
+        :param namespace: The whole identity, instead of the one that is derived from the embedder.
+        :param version: A salt for what a model's name does not show.
+        :param symmetric: True if queries are embedded like documents, so that they share entries.
+        :param batch_size: Documents that are embedded between two writes; None for all at once.
+        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
+        :param codec: See `embedonce.EmbeddingCache`.
+        :param mode: See `embedonce.EmbeddingCache`.
+        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
+        :param on_store_error: See `embedonce.EmbeddingCache`.
+        :param text_safe: See `embedonce.EmbeddingCache`.
+        :param durability: See `embedonce.EmbeddingCache`.
+        :param refresh_interval: See `embedonce.EmbeddingCache`.
+        :param local_tier: See `embedonce.EmbeddingCache`.
+        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
+        :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
+        :raises StoreError: The store cannot be opened, or is something else than a cache.
+        :raises TypeError: The embedder is no component of this kind.
+        :raises ValueError: A parameter is not one of those listed.
+        """
+        given = {name: value for name, value in locals().items() if name in DEFAULTS and name != "store"}
+        given["text_fn"] = self._text_fn
         if isinstance(embedder, Wrapper):
             msg = "the embedder is wrapped already; wrap the component inside it instead"
             raise ValueError(msg)
@@ -70,7 +119,6 @@ class CachedEmbedder:
             )
             raise TypeError(msg)
         self.embedder = embedder
-        self._text_fn = given.get("text_fn")
         self._has_gone_past = False
         said = {name: value for name, value in given.items() if value != DEFAULTS[name]}
         self._arguments = arguments_of(store, said)
@@ -101,8 +149,7 @@ class CachedEmbedder:
         """
         options = options or WrapOptions()
         said = {field.name: getattr(options, field.name) for field in fields(options)}
-        build = cast("Any", cls)
-        return cast("Self", build(embedder, cache, **said))
+        return cls(embedder, cache, **said)
 
     def _connect(self) -> None:
         """Take over the sockets of the component inside, so that it can be replaced by this one in any pipeline."""
