@@ -310,6 +310,9 @@ def test_secrets_in_clear_are_not_written_down(needs_password, monkeypatch):
             each.to_dict()
         assert SECRET not in str(raised.value)
         assert SECRET.encode() not in pickle.dumps(each)
+        # What a pickle leaves out is missing afterwards.
+        with pytest.raises(ValueError, match=option):
+            pickle.loads(pickle.dumps(each)).to_dict()
     with pytest.raises(ValueError, match=r"Secret\.from_env_var"):
         wrapped.to_dict()
 

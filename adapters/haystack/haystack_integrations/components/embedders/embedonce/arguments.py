@@ -60,25 +60,24 @@ def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("store"), str):
         kept["store"] = bare(kept["store"])
     elif "store" in kept and not isinstance(kept["store"], PurePath):
-        kept["store"] = _NoPlace()
+        kept["store"] = _LeftOut()
     return kept
 
 
-class _NoPlace:
-    """Stands for a store that is no path or URL."""
+class _LeftOut:
+    """Stands for a secret, or for a store that is no path or URL."""
 
 
 def _without_secrets(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    named = {name: each for name, each in value.items() if isinstance(each, Secret)}
-    plain = {name: each for name, each in value.items() if name not in named}
-    inner = {name: _without_secrets(each) for name, each in plain.items() if isinstance(each, dict)}
-    return {
-        **bare({name: each for name, each in plain.items() if name not in inner}),
-        **inner,
-        **{name: each for name, each in named.items() if not isinstance(each, TokenSecret)},
+    kept = {
+        name: each for name, each in value.items() if isinstance(each, Secret) and not isinstance(each, TokenSecret)
     }
+    inner = {name: _without_secrets(each) for name, each in value.items() if isinstance(each, dict)}
+    plain = bare({name: each for name, each in value.items() if name not in kept and name not in inner})
+    # Something stands for what is left out, so that a copy cannot be written down as if it had been complete.
+    return {**dict.fromkeys(value, _LeftOut()), **plain, **inner, **kept}
 
 
 def written(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -138,11 +138,12 @@ class DocumentCall:
 
 def _differ_by_embedding_only(before: Document, after: Document) -> bool:
     # Not all values of `meta` can be compared, but those that nobody has touched are the same objects.
-    return all(
-        (one := getattr(before, field.name)) is (other := getattr(after, field.name)) or one == other
-        for field in fields(before)
-        if field.name != "embedding"
-    )
+    names = [field.name for field in fields(before) if field.name != "embedding"]
+    try:
+        return all((one := getattr(before, name)) is (other := getattr(after, name)) or one == other for name in names)
+    except ValueError:
+        # Copies of arrays, which have no single answer.
+        return False
 
 
 def _apart(documents: Sequence[Document]) -> list[Document]:
