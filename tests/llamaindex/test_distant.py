@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import s3fs
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import Document
 from llamaindex_classes import Custom as Plain
@@ -17,7 +18,9 @@ def from_the_environment(s3_place, monkeypatch):
     options = dict(s3_place.storage_options)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", options.pop("key"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", options.pop("secret"))
-    return options
+    yield options
+    # Drivers remember file systems by their arguments, and these have found credentials that are gone now.
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.parametrize("way", ["run", "arun"])

@@ -157,7 +157,7 @@ class Described:
 
         Nobody knows then which settings it belongs to.
         """
-        if self._describer.fingerprint(question.embedder) == state:
+        if isinstance(answer, Unkept) or self._describer.fingerprint(question.embedder) == state:
             return answer
         try:
             identity = self._describe(question.embedder).identity

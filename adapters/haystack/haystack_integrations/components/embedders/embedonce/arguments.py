@@ -9,7 +9,7 @@ from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack.utils.auth import TokenSecret
 
 from embedonce.cache import EmbeddingCache
-from embedonce.stores.secrets import bare
+from embedonce.stores.secrets import LEFT_OUT, bare
 from embedonce.wrapping import WRAP_DEFAULTS
 
 if TYPE_CHECKING:
@@ -68,14 +68,18 @@ class _LeftOut:
     """Stands for a secret, or for a store that is no path or URL."""
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: Any, name: str = "") -> Any:
     if not isinstance(value, dict):
         return value
+    # All that is part of a secret is one.
+    above = name if _is_secret_name(name) else ""
     kept = {
         name: each for name, each in value.items() if isinstance(each, Secret) and not isinstance(each, TokenSecret)
     }
-    inner = {name: _without_secrets(each) for name, each in value.items() if isinstance(each, dict)}
-    plain = bare({name: each for name, each in value.items() if name not in kept and name not in inner})
+    inner = {name: _without_secrets(each, above or str(name)) for name, each in value.items() if isinstance(each, dict)}
+    others = {name: each for name, each in value.items() if name not in kept and name not in inner}
+    told = {name: bare(each, above or str(name)) for name, each in others.items()}
+    plain = {name: each for name, each in told.items() if each is not LEFT_OUT}
     # Something stands for what is left out, so that a copy cannot be written down as if it had been complete.
     return {**dict.fromkeys(value, _LeftOut()), **plain, **inner, **kept}
 
@@ -114,17 +118,24 @@ _REMEDY = (
 )
 
 
-def _written_options(options: Any, path: str = "storage_options") -> Any:
+def _written_options(options: Any, path: str = "storage_options", name: str = "") -> Any:
     if isinstance(options, Secret):
         return options.to_dict()
     if isinstance(options, dict):
-        found = {name: _written_options(each, f"{path}[{name!r}]") for name, each in options.items()}
-        plain = {name: each for name, each in options.items() if not isinstance(each, Secret | dict)}
-        for name in plain.keys() - bare(plain).keys():
-            msg = f"{path}[{name!r}] is a secret in clear or no plain value, and must not be written down; {_REMEDY}"
-            raise ValueError(msg)
-        return found
+        return {
+            key: _written_options(each, f"{path}[{key!r}]", name if _is_secret_name(name) else str(key))
+            for key, each in options.items()
+        }
+    plain = bare(options, name)
+    # A list or a URL may be plain but for a part of it.
+    if plain is LEFT_OUT or plain != options:
+        msg = f"{path} is a secret in clear or no plain value, and must not be written down; {_REMEDY}"
+        raise ValueError(msg)
     return options
+
+
+def _is_secret_name(name: str) -> bool:
+    return bare({}, name) is LEFT_OUT
 
 
 def read(written: Mapping[str, Any]) -> dict[str, Any]:

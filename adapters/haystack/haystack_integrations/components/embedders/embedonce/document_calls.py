@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedderContractError
+from embedonce.vectors import Unkept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from haystack import Document
 
@@ -32,8 +34,11 @@ class PartlyFailedError(EmbedderContractError):
         return type(self), (self.vectors, self.failed)
 
 
-class ImpureError(Exception):
-    """The component inside does more to documents than giving each of them a vector."""
+class ImpureError(BaseException):
+    """The component inside does more to documents than giving each of them a vector.
+
+    It is no `Exception`: those reach whoever waits for a text, who had better ask a component of their own.
+    """
 
 
 class DocumentCall:
@@ -55,6 +60,7 @@ class DocumentCall:
                 self._first.setdefault(text, document)
         self._known: dict[str, Any] = {}
         self._failed: set[str] = set()
+        self._is_outdated = False
         self.metas: list[dict[str, Any]] = []
         self.sent = 0
 
@@ -72,7 +78,15 @@ class DocumentCall:
         """Return what the component inside gets for some texts: one document each, without those it has answered."""
         return _apart([self._first[text] for text in some if text not in self._known])
 
-    def take(self, some: Sequence[str], sent: Sequence[Document], answer: dict[str, Any] | None) -> list[Any]:
+    def told_again(self, some: Sequence[str], tell: Callable[[list[Document]], Sequence[str | None]]) -> None:
+        """Look whether some documents still have their texts, after the component inside has been asked.
+
+        If not, its settings were changed meanwhile, and nobody knows which texts it has embedded.
+        """
+        if list(tell([self._first[text] for text in some])) != list(some):
+            self._is_outdated = True
+
+    def take(self, some: Sequence[str], sent: Sequence[Document], answer: dict[str, Any] | None) -> Any:
         """Return the vectors of some texts, with what the component inside has answered for those that were sent.
 
         Raises:
@@ -82,18 +96,22 @@ class DocumentCall:
         """
         if answer is not None:
             texts = [text for text in some if text not in self._known]
-            vectors = dict(zip(texts, self._vectors_in(answer, sent), strict=True))
+            vectors = dict(
+                zip(texts, self._vectors_in(answer, sent, [self._first[text] for text in texts]), strict=True)
+            )
             failed = {text for text, vector in vectors.items() if vector is None}
             self._known |= {text: vector for text, vector in vectors.items() if vector is not None}
             if failed:
-                raise PartlyFailedError(dict(self._known), failed)
-        return [self._known[text] for text in some]
+                raise PartlyFailedError({} if self._is_outdated else dict(self._known), failed)
+        vectors_of_some = [self._known[text] for text in some]
+        return Unkept(vectors_of_some) if self._is_outdated else vectors_of_some
 
     def take_uncached(self, sent: Sequence[Document], answer: dict[str, Any]) -> list[Any]:
         """Return the vectors that the component inside has answered with; None where it has not."""
-        return self._vectors_in(answer, sent)
+        uncached = [document for document, text in zip(self._documents, self._texts, strict=True) if text is None]
+        return self._vectors_in(answer, sent, uncached)
 
-    def _vectors_in(self, answer: dict[str, Any], sent: Sequence[Document]) -> list[Any]:
+    def _vectors_in(self, answer: dict[str, Any], sent: Sequence[Document], originals: Sequence[Document]) -> list[Any]:
         self.sent += len(sent)
         self.metas.append(answer.get("meta") or {})
         given = answer.get("documents")
@@ -102,8 +120,9 @@ class DocumentCall:
             msg = f"the embedder was asked for {len(sent)} documents and has answered with {count}; none was stored"
             raise EmbedderContractError(msg)
         vectors = []
-        for before, after in zip(sent, given, strict=True):
-            if not _differ_by_embedding_only(before, after):
+        for original, before, after in zip(originals, sent, given, strict=True):
+            # What was sent may have been changed in its place.
+            if not _differ_by_embedding_only(replace(original, id=before.id), after):
                 raise ImpureError
             vectors.append(after.embedding)
         return [None if vector is None or len(vector) == 0 else vector for vector in vectors]
@@ -151,7 +170,9 @@ def _apart(documents: Sequence[Document]) -> list[Document]:
     seen: set[str] = set()
     apart = []
     for number, document in enumerate(documents):
-        name = document.id if document.id not in seen else f"{document.id}-{number}"
+        name = document.id
+        while name in seen:
+            name = f"{name}-{number}"
         seen.add(name)
-        apart.append(replace(document, id=name, embedding=None))
+        apart.append(replace(document, id=name, embedding=None, meta=copy.copy(document.meta)))
     return apart

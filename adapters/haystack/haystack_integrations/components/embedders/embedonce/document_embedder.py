@@ -81,9 +81,11 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if call is None:
             return self._ask(documents=documents, **kwargs)
 
-        def embed(some: list[str]) -> list[Any]:
+        def embed(some: list[str]) -> Any:
             sent = call.to_run(some)
-            return call.take(some, sent, self._ask(documents=sent, **kwargs) if sent else None)
+            answer = self._ask(documents=sent, **kwargs) if sent else None
+            call.told_again(some, self._told)
+            return call.take(some, sent, answer)
 
         try:
             while True:
@@ -117,9 +119,11 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if call is None:
             return await self._aask(documents=documents, **kwargs)
 
-        async def embed(some: list[str]) -> list[Any]:
+        async def embed(some: list[str]) -> Any:
             sent = call.to_run(some)
-            return call.take(some, sent, await self._aask(documents=sent, **kwargs) if sent else None)
+            answer = await self._aask(documents=sent, **kwargs) if sent else None
+            await asyncio.to_thread(call.told_again, some, self._told)
+            return call.take(some, sent, answer)
 
         try:
             while True:
@@ -147,14 +151,15 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if self._has_gone_past:
             self._check_replay(_IMPURE)
             return None
-        if self._text_fn is not None:
-            told: list[str | None] = [self._text_fn(document) for document in documents]
-        else:
-            told = texts.of_documents(self.embedder, documents)
-        call = DocumentCall(documents, told, self.embedonce_identity)
+        call = DocumentCall(documents, self._told(documents), self.embedonce_identity)
         if call.uncached:
             self._check_replay("a document cannot be prepared, or its meta holds values that cannot be written down")
         return call
+
+    def _told(self, documents: list[Document]) -> list[str | None]:
+        if self._text_fn is None:
+            return texts.of_documents(self.embedder, documents)
+        return [texts.by_function(self.embedder, self._text_fn(document)) for document in documents]
 
     def _check_replay(self, reason: str) -> None:
         if self.cache.mode == "replay":

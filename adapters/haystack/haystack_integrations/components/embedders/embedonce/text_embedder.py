@@ -5,6 +5,7 @@ from typing import Any
 
 from haystack import component
 
+from embedonce.vectors import Unkept
 from embedonce.wrapping import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
@@ -62,11 +63,11 @@ class CachedTextEmbedder(CachedEmbedder):
         answers: list[dict[str, Any]] = []
         found: list[Any] = []
 
-        def embed(some: list[str]) -> list[Any]:
+        def embed(some: list[str]) -> Any:
             if found:
                 return found
             answers.append(self._ask(text=text, **kwargs))
-            return _vector_in(answers[-1], *some)
+            return self._vector_now(text, answers[-1], *some)
 
         while True:
             asked = texts.of_text(self.embedder, text)
@@ -93,11 +94,11 @@ class CachedTextEmbedder(CachedEmbedder):
         answers: list[dict[str, Any]] = []
         found: list[Any] = []
 
-        async def embed(some: list[str]) -> list[Any]:
+        async def embed(some: list[str]) -> Any:
             if found:
                 return found
             answers.append(await self._aask(text=text, **kwargs))
-            return _vector_in(answers[-1], *some)
+            return self._vector_now(text, answers[-1], *some)
 
         while True:
             asked = texts.of_text(self.embedder, text)
@@ -109,6 +110,11 @@ class CachedTextEmbedder(CachedEmbedder):
             except PartlyFailedError as error:
                 found = _found_by_others(asked, error)
         return await self._aask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
+
+    def _vector_now(self, text: str, answer: dict[str, Any], asked: str) -> Any:
+        """Return the vector in an answer, as one that is not stored if a prefix was changed meanwhile."""
+        vector = _vector_in(answer, asked)
+        return vector if texts.of_text(self.embedder, text) == asked else Unkept(vector)
 
     def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
         self._tell(1, len(answers))

@@ -71,6 +71,17 @@ def of_text(component: Any, text: str) -> str:
     return _escaped(text)
 
 
+def by_function(component: Any, told: Any) -> Any:
+    """Return what stands for a document of which a function of the user has told something.
+
+    That function knows nothing of what a known component puts around each text, which its identity leaves out.
+    """
+    prefix, suffix = _affixes(component) if describer.how_known(component) == "exactly" else ("", "")
+    if not (prefix or suffix) or not isinstance(told, str):
+        return told
+    return _MARK + _json({"told": told, "prefix": prefix, "suffix": suffix})
+
+
 # Known classes
 
 
