@@ -263,3 +263,10 @@ def test_wrapping_a_wrapper_gives_it_back_or_is_refused(framework, place):
         ):
             with pytest.raises(ValueError, match="wrapped already"):
                 embedonce.wrap(wrapper, **{"store": place, **options})
+
+
+def test_the_batch_size_of_the_cache_is_that_of_its_wrappers(api, place):
+    model = Model()
+    wrapped = api.wrap(model, embedonce.EmbeddingCache(place, batch_size=2))
+    api.documents(wrapped, list("abcde"))
+    assert [len(texts) for texts in model.texts] == [2, 2, 1]

@@ -30,6 +30,7 @@ import embedonce
 from embedonce import EmbeddingCache
 from embedonce.stores.memory import MemoryStore
 from haystack_integrations.components.embedders.embedonce import CachedDocumentEmbedder, CachedTextEmbedder
+from haystack_integrations.components.embedders.embedonce.wrapped import together
 
 MODULE = "haystack_integrations.components.embedders.embedonce"
 EVERYTHING = {
@@ -408,3 +409,19 @@ def test_no_module_above_the_package_is_taken():
         f"{MODULE}.text_embedder",
         f"{MODULE}.document_embedder",
     }
+
+
+def test_a_secret_under_any_name_is_not_pickled(place, monkeypatch):
+    """Its value is known to the cache, where its name says nothing."""
+    monkeypatch.setenv("MY_SECRET", SECRET)
+    for secret in (Secret.from_env_var("MY_SECRET"), Secret.from_token(SECRET)):
+        options = {"username": secret, "nested": {"user": secret}}
+        wrapped = CachedTextEmbedder(Queries(), f"memory://{place}", storage_options=options)
+        wrapped.run("a")
+        assert SECRET.encode() not in pickle.dumps(wrapped)
+        assert SECRET not in f"{wrapped!r}{wrapped.cache!r}{wrapped.cache.store!r}"
+
+
+def test_usage_is_added_up_and_nothing_else():
+    metas = [{"model": "m", "dim": 3, "usage": {"total_tokens": 2}, "total_tokens": 1} for _ in range(2)]
+    assert together(metas) == {"model": "m", "dim": 3, "usage": {"total_tokens": 4}, "total_tokens": 2}

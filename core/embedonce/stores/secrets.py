@@ -29,6 +29,12 @@ _SHORTEST = 4
 LEFT_OUT = object()
 
 
+class Hidden(str):
+    """A secret whose name may not say so."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to make a file system again: it cannot be pickled itself, since that would hold its secrets in clear."""
@@ -72,6 +78,8 @@ def bare(value: Any, name: str = "") -> Any:
     """Return options without secrets and without what is no plain data; `LEFT_OUT` if nothing is left."""
     if isinstance(value, Recipe):
         return Recipe(value.kind, bare(value.options))
+    if isinstance(value, Hidden):
+        return LEFT_OUT
     if value is None or isinstance(value, bool | int | float):
         return value
     if _is_secret_name(name) and not _is_harmless(value):
@@ -95,7 +103,7 @@ def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
         name: Name of the option that it is the value of.
         secret: True if it is part of a secret.
     """
-    secret = secret or _is_secret_name(name)
+    secret = secret or isinstance(value, Hidden) or _is_secret_name(name)
     if isinstance(value, Recipe):
         return texts_in(value.options)
     if isinstance(value, Mapping):

@@ -355,7 +355,8 @@ class CachedEmbedding(BaseEmbedding):
     def _question(
         self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None, most: int = _ASYNC_TEXTS
     ) -> Question:
-        state, size = self._state, self._state.options.batch_size
+        state = self._state
+        size = state.cache.batch_size if state.options.batch_size == "auto" else state.options.batch_size
         batch_size = describer.sub_batch(self.inner, most) if size == "auto" else size
         return Question(self.inner, state.cache, texts, role, batch_size, arguments or {})
 

@@ -9,7 +9,7 @@ from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack.utils.auth import TokenSecret
 
 from embedonce.cache import EmbeddingCache
-from embedonce.stores.secrets import LEFT_OUT, bare
+from embedonce.stores.secrets import LEFT_OUT, Hidden, bare
 from embedonce.wrapping import WRAP_DEFAULTS
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def resolved(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _resolved(value: Any) -> Any:
     if isinstance(value, Secret):
-        return value.resolve_value()
+        found = value.resolve_value()
+        return Hidden(found) if isinstance(found, str) else found
     if isinstance(value, dict):
         return {name: _resolved(each) for name, each in value.items()}
     return value

@@ -61,6 +61,7 @@ class DocumentCall:
         self._known: dict[str, Any] = {}
         self._failed: set[str] = set()
         self._is_outdated = False
+        self._has_changed = False
         self.metas: list[dict[str, Any]] = []
         self.sent = 0
 
@@ -122,7 +123,9 @@ class DocumentCall:
         vectors = []
         for original, before, after in zip(originals, sent, given, strict=True):
             # What was sent may have been changed in its place.
-            if not _differ_by_embedding_only(replace(original, id=before.id), after):
+            if not isinstance(after, type(before)) or not _differ_by_embedding_only(
+                replace(original, id=before.id), after
+            ):
                 raise ImpureError
             vectors.append(after.embedding)
         return [None if vector is None or len(vector) == 0 else vector for vector in vectors]
@@ -138,6 +141,10 @@ class DocumentCall:
         if identity != self._identity:
             self._identity = identity
             self._known.clear()
+            if not self._has_changed:
+                # Another model may well answer. One that changes each time must not be asked for ever.
+                self._has_changed = True
+                return
             self._failed |= error.failed & wanted
             return
         self._known |= {text: vector for text, vector in error.vectors.items() if text in wanted}

@@ -167,6 +167,8 @@ class CachedDocumentEmbedder(CachedEmbedder):
             raise CacheMissError(msg)
 
     def _go_past(self) -> None:
+        if self._has_gone_past:
+            return
         self._has_gone_past = True
         logger.warning("calls of %s go past the cache because %s", type(self.embedder).__name__, _IMPURE)
 

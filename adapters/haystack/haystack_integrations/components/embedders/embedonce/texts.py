@@ -171,9 +171,9 @@ def _escaped(text: str) -> str:
 
 
 def _whole(document: Document) -> str | None:
-    if document.meta or document.blob is not None or _further_fields(type(document)):
+    if document.content is None or document.meta or document.blob is not None or _further_fields(type(document)):
         return _canonical(document)
-    return _escaped(document.content or "")
+    return _escaped(document.content)
 
 
 @lru_cache(maxsize=64)

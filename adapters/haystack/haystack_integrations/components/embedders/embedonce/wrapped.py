@@ -162,6 +162,7 @@ class CachedEmbedder:
     def _look_anew(self) -> None:
         self._described = Described(describer, partial(_describe, self, self.wrap_options))
         size = self.wrap_options.batch_size
+        size = self.cache.batch_size if size == "auto" else size
         self._batch_size = describer.sub_batch(self.embedder) if size == "auto" else size
 
     # What every wrapper shows
@@ -190,6 +191,15 @@ class CachedEmbedder:
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)
         return getattr(inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What is read from the component inside is set there too: else a change of its settings would change nothing.
+        inner = self.__dict__.get("embedder")
+        is_own = name.startswith("_") or name in ("embedder", "cache", "wrap_options") or hasattr(type(self), name)
+        if inner is None or is_own or not hasattr(inner, name):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(inner, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read of the component is read again from its copy.
@@ -340,15 +350,17 @@ def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -
     return description
 
 
-def together(metas: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what several calls report as one: counts are added up, everything else is that of the last one."""
+def together(metas: list[dict[str, Any]], *, adds: bool = False) -> dict[str, Any]:
+    """Return what several calls report as one: usage is added up, everything else is that of the last one."""
     merged: dict[str, Any] = {}
     for meta in metas:
         for name, value in meta.items():
-            before = merged.get(name)
+            before, counts = merged.get(name), adds or "usage" in name or "tokens" in name
             if isinstance(value, dict) and isinstance(before, dict):
-                merged[name] = together([before, value])
-            elif isinstance(value, int | float) and isinstance(before, int | float) and not isinstance(value, bool):
+                merged[name] = together([before, value], adds=counts)
+            elif counts and all(
+                isinstance(each, int | float) and not isinstance(each, bool) for each in (value, before)
+            ):
                 merged[name] = before + value
             else:
                 merged[name] = copy.deepcopy(value) if isinstance(value, dict) else value
