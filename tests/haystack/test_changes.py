@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from haystack import Document
+from haystack import Document, component
 from haystack.components.embedders import MockDocumentEmbedder, MockTextEmbedder
 
 import embedonce
@@ -19,30 +21,30 @@ def vector(text):
     return MockTextEmbedder(dimension=4).run(text)["embedding"]
 
 
-def changing(component, **settings):
+def changing(embedder, **settings):
     """Let a component be changed when it is asked for the first time."""
-    inner = component.run
+    inner = embedder.run
 
     def run(**inputs):
         for name, value in settings.items():
-            setattr(component, name, value)
+            setattr(embedder, name, value)
         return inner(**inputs)
 
-    component.run = run
-    return component
+    embedder.run = run
+    return embedder
 
 
 def test_a_prefix_that_is_changed_during_a_call_poisons_no_query(place):
-    component = changing(MockTextEmbedder(dimension=4), prefix="query: ")
-    assert embedonce.wrap(component, place).run("a")["embedding"] == vector("query: a")
+    changed = changing(MockTextEmbedder(dimension=4), prefix="query: ")
+    assert embedonce.wrap(changed, place).run("a")["embedding"] == vector("query: a")
     for prefix in ("", "query: "):
         fresh = embedonce.wrap(MockTextEmbedder(dimension=4, prefix=prefix), place)
         assert fresh.run("a")["embedding"] == vector(f"{prefix}a")
 
 
 def test_a_prefix_that_is_changed_during_a_call_poisons_no_document(place):
-    component = changing(MockDocumentEmbedder(dimension=4), prefix="passage: ")
-    embedonce.wrap(component, place).run([Document(content="a")])
+    changed = changing(MockDocumentEmbedder(dimension=4), prefix="passage: ")
+    embedonce.wrap(changed, place).run([Document(content="a")])
     for prefix in ("", "passage: "):
         fresh = embedonce.wrap(MockDocumentEmbedder(dimension=4, prefix=prefix), place)
         (document,) = fresh.run([Document(content="a")])["documents"]
@@ -56,33 +58,28 @@ def title_of(document):
 def test_a_function_for_texts_does_not_hide_prefixes(place):
     documents = [Document(content="a", meta={"title": "t"})]
     for prefix in ("", "one: ", "two: "):
-        component = MockDocumentEmbedder(dimension=4, prefix=prefix)
-        cached = CachedDocumentEmbedder(component, place, text_fn=title_of)
-        assert cached.run(documents)["documents"] == component.run(documents)["documents"]
+        inner = MockDocumentEmbedder(dimension=4, prefix=prefix)
+        cached = CachedDocumentEmbedder(inner, place, text_fn=title_of)
+        assert cached.run(documents)["documents"] == inner.run(documents)["documents"]
+
+
+@component
+class ById:
+    """Tells the documents of a call apart by their ids alone, as embedders of OpenAI's family do."""
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]):
+        texts = {document.id: document.content for document in documents}
+        return {"documents": [replace(each, embedding=vector(texts[each.id])) for each in documents]}
 
 
 def test_ids_that_look_like_invented_ones(place):
-    """Embedders of OpenAI's family tell the documents of a call apart by their ids alone."""
-
-    class ById(MockDocumentEmbedder):
-        def run(self, documents):
-            texts = {document.id: document.content for document in documents}
-            embedded = [Document(id=each.id, content=texts[each.id]) for each in documents]
-            found = MockDocumentEmbedder.run(self, embedded)["documents"]
-            answer = MockDocumentEmbedder.run(self, documents)
-            for each, right in zip(answer["documents"], found, strict=True):
-                each.embedding[:] = right.embedding
-            return answer
-
-    documents = [
-        Document(id=name, content=f"text {number}")
-        for number, name in enumerate(["a-2", "a", "a", "a-3", "a", "a-2-2"])
-    ]
-    cached = embedonce.wrap(ById(dimension=4), place, namespace="by-id")
+    names = ["a-2", "a", "a", "a-3", "a", "a-2-2"]
+    documents = [Document(id=name, content=f"text {number}") for number, name in enumerate(names)]
+    cached = embedonce.wrap(ById(), place, namespace="by-id")
     for _ in range(2):
-        assert [each.embedding for each in cached.run(documents)["documents"]] == [
-            vector(f"text {number}") for number in range(len(documents))
-        ]
+        found = [each.embedding for each in cached.run(documents)["documents"]]
+        assert found == [vector(f"text {number}") for number in range(len(documents))]
 
 
 @pytest.mark.parametrize("kind", [MockTextEmbedder, MockDocumentEmbedder])
