@@ -26,3 +26,9 @@ def _clean_environment(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("LLAMA_INDEX_CACHE_DIR", str(tmp_path_factory.mktemp("llama-index")))
+
+
+@pytest.fixture(autouse=True)
+def _no_word_of_the_background(caplog):
+    """Stores of other tests may still be at work when this one looks at what was logged."""
+    caplog.handler.addFilter(lambda record: not record.threadName.startswith("embedonce-"))

@@ -246,7 +246,16 @@ def _write_and_kill(tmp_path, open_store, *, processes: int, rounds: int, merge:
         logs = [(tmp_path / f"{wave}-{n}.log").open("wb") for n in range(processes)]
         running = [
             subprocess.Popen(
-                [sys.executable, "-c", WRITER, str(root), str(wave * processes + n), str(rounds), merge],
+                # Those that will be killed must not have ended before.
+                [
+                    sys.executable,
+                    "-c",
+                    WRITER,
+                    str(root),
+                    str(wave * processes + n),
+                    str(rounds * (99, 1)[n % 2]),
+                    merge,
+                ],
                 stdout=logs[n],
                 stderr=subprocess.PIPE,
             )
