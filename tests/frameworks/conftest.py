@@ -62,4 +62,11 @@ def other_api(request):
 @pytest.fixture(autouse=True)
 def _no_word_of_the_background(caplog):
     """Stores of other tests may still be at work when this one looks at what was logged."""
-    caplog.handler.addFilter(lambda record: not record.threadName.startswith("embedonce-"))
+
+    def is_of_this_test(record):
+        return not record.threadName.startswith("embedonce-")
+
+    # The handler is that of all tests.
+    caplog.handler.addFilter(is_of_this_test)
+    yield
+    caplog.handler.removeFilter(is_of_this_test)
