@@ -179,9 +179,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self.cache = documents
         self.query_cache = queries
         self.wrap_options = naming.options
-        batch_size = naming.options.batch_size
-        batch_size = documents.batch_size if batch_size == "auto" else batch_size
-        self.batch_size = describer.sub_batch(embedder) if batch_size == "auto" else batch_size
+        self.batch_size = describer.batch_size(embedder, documents, naming.options)
         self._naming = naming
         self._look_anew()
 

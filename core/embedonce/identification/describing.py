@@ -22,7 +22,9 @@ from embedonce.settings import UnclearSettingError, local_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from embedonce.cache import EmbeddingCache
     from embedonce.identification.rows import Row
+    from embedonce.wrapping import WrapOptions
 
 _SUB_BATCH = 1024
 
@@ -189,6 +191,15 @@ class Describer:
                 size = value
                 break
         return size if size > most else size * (most // size)
+
+    def batch_size(
+        self, embedder: object, cache: EmbeddingCache, options: WrapOptions, most: int = _SUB_BATCH
+    ) -> int | None:
+        """Return the texts between two writes: what was said when wrapping, else of the cache, else `sub_batch`."""
+        for size in (options.batch_size, cache.batch_size):
+            if size != "auto":
+                return size
+        return self.sub_batch(embedder, most)
 
     # Known classes
 

@@ -356,8 +356,7 @@ class CachedEmbedding(BaseEmbedding):
         self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None, most: int = _ASYNC_TEXTS
     ) -> Question:
         state = self._state
-        size = state.cache.batch_size if state.options.batch_size == "auto" else state.options.batch_size
-        batch_size = describer.sub_batch(self.inner, most) if size == "auto" else size
+        batch_size = describer.batch_size(self.inner, state.cache, state.options, most)
         return Question(self.inner, state.cache, texts, role, batch_size, arguments or {})
 
     def _telling(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:

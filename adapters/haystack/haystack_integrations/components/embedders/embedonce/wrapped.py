@@ -161,9 +161,7 @@ class CachedEmbedder:
 
     def _look_anew(self) -> None:
         self._described = Described(describer, partial(_describe, self, self.wrap_options))
-        size = self.wrap_options.batch_size
-        size = self.cache.batch_size if size == "auto" else size
-        self._batch_size = describer.sub_batch(self.embedder) if size == "auto" else size
+        self._batch_size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
 
     # What every wrapper shows
 
