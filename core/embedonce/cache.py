@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import contextmanager
 from pathlib import PurePath
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from embedonce.cache_upkeep import CacheUpkeep
 from embedonce.call import Call
-from embedonce.codecs import resolve_codec
 from embedonce.detached import DetachedNamespace
 from embedonce.errors import FormatError, StoreError
+from embedonce.events import past_event
 from embedonce.identity import as_identity
-from embedonce.key_encoders import resolve_key_encoder
+from embedonce.key_encoders import named_key_encoder, resolve_key_encoder
 from embedonce.locks import ForkLock
 from embedonce.options import MODES, checked_batch_size, checked_choice, checked_target, store_of
 from embedonce.plan import checked_texts
+from embedonce.plugins import observing
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
 from embedonce.stores.secrets import bare
 from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
+from embedonce.vector_codecs import resolve_codec
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from embedonce.call import Batch
+    from embedonce.codecs import Codec
     from embedonce.identity import Identity
     from embedonce.keys import KeyEncoder, Role
     from embedonce.namespaces import Namespace, Namespaces
@@ -52,7 +57,7 @@ _INLINE_CHARACTERS = 32_768
 
 _NO_TEXT = "a store that is no path or URL"
 
-_STATE = ("mode", "codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
+_STATE = ("mode", "_codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
 
 
 class EmbeddingCache(CacheUpkeep):
@@ -67,7 +72,9 @@ class EmbeddingCache(CacheUpkeep):
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         key_encoder: Name of a key encoder (`sha256`, `blake2b`, `sha512`, `sha1`, `blake3`, `xxh3_128`, or one of a
             plugin), or a callable `str -> str`.
-        codec: How vectors are stored; `exact` gives back the very same numbers.
+        codec: How vectors are stored. `exact` gives back the very same numbers; `float16` and `int8` take a half and a
+            quarter of the space and give back rounded ones, from the first call on, under a namespace of their own.
+            One of a plugin, or a `Codec`, may do anything else.
         mode: `read_write`; `read_only` stores nothing; `refresh` embeds and overwrites; `replay` never embeds and
             raises `CacheMissError` on a miss; `off` goes past the cache.
         batch_size: Texts that are embedded between two writes; None for all at once.
@@ -94,7 +101,7 @@ class EmbeddingCache(CacheUpkeep):
         *,
         storage_options: Mapping[str, Any] | None = None,
         key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
-        codec: str = "exact",
+        codec: str | Codec = "exact",
         mode: Mode = "read_write",
         batch_size: int | Auto | None = "auto",
         on_store_error: Literal["warn", "raise"] = "warn",
@@ -119,7 +126,7 @@ class EmbeddingCache(CacheUpkeep):
             "local_tier_bytes": local_tier_bytes,
         }
         self.mode: Mode = checked_choice("mode", mode, MODES)
-        self.codec = resolve_codec(codec)
+        self._codec = resolve_codec(codec)
         self.batch_size = checked_batch_size(batch_size)
         self._on_store_error = checked_choice("on_store_error", on_store_error, ON_STORE_ERROR)
         self._key_encoder = resolve_key_encoder(key_encoder)
@@ -143,11 +150,19 @@ class EmbeddingCache(CacheUpkeep):
     def __getstate__(self) -> dict[str, Any]:
         arguments = {**self._arguments, "storage_options": bare(self._arguments["storage_options"])}
         state = {name: getattr(self, name) for name in _STATE}
+        # What a plugin has named is found by its name in other processes too; a function might not be pickled at all.
+        for name in ("key_encoder", "codec"):
+            if isinstance(arguments[name], str):
+                state[f"_{name}"] = arguments[name]
         # A place that is no text may hold a file system with its credentials; what `_store` makes of it holds none.
         return {**state, "_arguments": {**arguments, "store": _place_of(arguments["store"])}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        if isinstance(self._codec, str):
+            self._codec = resolve_codec(self._codec)
+        if isinstance(self._key_encoder, str):
+            self._key_encoder = named_key_encoder(self._key_encoder)
         self._start()
 
     def __enter__(self) -> Self:
@@ -177,6 +192,15 @@ class EmbeddingCache(CacheUpkeep):
         return self._store
 
     @property
+    def codec(self) -> Codec:
+        """How vectors are written."""
+        return self._codec
+
+    def kept_identity(self, namespace: str | Identity) -> Identity:
+        """See `CacheUpkeep`."""
+        return self._codec.applied_to(as_identity(namespace))
+
+    @property
     def is_read_only(self) -> bool:
         """True in the modes that write nothing."""
         return self.mode not in ("read_write", "refresh")
@@ -187,7 +211,7 @@ class EmbeddingCache(CacheUpkeep):
 
     def open_now(self, namespace: str | Identity) -> Namespace:
         """See `CacheUpkeep`."""
-        return self._open_now(as_identity(namespace))
+        return self._open_now(self.kept_identity(namespace))
 
     def wrap(self, embedder: Any, **options: Any) -> Any:
         """Return an embedder of the same framework that asks this cache first; see `embedonce.wrap`."""
@@ -206,14 +230,15 @@ class EmbeddingCache(CacheUpkeep):
         """Open a namespace now, so that what is wrong with its place is said before any text is embedded.
 
         Returns:
-            Its vectors; memory alone while the store is out of order or the mode is `off`.
+            Its vectors, as the codec has written them; memory alone while the store is out of order or the mode is
+            `off`.
 
         Raises:
             StoreError: The store cannot be read, and `on_store_error="raise"`.
             FormatError: It is of a newer format.
             KeyEncoderError: It was written with another key encoder.
         """
-        return self._open(as_identity(namespace))
+        return self._open(self.kept_identity(namespace))
 
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
@@ -308,21 +333,23 @@ class EmbeddingCache(CacheUpkeep):
             Exception: Whatever the embedder raises; batches that were finished before are stored.
         """
         asked = checked_texts(texts)
-        identity, kept_role = checked_target(namespace, role)
+        identity, kept_role = self._target(namespace, role)
         size = self._size(batch_size)
         if self.mode == "off" or not asked:
-            return self._past(asked, embed(list(asked)) if asked else ())
-        call = Call(self._open(identity), identity, kept_role, asked, is_async=False)
+            with self._going_past(identity, kept_role, asked) as answers:
+                answers.append(self._past(asked, embed(list(asked)) if asked else ()))
+            return answers[0]
+        call = Call(self._open(identity), identity, kept_role, asked, is_async=False, codec=self._codec)
         self._begin(call)
-        if self.mode != "refresh":
-            self._load(call)
-            self._ledger.count(hits=int(call.rows.found.sum()))
         try:
+            if self.mode != "refresh":
+                self._load(call)
+                self._found(call, int(call.rows.found.sum()))
             while call.missing:
                 self._check_replay(call)
                 if call.claim() and self.mode != "refresh":
                     self._load(call)
-                    self._ledger.count(hits=call.release_found())
+                    self._found(call, call.release_found())
                 for batch in call.to_embed(size):
                     with call.paying(batch):
                         self._ledger.count(embedded=len(batch.texts))
@@ -332,12 +359,15 @@ class EmbeddingCache(CacheUpkeep):
                 call.wait()
                 self._join(call)
             self._settle(call)
-        except BaseException:
+        except BaseException as error:
             call.namespace.hurry()
+            self._tell(call, None, type(error).__name__)
             raise
         finally:
             call.abandon()
-        return call.result()
+        result = call.result()
+        self._tell(call, result)
+        return result
 
     async def aembed(
         self,
@@ -354,25 +384,26 @@ class EmbeddingCache(CacheUpkeep):
         nobody else, and what was embedded before is stored.
         """
         asked = checked_texts(texts)
-        identity, kept_role = checked_target(namespace, role)
+        identity, kept_role = self._target(namespace, role)
         size = self._size(batch_size)
         if self.mode == "off" or not asked:
-            answer = await _awaited(embed, list(asked)) if asked else ()
-            past: NDArray[Any] = await _hop(len(asked) <= _INLINE_TEXTS, self._past, asked, answer)
-            return past
+            with self._going_past(identity, kept_role, asked) as answers:
+                answer = await _awaited(embed, list(asked)) if asked else ()
+                answers.append(await _hop(len(asked) <= _INLINE_TEXTS, self._past, asked, answer))
+            return answers[0]
         small = sum(map(len, asked)) <= _INLINE_CHARACTERS and len(asked) <= _INLINE_TEXTS
         opened = await _hop(identity.namespace in self._namespaces, self._open, identity)
-        call = await _hop(small, lambda: Call(opened, identity, kept_role, asked, is_async=True))
+        call = await _hop(small, lambda: Call(opened, identity, kept_role, asked, is_async=True, codec=self._codec))
         self._begin(call)
-        if self.mode != "refresh":
-            await self._aload(call)
-            self._ledger.count(hits=int(call.rows.found.sum()))
         try:
+            if self.mode != "refresh":
+                await self._aload(call)
+                self._found(call, int(call.rows.found.sum()))
             while call.missing:
                 self._check_replay(call)
                 if call.claim() and self.mode != "refresh":
                     await self._aload(call)
-                    self._ledger.count(hits=call.release_found())
+                    self._found(call, call.release_found())
                 for batch in call.to_embed(size):
                     with call.paying(batch):
                         self._ledger.count(embedded=len(batch.texts))
@@ -384,20 +415,51 @@ class EmbeddingCache(CacheUpkeep):
                     await asyncio.wrap_future(future)
                 self._join(call)
             await _hop(not call.namespace.waits, self._settle, call)
-        except BaseException:
+        except BaseException as error:
             # Not awaited: this call may have been cancelled.
             call.namespace.hurry()
+            self._tell(call, None, type(error).__name__)
             raise
         finally:
             call.abandon()
         result: NDArray[Any] = await _hop(small or not call.plan.has_duplicates, call.result)
+        self._tell(call, result)
         return result
 
     # Steps
 
+    def _target(self, namespace: str | Identity, role: str) -> tuple[Identity, str]:
+        identity, kept_role = checked_target(namespace, role)
+        return self._codec.applied_to(identity), kept_role
+
     def _begin(self, call: Call) -> None:
         plan = call.plan
         self._ledger.count(calls=1, texts=plan.asked, duplicates=plan.asked - len(plan.texts))
+
+    def _found(self, call: Call, hits: int) -> None:
+        call.hits += hits
+        self._ledger.count(hits=hits)
+
+    def _tell(self, call: Call, result: NDArray[Any] | None, error: str = "") -> None:
+        plugins = observing()
+        if plugins is not None:
+            plugins.notify(call.event(self.mode, str(self._store), result, error))
+
+    @contextmanager
+    def _going_past(self, identity: Identity, role: str, texts: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
+        """Give a list for the matrix of a call that nothing is cached of, and tell observers of the call."""
+        started, error = perf_counter(), ""
+        answers: list[NDArray[Any]] = []
+        try:
+            yield answers
+        except BaseException as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            plugins = observing()
+            if plugins is not None:
+                matrix, seconds, where = next(iter(answers), None), perf_counter() - started, str(self._store)
+                plugins.notify(past_event(identity.namespace, role, self.mode, where, texts, matrix, seconds, error))
 
     def _check_replay(self, call: Call) -> None:
         if self.mode == "replay":
@@ -405,7 +467,9 @@ class EmbeddingCache(CacheUpkeep):
 
     def _join(self, call: Call) -> None:
         if call.awaited:
-            self._ledger.count(joined=call.joined([(i, future.result()) for i, future in call.awaited.items()]))
+            joined = call.joined([(i, future.result()) for i, future in call.awaited.items()])
+            call.joined_texts += joined
+            self._ledger.count(joined=joined)
 
     def _size(self, batch_size: int | Auto | None) -> int | None:
         size = self.batch_size if batch_size == "auto" else checked_batch_size(batch_size)
@@ -466,20 +530,24 @@ class EmbeddingCache(CacheUpkeep):
     def _load(self, call: Call) -> None:
         if isinstance(call.namespace, DetachedNamespace):
             # That the store could not be opened is counted already, and memory is always there.
-            call.namespace.load(call.role, call.plan.keys, call.rows)
+            with call.loading() as rows:
+                call.namespace.load(call.role, call.plan.keys, rows)
         elif self._ledger.may_ask(writing=False):
             try:
-                call.namespace.load(call.role, call.plan.keys, call.rows)
+                with call.timed("reading"), call.loading() as rows:
+                    call.namespace.load(call.role, call.plan.keys, rows)
                 self._ledger.succeeded(writing=False)
             except StoreError as error:
                 self._read_failed(error)
 
     async def _aload(self, call: Call) -> None:
         if isinstance(call.namespace, DetachedNamespace):
-            call.namespace.load(call.role, call.plan.keys, call.rows)
+            with call.loading() as rows:
+                call.namespace.load(call.role, call.plan.keys, rows)
         elif self._ledger.may_ask(writing=False):
             try:
-                await call.namespace.aload(call.role, call.plan.keys, call.rows)
+                with call.timed("reading"), call.loading() as rows:
+                    await call.namespace.aload(call.role, call.plan.keys, rows)
                 self._ledger.succeeded(writing=False)
             except StoreError as error:
                 self._read_failed(error)
@@ -488,7 +556,8 @@ class EmbeddingCache(CacheUpkeep):
         keys, vectors = call.to_save(batch, matrix)
         if self._may_save(call, keys):
             try:
-                call.namespace.save(call.role, keys, vectors)
+                with call.timed("writing"):
+                    call.namespace.save(call.role, keys, vectors)
                 self._saved(call, vectors)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
@@ -497,7 +566,8 @@ class EmbeddingCache(CacheUpkeep):
         keys, vectors = call.to_save(batch, matrix)
         if self._may_save(call, keys):
             try:
-                await call.namespace.asave(call.role, keys, vectors)
+                with call.timed("writing"):
+                    await call.namespace.asave(call.role, keys, vectors)
                 self._saved(call, vectors)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
@@ -516,7 +586,8 @@ class EmbeddingCache(CacheUpkeep):
     def _settle(self, call: Call) -> None:
         if call.saved_rows:
             try:
-                call.namespace.settle(call.saved_rows, call.saved_bytes)
+                with call.timed("writing"):
+                    call.namespace.settle(call.saved_rows, call.saved_bytes)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 

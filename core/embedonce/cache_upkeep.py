@@ -52,6 +52,10 @@ class CacheUpkeep(ABC):
         """
 
     @abstractmethod
+    def kept_identity(self, namespace: str | Identity) -> Identity:
+        """Return the identity under which vectors are kept: that of the embedder, and how they are written."""
+
+    @abstractmethod
     def opened(self) -> list[Namespace]:
         """Return the namespaces that are open."""
 
@@ -147,7 +151,7 @@ class CacheUpkeep(ABC):
     @contextmanager
     def _stores(self, namespace: str | Identity | None) -> Iterator[list[SegmentStore]]:
         """Give the stores of namespaces, those that are open as they are, and close the others."""
-        name = None if namespace is None else as_identity(namespace).namespace
+        name = None if namespace is None else self.kept_identity(namespace).namespace
         opened = [each.store for each in self.opened() if isinstance(each, SegmentNamespace)]
         stores = self.store.segment_stores(name, opened, read_only=self.is_read_only)
         try:

@@ -6,11 +6,14 @@ import threading
 from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.codecs import EXACT
 from embedonce.errors import CacheMissError, EmbedderContractError
+from embedonce.events import EmbedEvent
 from embedonce.flight import LEADING, Abandoned, Failed, flights_of
 from embedonce.keys import canonical, sha256
 from embedonce.plan import Plan, batches
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embedonce.codecs import Codec
     from embedonce.flight import Flight
     from embedonce.identity import Identity
     from embedonce.namespaces import Namespace
@@ -54,13 +58,22 @@ class Call:
         role: Under which they are kept.
         texts: What was asked for.
         is_async: True if the caller waits without blocking its thread.
+        codec: How vectors are written: `namespace` holds its rows.
     """
 
     def __init__(
-        self, namespace: Namespace, identity: Identity, role: str, texts: Sequence[str], *, is_async: bool
+        self,
+        namespace: Namespace,
+        identity: Identity,
+        role: str,
+        texts: Sequence[str],
+        *,
+        is_async: bool,
+        codec: Codec = EXACT,
     ) -> None:
         self.namespace = namespace
         self.role = role
+        self._codec = codec
         self._name = identity.namespace
         self._is_async = is_async
         self._is_patient = True
@@ -75,6 +88,9 @@ class Call:
         self._unkept: set[int] = set()
         self.saved_rows = 0
         self.saved_bytes = 0
+        self.hits = self.joined_texts = self.embedded = 0
+        self.started = perf_counter()
+        self.seconds = dict.fromkeys(("reading", "embedding", "writing"), 0.0)
 
     @property
     def missing(self) -> list[int]:
@@ -114,6 +130,22 @@ class Call:
         self.awaited = wait_for
         return answered
 
+    @contextmanager
+    def loading(self) -> Iterator[Gathered]:
+        """Give what the namespace has to fill with stored rows, and take the vectors from it."""
+        if self._codec.is_exact:
+            yield self.rows
+            return
+        stored = Gathered(len(self.plan.texts), None)
+        stored.found[:] = self.rows.found
+        yield stored
+        new = np.flatnonzero(stored.found & ~self.rows.found)
+        if len(new) and stored.matrix is not None:
+            vectors = self._codec.vectors_of(stored.matrix[new])
+            if self.rows.dimensions in (None, vectors.shape[1]):
+                self.rows.dimensions = vectors.shape[1]
+                self.rows.put(new, vectors)
+
     def to_embed(self, batch_size: int | None) -> list[Batch]:
         """Return what this call has to embed, in batches."""
         return [
@@ -132,25 +164,43 @@ class Call:
             answer = answer.answer
             self._unkept.update(batch.positions)
         known = None if self.rows.is_loose else self.rows.dimensions
-        matrix = vectors_of(answer, len(batch.positions), self.namespace.dimensions if known is None else known)
+        if known is None and self._codec.is_exact:
+            known = self.namespace.dimensions
+        matrix = self._codec.kept(vectors_of(answer, len(batch.positions), known))
+        if not self._codec.is_exact:
+            self._check_width(matrix)
         self.rows.settle(matrix.shape[1])
         return matrix
 
+    def _check_width(self, matrix: NDArray[Any]) -> None:
+        """Compare what a codec makes of vectors with the rows that the namespace holds."""
+        width = self._codec.rows_of(matrix[:1]).shape[1]
+        if self.namespace.dimensions not in (None, width):
+            msg = (
+                f"vectors of length {matrix.shape[1]} become rows of length {width} where namespace {self._name!r} "
+                f"holds rows of length {self.namespace.dimensions}: another model answers under the same namespace; "
+                "give it its own namespace= or version="
+            )
+            raise EmbedderContractError(msg)
+
     def to_save(self, batch: Batch, matrix: NDArray[Any]) -> tuple[list[Key], NDArray[Any]]:
-        """Return the keys and vectors of a batch that can be stored."""
+        """Return the keys and stored rows of what can be stored of a batch."""
         if not self._unkept.isdisjoint(batch.positions):
             return [], matrix[:0]
         keys = [self.plan.keys[i] for i in batch.positions]
         named = [key for key in keys if key is not None]
-        return named, matrix if len(named) == len(keys) else matrix[[key is not None for key in keys]]
+        rows = matrix if len(named) == len(keys) else matrix[[key is not None for key in keys]]
+        return named, self._codec.rows_of(rows) if named else rows
 
     @contextmanager
     def paying(self, batch: Batch) -> Iterator[None]:
         """Tell those who wait for a batch if the embedder fails on it or is cancelled."""
         outer = LEADING.get()
         LEADING.set((*outer, self._leader))
+        self.embedded += len(batch.texts)
         try:
-            yield
+            with self.timed("embedding"):
+                yield
         except BaseException as error:
             keys = frozenset(self.plan.keys[i] for i in batch.positions)
             outcome = Failed(error, keys) if isinstance(error, Exception) else Abandoned()
@@ -182,6 +232,38 @@ class Call:
             # Waiters get copies: a row would keep the whole matrix alive.
             is_kept = self._unkept.isdisjoint(batch.positions)
             self._land(batch.positions, lambda i: matrix[i].copy() if is_kept else Abandoned())
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add what is done now to the seconds spent `reading`, `embedding` or `writing`."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] += perf_counter() - started
+
+    def event(self, mode: str, store: str, matrix: NDArray[Any] | None, error: str) -> EmbedEvent:
+        """Return what there is to say of this call, which has just ended with a matrix or an error."""
+        return EmbedEvent(
+            namespace=self._name,
+            role=self.role,
+            mode=mode,
+            store=store,
+            texts=self.plan.asked,
+            duplicates=self.plan.asked - len(self.plan.texts),
+            hits=self.hits,
+            joined=self.joined_texts,
+            embedded=self.embedded,
+            stored=self.saved_rows,
+            dimensions=None if matrix is None or not matrix.size else matrix.shape[1],
+            bytes_returned=0 if matrix is None else matrix.nbytes,
+            bytes_stored=self.saved_bytes,
+            seconds=perf_counter() - self.started,
+            seconds_reading=self.seconds["reading"],
+            seconds_embedding=self.seconds["embedding"],
+            seconds_writing=self.seconds["writing"],
+            error=error,
+        )
 
     def abandon(self) -> None:
         """Let go of everything that is still claimed, so that others may embed it."""
@@ -232,7 +314,8 @@ class Call:
         """One row per text of the call, shape (n, d)."""
         matrix = self.rows.matrix
         if matrix is None:
-            return np.empty((0, self.rows.dimensions or self.namespace.dimensions or 0), np.float32)
+            width = self.namespace.dimensions if self._codec.is_exact else None
+            return np.empty((0, self.rows.dimensions or width or 0), np.float32)
         return self.plan.spread(matrix)
 
     def _land(self, positions: Sequence[int], outcome_of: Callable[[int], Any]) -> None:

@@ -7,7 +7,8 @@
     ├── StoreError (OSError)                 the store cannot be read or written just now
     │   └── FormatError (ValueError)         the store holds something this version must not touch
     ├── KeyEncoderError (ValueError)         an unknown, broken or changed key encoder
-    └── PluginError (RuntimeError)           a plugin could not be loaded, or two claim one name
+    ├── PluginError (RuntimeError)           a plugin could not be loaded, or two claim one name
+    └── UnsupportedEmbedderError (TypeError) an object is no embedder, or one that cannot be cached
 
 Each leaf also inherits the builtin that a caller would guess, and each message ends with the remedy.
 """
@@ -55,3 +56,7 @@ class KeyEncoderError(EmbedOnceError, ValueError):
 
 class PluginError(EmbedOnceError, RuntimeError):
     """A plugin could not be loaded, or two plugins claim one name."""
+
+
+class UnsupportedEmbedderError(EmbedOnceError, TypeError):
+    """An object is no embedder of a framework whose plugin is loaded, or is one whose answers cannot be cached."""

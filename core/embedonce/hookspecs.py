@@ -1,8 +1,10 @@
 """Every hook that a plugin may implement.
 
 A plugin is a module or object that is named under the entry-point group `embedonce` and marks its functions with
-`hookimpl`. Hooks register and recognise; none of them is called per text. An implementation may take fewer arguments
-than are listed here, and a plugin module must import its framework inside the functions only.
+`hookimpl`. Plugins are loaded when one of them is first needed, never by `import embedonce`, and each is called by
+itself: one that fails hurts no other. An implementation may take fewer arguments than are listed here, which is how
+hooks can grow. Hooks register and recognise; none of them is called per text. A plugin module imports its framework
+inside its functions only, so that loading it costs nothing to those who use another one.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from embedonce.cache import EmbeddingCache
+    from embedonce.events import EmbedEvent
     from embedonce.identity import Identity
     from embedonce.wrapping import WrapOptions
 
@@ -27,14 +30,21 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
     """Recognise an embedder and wrap it.
 
+    Called by every `embedonce.wrap`, until one plugin answers. Look into `sys.modules` for the framework: an object of
+    it cannot exist before the framework is imported.
+
     Args:
         embedder: The object that a user gave to `embedonce.wrap`.
         cache: The cache that the wrapper has to ask.
         options: What else the user gave.
 
     Returns:
-        An embedder of the same framework type that shows `cache`, `namespace` and `identity`; None for an object
-        that is not of this plugin's framework.
+        An embedder of the same framework type that shows `cache`, `namespace`, `identity` and `wrap_options`; None for
+        an object that is not of this plugin's framework.
+
+    Raises:
+        EmbedOnceError: The embedder is of this plugin's framework and cannot be wrapped; the user gets this error.
+            Any other exception counts as a fault of the plugin, and the others are asked.
     """
 
 
@@ -42,8 +52,16 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
 def embedonce_identify(embedder: object) -> Identity | None:
     """Identify an embedder of a class that the plugin knows.
 
+    Called for embedders that are found inside others, until one plugin answers.
+
+    Args:
+        embedder: Any object.
+
     Returns:
         What decides the vectors of this embedder, None for a class that the plugin does not know.
+
+    Raises:
+        IdentityError: The class is known, and this embedder cannot be told apart from another one.
     """
 
 
@@ -51,6 +69,47 @@ def embedonce_identify(embedder: object) -> Identity | None:
 def embedonce_register_key_encoders(register: Callable[..., None]) -> None:
     """Add named key encoders.
 
+    Called once in a process, when a key encoder is asked for that is not built in. A single encoder needs no plugin: an
+    entry point in the group `embedonce.key_encoders` that names its function does the same.
+
     Args:
-        register: To be called with (name, function, version="1"): the function maps a str to a key.
+        register: To be called with (name, function, version=None). The function maps a str to a key of 1 to 1,024
+            bytes. The version is recorded with the stored data, and another one is refused; without it, the `version`
+            of the function or else that of the distribution is recorded.
+    """
+
+
+@hookspec
+def embedonce_register_codecs(register: Callable[..., None]) -> None:
+    """Add named codecs.
+
+    Called once in a process, when a codec is asked for that is not built in.
+
+    Args:
+        register: To be called with (name, encode, decode, version="1"); see `embedonce.Codec` for what the functions
+            have to do. The name, the version and a test of both functions become part of the namespace.
+    """
+
+
+@hookspec
+def embedonce_register_stores(register: Callable[..., None]) -> None:
+    """Add byte stores by the scheme of their URLs.
+
+    Called once in a process, when a URL is opened whose scheme fsspec does not know.
+
+    Args:
+        register: To be called with (scheme, open_store). The function is called with the URL and the user's
+            `storage_options` as keyword arguments, and returns a byte store (see `embedonce.ByteStore`).
+    """
+
+
+@hookspec
+def embedonce_on_embed(event: EmbedEvent) -> None:
+    """Observe one finished call of a cache, for metrics.
+
+    Called once at the end of each call, in the thread or task of the caller, which waits for it; an implementation that
+    does more than count should hand the event over. If no plugin implements it, nothing is measured.
+
+    Args:
+        event: What happened: counts, bytes, seconds and the namespace; never a text.
     """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from embedonce.callers import warn_user
 from embedonce.errors import KeyEncoderError
 from embedonce.keys import BUILT_IN, KeyEncoder
-from embedonce.plugins import key_encoders, plugins
+from embedonce.plugins import plugins
+from embedonce.registries import key_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,14 +25,20 @@ def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) ->
     if isinstance(key_encoder, KeyEncoder):
         encoder = key_encoder
     elif isinstance(key_encoder, str):
-        encoder = _named(key_encoder)
+        if key_encoder == "sha1":
+            warn_user(
+                "key encoder 'sha1' is not collision-resistant: use it to read existing LangChain caches only, "
+                "and key_encoder='sha256' for new ones"
+            )
+        encoder = named_key_encoder(key_encoder)
     elif callable(key_encoder):
-        encoder = KeyEncoder("callable", "", key_encoder)
+        name = getattr(key_encoder, "name", "")
+        encoder = KeyEncoder.of(name if isinstance(name, str) and name else "callable", key_encoder)
     else:
         msg = f"key_encoder must be a name or a callable str -> str, got {key_encoder!r}; built in: {_names()}"
         raise KeyEncoderError(msg)
     try:
-        encoder.record()
+        is_steady = encoder.record() == encoder.record()
     except ImportError as error:
         package = _EXTRA_OF.get(encoder.name, "")
         msg = f"key encoder {encoder.name!r} needs another package: {error}; run: pip install {package or '…'}"
@@ -41,22 +48,29 @@ def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) ->
     except Exception as error:
         msg = f"key encoder {encoder.name!r} failed on a plain string: {error!r}; it must map every str to a key"
         raise KeyEncoderError(msg) from error
+    if not is_steady:
+        msg = (
+            f"key encoder {encoder.name!r} gives one text different keys when it is asked twice, so that nothing would "
+            "ever be found; it must depend on nothing but the text"
+        )
+        raise KeyEncoderError(msg)
     return encoder
 
 
-def _named(name: str) -> KeyEncoder:
-    if name == "sha1":
-        warn_user(
-            "key encoder 'sha1' is not collision-resistant: use it to read existing LangChain caches only, "
-            "and key_encoder='sha256' for new ones"
-        )
+def named_key_encoder(name: str) -> KeyEncoder:
+    """Return the key encoder of a name, which may be one of a plugin.
+
+    Raises:
+        KeyEncoderError: The name is unknown.
+        PluginError: The key encoder cannot be used.
+    """
     if name in BUILT_IN:
         return KeyEncoder(name, "1", BUILT_IN[name])
     registered = key_encoders()
     if name in registered:
         return registered.usable(name)
     msg = (
-        f"unknown key encoder {name!r}; available: {_names(registered)}, or pass a callable str -> str"
+        f"unknown key encoder {name!r}; available: {_names(registered.names())}, or pass a callable str -> str"
         f"{plugins().failures()}"
     )
     raise KeyEncoderError(msg)

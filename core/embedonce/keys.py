@@ -25,8 +25,25 @@ KEY_VERSION = 1
 MAX_KEY_BYTES = 1024
 """Longest key in UTF-8 bytes: the limit of S3 object names, the strictest common one."""
 
+UNDECLARED = "~"
+"""What the version of an encoder starts with that is only the version of its distribution."""
+
 _DIGEST_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PROBES = ("embedonce", "Ünïcode and\nnew lines\x00")
+# What encoders of users do tells texts apart or not: case, white space, accents, digits, punctuation, roles, length.
+_FURTHER_PROBES = (
+    "embedonce:1:document:embedonce",
+    "embedonce:1:query:embedonce",
+    "embedonce:1:document:  Embed every\tText\u00a0ONCE. ",
+    "embedonce:1:document:embed every text once",
+    "embedonce:1:document:Straße, STRASSE, İstanbul, ﬁn, Σίσυφος",
+    "embedonce:1:document:caf\u00e9",
+    "embedonce:1:document:cafe\u0301",
+    "embedonce:1:document:007 7.0 1e3 ٣ Ⅷ",
+    "embedonce:1:document:a-b_c/d.e:f;g\r\n",
+    "embedonce:1:document:😀 東京",
+    "embedonce:1:document:" + "long " * 150,
+)
 # RFC 4122 name space of LangChain's sha1 keys: UUID(int=1985).
 _LANGCHAIN_UUID = uuid.UUID(int=1985)
 
@@ -82,13 +99,31 @@ class KeyEncoder:
 
     Attributes:
         name: The name under which it is recorded with the stored data; `"callable"` if it has none.
-        version: Recorded as well; two versions never share a namespace.
+        version: Recorded as well; two versions never share a namespace. After a `~` it is that of the distribution,
+            which is recorded and not compared: a new one need not mean another encoder.
         function: The function itself.
     """
 
     name: str
     version: str
     function: Callable[[str], str]
+
+    @classmethod
+    def of(
+        cls, name: str, function: Callable[[str], str], version: str | None = None, distribution_version: str = ""
+    ) -> KeyEncoder:
+        """Return an encoder with the version that it declares.
+
+        Args:
+            name: Its name.
+            function: The function; its attribute `version` counts where no version is given.
+            version: Its version, None if nothing is said.
+            distribution_version: That of the distribution that brings it, if it declares none.
+        """
+        declared = getattr(function, "version", None) if version is None else version
+        if declared is not None:
+            return cls(name, str(declared), function)
+        return cls(name, f"{UNDECLARED}{distribution_version}" if distribution_version else "", function)
 
     def __call__(self, text: str) -> str:
         """Return the key of a canonical string.
@@ -99,9 +134,20 @@ class KeyEncoder:
         return checked_key(self.function(text), self.name)
 
     def record(self) -> dict[str, str]:
-        """What is recorded with the stored data; `check` tells a changed function from the same one."""
-        answers = "\n".join(self(probe) for probe in _PROBES)
-        return {"name": self.name, "version": self.version, "check": sha256(answers)[:16]}
+        """What is recorded with the stored data; `check` tells a changed function from the same one.
+
+        Raises:
+            KeyEncoderError: It answers with something that is no key, or with one and the same key to all texts.
+        """
+        is_built_in = self.function in BUILT_IN.values()
+        answers = [self(probe) for probe in (_PROBES if is_built_in else _PROBES + _FURTHER_PROBES)]
+        if len(set(answers)) == 1:
+            msg = (
+                f"key encoder {self.name!r} gives all texts one key, so that all would get one vector; it must map "
+                "each text to a key of its own, apart from those that may share a vector"
+            )
+            raise KeyEncoderError(msg)
+        return {"name": self.name, "version": self.version, "check": sha256("\n".join(answers))[:16]}
 
     def digests(self, role: str, texts: Sequence[str]) -> list[bytes] | None:
         """Return the 32 raw bytes of each text's key, or None if keys are not SHA-256 digests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from embedonce.byte_store_namespaces import ByteStoreNamespaces
@@ -10,8 +11,9 @@ from embedonce.errors import StoreError
 from embedonce.identity import Identity, as_identity
 from embedonce.keys import ROLES
 from embedonce.namespaces import Namespaces
+from embedonce.scheme_stores import SchemeStoreNamespaces, scheme_store
 from embedonce.segment_namespaces import SegmentNamespaces
-from embedonce.stores.locations import as_location
+from embedonce.stores.locations import STORE_VARIABLE, as_location
 from embedonce.stores.store_options import StoreOptions
 
 if TYPE_CHECKING:
@@ -81,12 +83,12 @@ def store_of(
         StoreError: It is none of these, or storage options are given for something that takes none.
     """
     is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
+    said = [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
     if is_byte_store or isinstance(store, Namespaces):
         kind = type(store).__name__
         if storage_options:
             msg = f"storage_options: this belongs to a path or URL; give it to the {kind} itself"
             raise StoreError(msg)
-        said = [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
         if said:
             msg = (
                 f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a byte store ({kind}); "
@@ -100,4 +102,10 @@ def store_of(
         return store
     if is_byte_store:
         return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
+    named = os.environ.get(STORE_VARIABLE, "") if store is None else store
+    if scheme := scheme_store(named):
+        if said:
+            msg = f"{', '.join(said)}: such options mean nothing to the byte store behind {scheme}://; leave them out"
+            raise StoreError(msg)
+        return SchemeStoreNamespaces(cast("str", named), storage_options, text_safe=text_safe)
     return SegmentNamespaces(as_location(store, storage_options), options, create=create)

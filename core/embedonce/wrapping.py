@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from embedonce.cache import EmbeddingCache, is_async
-from embedonce.errors import IdentityError
+from embedonce.errors import IdentityError, UnsupportedEmbedderError
 from embedonce.identity import Identity, as_identity
 from embedonce.options import checked_batch_size
 from embedonce.plugins import plugins
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embedonce.codecs import Codec
     from embedonce.keys import KeyEncoder, Role
     from embedonce.options import Mode
     from embedonce.stores.store_options import Durability
+
+logger = logging.getLogger("embedonce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class WrapKeywords(TypedDict, total=False):
     symmetric: bool | None
     batch_size: int | Literal["auto"] | None
     key_encoder: str | Callable[[str], str] | KeyEncoder
-    codec: str
+    codec: str | Codec
     mode: Mode
     storage_options: Mapping[str, Any] | None
     on_store_error: Literal["warn", "raise"]
@@ -160,7 +164,7 @@ def wrap(
     symmetric: bool | None = None,
     batch_size: int | Literal["auto"] | None = "auto",
     key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
-    codec: str = "exact",
+    codec: str | Codec = "exact",
     mode: Mode = "read_write",
     storage_options: Mapping[str, Any] | None = None,
     on_store_error: Literal["warn", "raise"] = "warn",
@@ -199,7 +203,7 @@ def wrap(
     Raises:
         IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace=`.
         StoreError: The store cannot be opened, or is something else than a cache.
-        TypeError: The embedder is none, or its framework's plugin is missing.
+        UnsupportedEmbedderError: The embedder is none, or its framework's plugin is missing; this is a `TypeError`.
         ValueError: An option is not one of those listed, or differs from that of the wrapper.
     """
     for_cache: dict[str, Any] = {
@@ -280,22 +284,25 @@ def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
     if isinstance(embedder, Wrapper):
         return _rewrapped(embedder, cache, options)
     loaded = plugins()
-    wrapped = loaded.hook.embedonce_wrap(embedder=embedder, cache=cache, options=options)
+    wrapped, failed = loaded.wrap(embedder, cache, options)
     if wrapped is not None:
         return wrapped
     if callable(embedder) and not isinstance(embedder, type):
         try:
-            return CachedFunction(embedder, cache, options)
+            function = CachedFunction(embedder, cache, options)
         except IdentityError as error:
             # It may be an embedder whose plugin is broken, which can be called as well.
             msg = f"{error}{loaded.failures()}"
             raise IdentityError(msg) from None
+        for each in failed:
+            logger.warning("%s; a %s is wrapped as a function", each, type(embedder).__name__)
+        return function
     kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
     msg = (
         f"cannot wrap {kind}: it is no embedder of a framework whose plugin is installed, and no function "
         f"list[str] -> vectors{loaded.failures()}"
     )
-    raise TypeError(msg)
+    raise UnsupportedEmbedderError(msg) from (failed[0].error if failed else None)
 
 
 def _rewrapped(wrapper: Wrapper, cache: EmbeddingCache, options: WrapOptions) -> Wrapper:

@@ -71,7 +71,7 @@ def test_the_public_names_are_listed_and_sorted():
 
 def test_every_error_is_of_one_root_and_of_the_builtin_one_would_guess():
     errors = {name: getattr(embedonce, name) for name in embedonce.__all__ if name.endswith("Error")}
-    assert len(errors) == 8
+    assert len(errors) == 9
     assert all(issubclass(error, embedonce.EmbedOnceError) for error in errors.values())
     for name, builtin in {
         "IdentityError": ValueError,
@@ -81,6 +81,7 @@ def test_every_error_is_of_one_root_and_of_the_builtin_one_would_guess():
         "FormatError": embedonce.StoreError,
         "KeyEncoderError": ValueError,
         "PluginError": RuntimeError,
+        "UnsupportedEmbedderError": TypeError,
     }.items():
         assert issubclass(errors[name], builtin)
     assert str(embedonce.CacheMissError("a message\n")) == "a message\n"

@@ -9,8 +9,17 @@ import pytest
 from core_support import NAMESPACE, Model, bits
 
 import embedonce.plugins
-from embedonce import EmbeddingCache, IdentityError, KeyEncoderError, MemoryStore, PluginError, wrap
-from embedonce.plugins import key_encoders, plugins
+from embedonce import (
+    EmbeddingCache,
+    IdentityError,
+    KeyEncoderError,
+    MemoryStore,
+    PluginError,
+    UnsupportedEmbedderError,
+    wrap,
+)
+from embedonce.plugins import plugins
+from embedonce.registries import key_encoders
 
 _numbers = itertools.count()
 
@@ -18,8 +27,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Return a function that puts a distribution on the path, as pip would."""
-    monkeypatch.setattr(embedonce.plugins, "_plugins", None)
-    monkeypatch.setattr(embedonce.plugins, "_encoders", None)
+    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
 
     def install(distribution, entry_points, code="", version="1.0"):
         """`{module}` in entry points stands for the module that holds the code."""
@@ -263,15 +271,25 @@ def test_a_plugin_whose_encoders_are_broken_keeps_its_other_hooks(install):
 """,
     )
     EmbeddingCache(MemoryStore(), key_encoder="early")
-    with pytest.raises(KeyEncoderError, match=r"half-plugin 1\.0 failed to load.*no more"):
+    with pytest.raises(KeyEncoderError, match=r"half-plugin 1\.0 failed in embedonce_register_key_encoders: .*no more"):
         EmbeddingCache(MemoryStore(), key_encoder="late")
 
 
-def test_two_plugins_of_one_name_are_both_named(install):
+def test_two_plugins_of_one_name_are_both_named_and_neither_is_loaded(install):
+    class Thing:
+        pass
+
+    class OtherThing:
+        pass
+
     install("acme-plugin", "[embedonce]\nacme = {module}\n", WRAPPING)
     install("bolt-plugin", "[embedonce]\nacme = {module}\n", WRAPPING)
-    with pytest.raises(PluginError, match=r"(acme-plugin 1\.0 and bolt|bolt-plugin 1\.0 and acme)"):
-        wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+    install("good-plugin", "[embedonce]\ngood = {module}\n", WRAPPING.replace("Thing", "OtherThing"))
+    wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+    assert wrap(OtherThing(), MemoryStore())[0] == "wrapped"
+    claimed = r"(acme-plugin 1\.0 and bolt-plugin 1\.0|bolt-plugin 1\.0 and acme-plugin 1\.0) both bring plugin 'acme'"
+    with pytest.raises(UnsupportedEmbedderError, match=claimed):
+        wrap(Thing(), MemoryStore())
 
 
 def test_hooks_are_never_called_per_text(install):

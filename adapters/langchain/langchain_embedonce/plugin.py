@@ -22,7 +22,8 @@ def _is_langchain(embedder: object) -> bool:
     return not isinstance(embedder, type) and all(callable(getattr(embedder, name, None)) for name in _METHODS)
 
 
-@hookimpl
+# Last, since other frameworks' embedders may have the methods too.
+@hookimpl(trylast=True)
 def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
     """Wrap a LangChain embedder."""
     if not _is_langchain(embedder):
@@ -37,7 +38,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
     return CacheBackedEmbeddings.from_cache(embedder, cache, options)  # type: ignore[arg-type]
 
 
-@hookimpl
+@hookimpl(trylast=True)
 def embedonce_identify(embedder: object) -> Identity | None:
     """Identify a LangChain embedder."""
     if not _is_langchain(embedder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from embedonce.cli.maintenance import register
+from embedonce.cli import maintenance, plugins
 from embedonce.errors import EmbedOnceError
 from embedonce.version import __version__
 
@@ -101,5 +101,6 @@ def build() -> typer.Typer:
             raise typer.Exit(130) from None
         raise typer.Exit(0 if passed else 1)
 
-    register(app)
+    maintenance.register(app)
+    plugins.register(app)
     return app

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from embedonce.cli.tables import console, show_table
 from embedonce.cli.units import bytes_in, moment_text, seconds_in, size_text
 from embedonce.errors import EmbedOnceError
 
@@ -14,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import typer
-    from rich.console import Console
 
     from embedonce.maintenance import Report, Spaces
-
-_WIDTH_OF_A_PIPE = 200
 
 
 def register(app: typer.Typer) -> None:
@@ -176,29 +174,9 @@ def _is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # A pipe has no width, and what is read by programs must not be cut.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
-
-
-def _show_table(columns: dict[str, Literal["left", "right"]], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for column, justify in columns.items():
-        table.add_column(column, justify=justify, overflow="fold")
-    for row in rows:
-        # Text, since a namespace may hold what rich would take for markup.
-        table.add_row(*map(Text, row))
-    _console().print(table)
-
-
 def _show_info(spaces: Spaces) -> None:
     usages = [store.usage() for store in spaces.stores]
-    _show_table(
+    show_table(
         {
             "namespace": "left",
             "vectors": "right",
@@ -227,7 +205,7 @@ def _show_reports(reports: Sequence[Report]) -> None:
     def change(before: int, after: int, show: Callable[[int], str] = "{:,}".format) -> str:
         return show(after) if before == after else f"{show(before)} → {show(after)}"
 
-    _show_table(
+    show_table(
         {
             "namespace": "left",
             "rows": "right",
@@ -251,12 +229,12 @@ def _show_reports(reports: Sequence[Report]) -> None:
         ],
     )
     if any(report.dry_run for report in reports):
-        _console().print("Nothing was changed.")
+        console().print("Nothing was changed.")
 
 
 def _show_verifications(spaces: Spaces) -> bool:
     found = [store.verify() for store in spaces.stores]
-    _show_table(
+    show_table(
         {"namespace": "left", "segments": "right", "rows": "right", "damaged rows": "right", "damaged": "left"},
         [
             (

@@ -202,10 +202,9 @@ class _Observer(ABC):
         from embedonce.plugins import plugins
 
         try:
-            known: Identity | None = plugins().hook.embedonce_identify(embedder=self.embedder)
+            return plugins().identify(self.embedder)
         except IdentityError:
             return None
-        return known
 
     @abstractmethod
     def observe(self, texts: list[str]) -> None:

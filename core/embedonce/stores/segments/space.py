@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import FormatError, IdentityError, KeyEncoderError
+from embedonce.keys import UNDECLARED
 from embedonce.stores.segments.format import FORMAT
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Space:
         Raises:
             KeyEncoderError: It is another one.
         """
-        if encoder != self._encoder():
+        if not _agree(encoder, self._encoder()):
             msg = (
                 f"{where} was written with key encoder {_encoder_name(encoder)}, this cache uses "
                 f"{_encoder_name(self._encoder())}; use the recorded one, or another namespace= or version="
@@ -151,8 +152,21 @@ def _check(record: object) -> str:
     return hashlib.sha256(_canonical(record).encode()).hexdigest()[:16]
 
 
+def _agree(recorded: object, own: Mapping[str, str]) -> bool:
+    """True if two key encoders are the same: versions count, unless neither encoder declares one."""
+    if recorded == own:
+        return True
+    if not isinstance(recorded, dict) or recorded.keys() != own.keys():
+        return False
+    undeclared = all(str(each["version"]).startswith(UNDECLARED) for each in (recorded, own))
+    return undeclared and all(recorded[name] == own[name] for name in ("name", "check"))
+
+
 def _encoder_name(record: object) -> str:
     if not isinstance(record, dict):
         return repr(record)
-    version = f" version {record.get('version')!r}" if record.get("version") else ""
+    said = str(record.get("version") or "")
+    version = f" version {said!r}" if said else ""
+    if said.startswith(UNDECLARED):
+        version = f" of version {said.removeprefix(UNDECLARED)!r} of its distribution"
     return f"{record.get('name')!r}{version} (check {record.get('check')!r})"

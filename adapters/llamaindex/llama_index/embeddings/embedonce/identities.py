@@ -29,7 +29,7 @@ class _LlamaIndexDescriber(Describer):
         if not _is_langchain(type(embedder)):
             msg = f"it is a subclass of {_LANGCHAIN}, which may do anything with the embedder inside it"
             raise UnclearSettingError(msg)
-        identity = plugins().hook.embedonce_identify(embedder=inside)
+        identity = plugins().identify(inside)
         if identity is None:
             reason = f"the {type(inside).__name__} inside it is no embedder whose vectors may be cached"
             return Description(None, not_cacheable=reason)

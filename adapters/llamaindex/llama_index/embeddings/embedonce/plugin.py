@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from embedonce import PluginError, hookimpl
+from embedonce import PluginError, UnsupportedEmbedderError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
@@ -29,7 +29,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
             f"cannot wrap a {type(embedder).__name__}: its vectors are sparse, and embedonce keeps dense ones; "
             "use it as it is"
         )
-        raise TypeError(msg)
+        raise UnsupportedEmbedderError(msg)
     if not _is_embedding(embedder):
         return None
     try:

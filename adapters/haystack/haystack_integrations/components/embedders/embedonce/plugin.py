@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce import PluginError, hookimpl
+from embedonce import PluginError, UnsupportedEmbedderError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
@@ -37,7 +37,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
         f"cannot wrap {type(embedder).__name__}: it is no embedder of Haystack, which takes `text` and gives "
         "`embedding`, or takes and gives `documents`"
     )
-    raise TypeError(msg)
+    raise UnsupportedEmbedderError(msg)
 
 
 @hookimpl

@@ -1,0 +1,107 @@
+"""`embedonce plugins`: what is loaded, what it brings, and what failed and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from embedonce.cli.tables import show_table
+from embedonce.named import SwitchedOffError
+
+if TYPE_CHECKING:
+    import typer
+
+    from embedonce.named import Named
+    from embedonce.plugins import Plugins
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command; typer is imported here, so that nothing else of embedonce needs it."""
+    import typer
+
+    json_option: Any = typer.Option(False, "--json", help="Print JSON.")
+
+    @app.command()
+    def plugins(as_json: bool = json_option) -> None:  # noqa: FBT001 - typer calls it so
+        """Show all plugins: from which distribution they are, what they do, and why some do not.
+
+        The exit code is 1 if one of them failed or is claimed twice.
+        """
+        from embedonce.plugins import plugins as all_plugins
+        from embedonce.registries import codecs, key_encoders, stores
+
+        # First what they add: a plugin may fail at that.
+        added: dict[str, Named[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}
+        loaded = all_plugins()
+        rows = _rows(loaded)
+        things = [row for kind, named in added.items() for row in _things(kind, named)]
+        if as_json:
+            typer.echo(json.dumps({"plugins": rows, "added": things, "notes": loaded.notes}, indent=1))
+        else:
+            show_table(
+                dict.fromkeys(("plugin", "distribution", "state", "hooks"), "left"),
+                [
+                    (row["name"], row["distribution"], row["state"], "\n".join(row["hooks"]) or row["reason"] or "-")
+                    for row in rows
+                ],
+            )
+            if things:
+                show_table(
+                    dict.fromkeys(("added", "name", "distribution", "state"), "left"),
+                    [(row["kind"], row["name"], row["distribution"], row["reason"] or "usable") for row in things],
+                )
+            for note in loaded.notes:
+                typer.echo(note, err=True)
+        has_failed = bool(loaded.failed) or any(row["state"] == "failed" for row in things)
+        raise typer.Exit(1 if has_failed else 0)
+
+
+def _rows(loaded: Plugins) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "name": each.name,
+            "distribution": each.distribution,
+            "state": "loaded",
+            "hooks": [hook.removeprefix("embedonce_") for hook in each.hooks],
+            "reason": "",
+        }
+        for each in loaded.loaded.values()
+    ]
+    rows += [
+        {
+            "name": each.name,
+            "distribution": each.distribution,
+            "state": "failed",
+            "hooks": [],
+            "reason": f"failed {each.doing}: {each.reason}",
+        }
+        for each in loaded.failed
+    ]
+    rows += [
+        {
+            "name": each.name,
+            "distribution": each.distribution,
+            "state": "off",
+            "hooks": [],
+            "reason": f"switched off by {each.variable}",
+        }
+        for each in loaded.disabled
+    ]
+    return sorted(rows, key=lambda row: (row["name"], row["state"]))
+
+
+def _things(kind: str, named: Named[Any]) -> list[dict[str, str]]:
+    rows = []
+    for name in named.names():
+        trouble = named.trouble(name)
+        is_off = isinstance(trouble, SwitchedOffError)
+        rows.append(
+            {
+                "kind": kind,
+                "name": name,
+                "distribution": named.source(name),
+                "state": "usable" if trouble is None else "off" if is_off else "failed",
+                "reason": "" if trouble is None else str(trouble),
+            }
+        )
+    return rows
