@@ -137,6 +137,7 @@ class EmbeddingCache(CacheUpkeep):
         self._start()
 
     def _start(self) -> None:
+        self._codec_label = self._codec.label()
         self._ledger = Ledger(self._on_store_error)
         self._namespaces: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
@@ -198,7 +199,7 @@ class EmbeddingCache(CacheUpkeep):
 
     def kept_identity(self, namespace: str | Identity) -> Identity:
         """See `CacheUpkeep`."""
-        return self._codec.applied_to(as_identity(namespace))
+        return self._kept(as_identity(namespace))
 
     @property
     def is_read_only(self) -> bool:
@@ -430,7 +431,10 @@ class EmbeddingCache(CacheUpkeep):
 
     def _target(self, namespace: str | Identity, role: str) -> tuple[Identity, str]:
         identity, kept_role = checked_target(namespace, role)
-        return self._codec.applied_to(identity), kept_role
+        return self._kept(identity), kept_role
+
+    def _kept(self, identity: Identity) -> Identity:
+        return identity.with_parameters({"codec": self._codec_label}) if self._codec_label else identity
 
     def _begin(self, call: Call) -> None:
         plan = call.plan

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.identity import Identity
-
     Matrix = NDArray[Any]
 
 # Code on disk, dtype: codes are never reused.
@@ -141,10 +139,6 @@ class Codec:
         """True if rows are the vectors themselves."""
         return self.encode is same and self.decode is same
 
-    def applied_to(self, identity: Identity) -> Identity:
-        """Return the identity under which vectors are kept: a codec that changes numbers is part of it."""
-        return identity if self.is_exact else identity.with_parameters({"codec": self._label()})
-
     def kept(self, matrix: Matrix) -> Matrix:
         """Return what will come back for vectors of shape (n, d), in the same shape.
 
@@ -217,14 +211,27 @@ class Codec:
         msg = f"codec {self.name!r} (version {self.version!r}) {what}; use codec='exact', or mend the codec"
         raise PluginError(msg) from cause
 
-    def _label(self) -> str:
-        """Name and version, and of one that is not built in what tells changed functions from the same ones."""
+    def label(self) -> str:
+        """Return the parameter of a namespace that names the codec; empty if it changes nothing.
+
+        For one that is not built in it holds a test of both functions, so that rows which changed functions have
+        written are never read with others.
+
+        Raises:
+            PluginError: It breaks its contract.
+        """
+        if self.is_exact:
+            return ""
         if BUILT_IN.get(self.name) == self:
             return self.name
         probe = np.array(_PROBE, "<f4")
-        rows = self.rows_of(probe)
-        digest = hashlib.sha256(rows.tobytes() + self.vectors_of(rows).tobytes()).hexdigest()[:16]
-        return f"{self.name}@{self.version}#{digest}"
+        try:
+            rows = self.rows_of(self.kept(probe))
+        except EmbedderContractError:
+            # It is for vectors of certain lengths, or of certain numbers.
+            return f"{self.name}@{self.version}"
+        digest = hashlib.sha256(f"{rows.dtype}{rows.shape}".encode() + rows.tobytes() + self._decoded(rows).tobytes())
+        return f"{self.name}@{self.version}~{digest.hexdigest()[:16]}"
 
 
 _EXACTLY = "codec='exact' holds any"

@@ -41,7 +41,7 @@ _FURTHER_PROBES = (
     "embedonce:1:document:cafe\u0301",
     "embedonce:1:document:007 7.0 1e3 ٣ Ⅷ",
     "embedonce:1:document:a-b_c/d.e:f;g\r\n",
-    "embedonce:1:document:😀 東京",
+    "embedonce:1:document:😀 東京: really?!.",
     "embedonce:1:document:" + "long " * 150,
 )
 # RFC 4122 name space of LangChain's sha1 keys: UUID(int=1985).

@@ -21,14 +21,25 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def scheme_store(store: object) -> str:
-    """Return the scheme of a URL that a plugin opens; empty for everything else."""
+    """Return the scheme of a URL that a plugin opens; empty for everything that is no business of plugins.
+
+    Raises:
+        StoreError: Nobody opens such URLs.
+    """
     match = _URL.match(store) if isinstance(store, str) else None
     if match is None:
         return ""
     scheme = match[1].lower()
     # What fsspec knows is never asked of a plugin, so that those who have none do not wait for any.
-    if is_known_to_fsspec(scheme) or scheme not in stores():
+    if is_known_to_fsspec(scheme):
         return ""
+    if scheme not in stores():
+        added = "".join(f", {each}://" for each in stores().names())
+        msg = (
+            f"nobody opens {shown_url(str(store))}: neither fsspec nor a plugin knows {scheme}:// "
+            f"(plugins open: {added[2:] or 'none'}); check the URL, or install what opens it{plugins().failures()}"
+        )
+        raise StoreError(msg)
     return scheme
 
 
@@ -72,9 +83,6 @@ def _reopened(url: str, options: dict[str, Any], token: str | None, text_safe: b
 
 def _opened(url: str, options: Mapping[str, Any]) -> ByteStore:
     scheme = scheme_store(url)
-    if not scheme:
-        msg = f"no plugin opens {shown_url(url)}{plugins().failures()}"
-        raise StoreError(msg)
     open_store, source = stores().usable(scheme), stores().source(scheme)
     try:
         store = open_store(url, **options)

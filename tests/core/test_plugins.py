@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import textwrap
 
 import pytest
@@ -16,6 +17,8 @@ from embedonce import (
     MemoryStore,
     PluginError,
     UnsupportedEmbedderError,
+    hookimpl,
+    register_plugin,
     wrap,
 )
 from embedonce.plugins import plugins
@@ -320,3 +323,270 @@ def test_hooks_are_never_called_per_text(install):
     wrapped(["a", "b"])
     wrapped(["a", "b"])
     assert len(counting.calls) == before == 1
+
+
+# -- what users can do ---------------------------------------------------------------------------------------------
+
+ACME = ("acme-plugin", "[embedonce]\nacme = {module}\n", WRAPPING)
+BOLT = ("bolt-plugin", "[embedonce]\nbolt = {module}\n", WRAPPING.replace("Thing", "OtherThing"))
+
+
+class Thing:
+    pass
+
+
+class OtherThing:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("switches", "loaded"),
+    [
+        ({}, {"acme", "bolt"}),
+        ({"EMBEDONCE_PLUGINS": ""}, {"acme", "bolt"}),
+        ({"EMBEDONCE_PLUGINS": "off"}, set()),
+        ({"EMBEDONCE_PLUGINS": "OFF"}, set()),
+        ({"EMBEDONCE_PLUGINS": "acme"}, {"acme"}),
+        ({"EMBEDONCE_PLUGINS": " bolt , acme,"}, {"acme", "bolt"}),
+        ({"EMBEDONCE_PLUGINS_DISABLED": "acme"}, {"bolt"}),
+        ({"EMBEDONCE_PLUGINS": "acme,bolt", "EMBEDONCE_PLUGINS_DISABLED": "bolt"}, {"acme"}),
+    ],
+)
+def test_plugins_can_be_switched_off_and_the_error_says_by_what(install, monkeypatch, switches, loaded):
+    install(*ACME)
+    install(*BOLT)
+    for name, value in switches.items():
+        monkeypatch.setenv(name, value)
+    for name, thing in {"acme": Thing(), "bolt": OtherThing()}.items():
+        if name in loaded:
+            assert wrap(thing, MemoryStore())[0] == "wrapped"
+        else:
+            switched_off = rf"plugin '{name}' of {name}-plugin 1\.0 is switched off by EMBEDONCE_PLUGINS"
+            with pytest.raises(UnsupportedEmbedderError, match=switched_off):
+                wrap(thing, MemoryStore())
+    assert {"acme", "bolt"} & plugins().loaded.keys() == loaded
+    wrap(Model(), MemoryStore(), namespace=NAMESPACE)
+
+
+def test_a_name_that_nothing_brings_is_pointed_out(install, monkeypatch):
+    install(*ACME)
+    monkeypatch.setenv("EMBEDONCE_PLUGINS", "amce")
+    with pytest.raises(UnsupportedEmbedderError, match="names 'amce', which nothing brings"):
+        wrap(Thing(), MemoryStore())
+
+
+def test_key_encoders_can_be_switched_off(install, monkeypatch):
+    install("acme-keys", one_line("mine"), ENCODER)
+    monkeypatch.setenv("EMBEDONCE_PLUGINS_DISABLED", "mine")
+    with pytest.raises(PluginError, match=r"'mine' of acme-keys 1\.0 is switched off by EMBEDONCE_PLUGINS_DISABLED"):
+        EmbeddingCache(MemoryStore(), key_encoder="mine")
+
+
+def test_a_plugin_of_this_program_needs_no_entry_point(install):
+    class Plugin:
+        @hookimpl
+        def embedonce_wrap(self, embedder):
+            return "mine" if isinstance(embedder, Thing) else None
+
+        @hookimpl
+        def embedonce_register_key_encoders(self, register):
+            register("mine", str.lower, version="1")
+
+    with pytest.raises(KeyEncoderError, match="unknown key encoder 'mine'"):
+        EmbeddingCache(MemoryStore(), key_encoder="mine")
+    register_plugin(Plugin(), "mine")
+    assert wrap(Thing(), MemoryStore()) == "mine"
+    EmbeddingCache(MemoryStore(), key_encoder="mine")
+    assert plugins().loaded["mine"].distribution == "this program"
+    with pytest.raises(PluginError, match="this program has brought a plugin 'mine' already"):
+        register_plugin(Plugin(), "mine")
+
+
+NOT_PLUGINS = {
+    "it has no hook": ("", "implements no hook"),
+    "its hook is not marked": ("def embedonce_wrap(embedder):\n    return 1\n", "embedonce_wrap is not marked"),
+    "one of its hooks is not marked": (
+        """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            return None
+
+        def embedonce_identify(embedder):
+            return None
+        """,
+        "embedonce_identify is not marked",
+    ),
+    "it is a hook wrapper": (
+        """
+        from embedonce import hookimpl
+
+        @hookimpl(wrapper=True)
+        def embedonce_wrap(embedder):
+            return (yield)
+        """,
+        "embedonce_wrap is a hook wrapper",
+    ),
+    "it ends the program": ("raise SystemExit(3)", "SystemExit"),
+}
+
+
+@pytest.mark.parametrize(("code", "message"), NOT_PLUGINS.values(), ids=NOT_PLUGINS.keys())
+def test_what_is_no_plugin_is_told_why(install, code, message):
+    install("odd-plugin", "[embedonce]\nodd = {module}\n", code)
+    install(*ACME)
+    assert wrap(Thing(), MemoryStore())[0] == "wrapped"
+    with pytest.raises(UnsupportedEmbedderError, match=rf"plugin 'odd' of odd-plugin 1\.0 failed to load: .*{message}"):
+        wrap(OtherThing(), MemoryStore())
+    assert "odd" not in plugins().loaded
+
+
+RAISING = """
+    from embedonce import hookimpl
+
+    @hookimpl
+    def embedonce_wrap(embedder):
+        raise ZeroDivisionError("no moon")
+
+    @hookimpl
+    def embedonce_identify(embedder):
+        raise ZeroDivisionError("no moon")
+"""
+
+
+def test_a_hook_that_fails_does_not_hurt_the_others(install, caplog):
+    install("aaa-plugin", "[embedonce]\naaa = {module}\n", RAISING)
+    install(*BOLT)
+    install("zzz-plugin", "[embedonce]\nzzz = {module}\n", RAISING)
+    assert wrap(OtherThing(), MemoryStore())[0] == "wrapped"
+    failed = r"plugin 'aaa' of aaa-plugin 1\.0 failed in embedonce_wrap: ZeroDivisionError\('no moon'\)"
+    with pytest.raises(UnsupportedEmbedderError, match=rf"cannot wrap a Thing.*{failed}") as caught:
+        wrap(Thing(), MemoryStore())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(PluginError, match=failed.replace("wrap", "identify")):
+        plugins().identify(Thing())
+    # Nobody can tell whether the one that fails would have recognised it.
+    caplog.clear()
+    assert wrap(Model(), MemoryStore(), namespace=NAMESPACE)(["a"]).shape == (1, 3)
+    assert "zzz-plugin" in caplog.text
+    assert "a Model is wrapped as a function" in caplog.text
+    assert len(plugins().failed) == len({str(each) for each in plugins().failed}) == 3 + 1
+
+
+def test_a_refusal_of_the_plugin_that_knows_the_embedder_reaches_the_user(install):
+    install(
+        "aaa-plugin",
+        "[embedonce]\naaa = {module}\n",
+        """
+        from embedonce import IdentityError, hookimpl
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            raise IdentityError("it has no name")
+        """,
+    )
+    install(*BOLT)
+    with pytest.raises(IdentityError, match=r"^it has no name$"):
+        wrap(OtherThing(), MemoryStore())
+    assert plugins().failed == []
+
+
+def test_strangers_are_asked_before_embedonce_itself(install):
+    """LangChain's plugin takes everything that has its methods, as do embedders of other frameworks."""
+
+    class LooksLikeLangChain:
+        def embed_documents(self, texts):
+            return [[1.0] for _ in texts]
+
+        def embed_query(self, text):
+            return [1.0]
+
+    install(
+        "zzz-plugin",
+        "[embedonce]\nzzz = {module}\n",
+        """
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            if type(embedder).__name__ == "LooksLikeLangChain":
+                return "mine"
+        """,
+    )
+    assert wrap(LooksLikeLangChain(), MemoryStore()) == "mine"
+
+
+def test_a_plugin_that_uses_embedonce_while_it_is_imported_is_loaded(install):
+    install(
+        "eager-plugin",
+        "[embedonce]\neager = {module}\n",
+        "import embedonce\n"
+        "embedonce.wrap(lambda texts: [[1.0] for _ in texts], embedonce.MemoryStore(), namespace='n')(['a'])\n"
+        + textwrap.dedent(WRAPPING),
+    )
+    assert wrap(Thing(), MemoryStore())[0] == "wrapped"
+
+
+# -- key encoders and their versions -------------------------------------------------------------------------------
+
+
+def test_a_new_version_of_a_distribution_is_no_new_encoder(install, directory, monkeypatch):
+    """Where the encoder declares none of its own."""
+    install("acme-keys", one_line("mine"), ENCODER, version="1.0")
+    directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
+    newer = key_encoders().usable("mine")
+    assert newer.version == "~1.0"
+    newer = type(newer)("mine", "~1.1", newer.function)
+    assert directory.cache(key_encoder=newer).embed(["a"], Model(fail_at=0), namespace=NAMESPACE).shape == (1, 3)
+    # And both may write into it.
+    directory.cache(key_encoder=newer).embed(["b"], Model(), namespace=NAMESPACE)
+    assert directory.cache(key_encoder="mine").embed(["A", "b"], Model(fail_at=0), namespace=NAMESPACE).shape == (2, 3)
+    declared = type(newer)("mine", "1.1", newer.function)
+    with pytest.raises(KeyEncoderError, match=r"version '1\.0' of its distribution.*version '1\.1'"):
+        directory.cache(key_encoder=declared).embed(["a"], Model(), namespace=NAMESPACE)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "' '.join(text.lower().split())",
+        "text.casefold()",
+        "text.lower().strip()",
+        "text.rpartition(':')[2].lower()",
+        "text.lower().replace('-', ' ')",
+        "__import__('unicodedata').normalize('NFC', text.lower())",
+        "__import__('unicodedata').normalize('NFKC', text.lower())",
+        "text.lower()[:200]",
+        "text.lower().rstrip('.')",
+        "text.lower().replace('\\n', ' ')",
+        "'tenant:' + text.lower()",
+    ],
+)
+def test_an_encoder_that_answers_differently_is_refused(install, directory, changed):
+    install("acme-keys", one_line("mine"), ENCODER)
+    directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
+    old = key_encoders().usable("mine")
+    new = type(old)("mine", "~1.1", lambda text: old.function(eval(changed)))
+    with pytest.raises(KeyEncoderError, match="was written with key encoder 'mine'"):
+        directory.cache(key_encoder=new).embed(["a"], Model(), namespace=NAMESPACE)
+
+
+def test_an_encoder_with_one_key_for_all_or_another_one_each_time_is_refused():
+    with pytest.raises(KeyEncoderError, match="gives all texts one key"):
+        EmbeddingCache(MemoryStore(), key_encoder=lambda text: "key")
+    with pytest.raises(KeyEncoderError, match="different keys when it is asked twice"):
+        EmbeddingCache(MemoryStore(), key_encoder=lambda text: f"{next(_numbers)}{len(text)}")
+
+
+def test_an_encoder_of_a_plugin_is_pickled_by_its_name(install, directory):
+    install(
+        "acme-keys",
+        one_line("mine"),
+        "encode = lambda text: text.lower()[:900]",
+    )
+    cache = directory.cache(key_encoder="mine")
+    cache.embed(["a"], Model(), namespace=NAMESPACE)
+    copy = pickle.loads(pickle.dumps(cache))
+    assert copy.embed(["A"], Model(fail_at=0), namespace=NAMESPACE).shape == (1, 3)
+    assert copy.agrees_with(cache)

@@ -225,7 +225,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         if isinstance(cache.store, ListStores):
             return cache.store.store
         identity = self.identity
-        return TextVectorStore(cache.open(identity), "document" if identity.symmetric else role)
+        return TextVectorStore(cache.open(identity), "document" if identity.symmetric else role, cache.codec)
 
     # Identity
 

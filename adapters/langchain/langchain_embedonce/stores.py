@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.stores import BaseStore
 
+from embedonce.codecs import EXACT
 from embedonce.parts import as_lists
 from embedonce.stores.locations import as_location
 from embedonce.stores.segments.space import Space
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+    from embedonce.codecs import Codec
     from embedonce.namespaces import Namespace
     from embedonce.stores.store_options import Durability
 
@@ -63,11 +65,13 @@ class TextVectorStore(BaseStore[str, list[float]]):
     Args:
         namespace: Where the vectors are kept.
         role: `document` or `query`.
+        codec: How they are written.
     """
 
-    def __init__(self, namespace: Namespace, role: str) -> None:
+    def __init__(self, namespace: Namespace, role: str, codec: Codec = EXACT) -> None:
         self._namespace = namespace
         self._role = role
+        self._codec = codec
 
     def mget(self, keys: Sequence[str]) -> list[list[float] | None]:
         """Return the vectors of texts, None where there is none."""
@@ -77,8 +81,8 @@ class TextVectorStore(BaseStore[str, list[float]]):
         self._namespace.load(self._role, self._namespace.keys(self._role, keys), found)
         if found.matrix is None:
             return [None] * len(keys)
-        vectors = as_lists(found.matrix)
-        return [vector if is_found else None for vector, is_found in zip(vectors, found.found, strict=True)]
+        vectors = iter(as_lists(self._codec.vectors_of(found.matrix[found.found])))
+        return [next(vectors) if is_found else None for is_found in found.found]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, list[float]]]) -> None:
         """Store vectors by text.
@@ -94,8 +98,9 @@ class TextVectorStore(BaseStore[str, list[float]]):
         # The last one of several texts with one key; a text without a key cannot be stored.
         vectors = {key: vector for key, vector in zip(keys, given.values(), strict=True) if key is not None}
         if vectors:
-            matrix = vectors_of(list(vectors.values()), len(vectors), self._namespace.dimensions)
-            self._namespace.save(self._role, list(vectors), matrix)
+            known = self._namespace.dimensions if self._codec.is_exact else None
+            matrix = self._codec.kept(vectors_of(list(vectors.values()), len(vectors), known))
+            self._namespace.save(self._role, list(vectors), self._codec.rows_of(matrix))
             self._namespace.settle()
 
     def mdelete(self, keys: Sequence[str]) -> None:

@@ -123,8 +123,15 @@ def _spaces(store: str, namespace: str | None, options: Sequence[str], *, read_o
     import typer
 
     from embedonce.maintenance import spaces_at
+    from embedonce.scheme_stores import scheme_store
     from embedonce.stores.locations import as_location
 
+    if scheme := scheme_store(store):
+        msg = (
+            f"{scheme}:// leads to a byte store, which has nothing to tidy and does not say what it holds; "
+            "use the tools of that store"
+        )
+        raise ValueError(msg)
     location = as_location(store, _options(options))
     spaces = spaces_at(location, namespace, read_only=read_only)
     for directory, why in spaces.unreadable.items():
