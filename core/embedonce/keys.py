@@ -42,7 +42,7 @@ _FURTHER_PROBES = (
     "embedonce:1:document:007 7.0 1e3 ٣ Ⅷ",
     "embedonce:1:document:a-b_c/d.e:f;g\r\n",
     "embedonce:1:document:😀 東京: really?!.",
-    "embedonce:1:document:" + "long " * 150,
+    "embedonce:1:document:" + "long " * 60,
 )
 # RFC 4122 name space of LangChain's sha1 keys: UUID(int=1985).
 _LANGCHAIN_UUID = uuid.UUID(int=1985)
