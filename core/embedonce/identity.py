@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -112,15 +113,24 @@ class Identity:
     @property
     def namespace(self) -> str:
         """The name under which vectors of this identity live: `name?parameter=value&…`, percent-encoded."""
-        if not self.parameters:
-            return self.name
-        pairs = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in self.parameters)
-        return f"{self.name}{'&' if '?' in self.name else '?'}{pairs}"
+        return _namespace(self.name, self.parameters) if self.parameters else self.name
 
     def __str__(self) -> str:
         return self.namespace
 
 
+@lru_cache(1024)
+def _namespace(name: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    """Remembered, as every call asks for it."""
+    pairs = "&".join(f"{_quoted(parameter)}={_quoted(value)}" for parameter, value in parameters)
+    return f"{name}{'&' if '?' in name else '?'}{pairs}"
+
+
 def as_identity(namespace: str | Identity) -> Identity:
     """Return an identity for what a caller passed as `namespace=`."""
-    return namespace if isinstance(namespace, Identity) else Identity.named(namespace)
+    if isinstance(namespace, Identity):
+        return namespace
+    return _named(namespace) if type(namespace) is str else Identity.named(namespace)
+
+
+_named = lru_cache(1024)(Identity.named)
