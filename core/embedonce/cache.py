@@ -336,6 +336,8 @@ class EmbeddingCache(CacheUpkeep):
         asked = checked_texts(texts)
         identity, kept_role = self._target(namespace, role)
         size = self._size(batch_size)
+        if len(asked) == 1 and (hit := self._single_hit(asked[0], identity, kept_role)) is not None:
+            return hit
         if self.mode == "off" or not asked:
             with self._going_past(identity, kept_role, asked) as answers:
                 answers.append(self._past(asked, embed(list(asked)) if asked else ()))
@@ -387,6 +389,10 @@ class EmbeddingCache(CacheUpkeep):
         asked = checked_texts(texts)
         identity, kept_role = self._target(namespace, role)
         size = self._size(batch_size)
+        if len(asked) == 1 and len(asked[0]) <= _INLINE_CHARACTERS:
+            hit = self._single_hit(asked[0], identity, kept_role)
+            if hit is not None:
+                return hit
         if self.mode == "off" or not asked:
             with self._going_past(identity, kept_role, asked) as answers:
                 answer = await _awaited(embed, list(asked)) if asked else ()
@@ -428,6 +434,25 @@ class EmbeddingCache(CacheUpkeep):
         return result
 
     # Steps
+
+    def _single_hit(self, text: str, identity: Identity, role: str) -> NDArray[Any] | None:
+        """Return the vector of one text, shape (1, d); None if it takes the steps of a call to tell whether it is there.
+
+        Those are for misses, and for many texts: a single query that hits would wait for them longer than for its vector.
+        """
+        opened = self._namespaces.get(identity.namespace)
+        if opened is None or self.mode in ("off", "refresh") or self._codec_label or observing() is not None:
+            return None
+        if self._ledger.is_pausing(writing=False):
+            return None
+        try:
+            vector = opened.load_one(role, text, identity.dimensions)
+        except StoreError:
+            # It fails again, under the error policy.
+            return None
+        if vector is not None:
+            self._ledger.single_hit()
+        return vector
 
     def _target(self, namespace: str | Identity, role: str) -> tuple[Identity, str]:
         identity, kept_role = checked_target(namespace, role)

@@ -72,6 +72,10 @@ class DetachedNamespace:
         """See `Namespace`."""
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`."""
+        return None
+
     def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
         """See `Namespace`: finds what waits."""
         rows: list[Row | None] = [None] * len(keys)

@@ -52,6 +52,15 @@ class Namespace(Protocol):
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """Return the keys of texts, None for a text that has none."""
 
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """Return the vector of one text, shape (1, d), if it is found at once; None says nothing.
+
+        Args:
+            role: Its role.
+            text: The text.
+            dimensions: d, if it is known.
+        """
+
     def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
         """Collect the vectors of those keys that are not found in `into` yet."""
 
@@ -167,6 +176,10 @@ class WrittenAtOnce:
 
     waits = False
     backlog = NOTHING_WAITS
+
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`: one value is read as many are."""
+        return None
 
     def settle(self, rows: int | None = None, size: int = 0) -> None:
         """See `Namespace`: there is nothing to do."""

@@ -95,6 +95,14 @@ class Ledger:
             for name, number in added.items():
                 setattr(self._stats, name, getattr(self._stats, name) + number)
 
+    def single_hit(self) -> None:
+        """Count a call for one text that was in the store."""
+        stats = self._stats
+        with self._lock:
+            stats.calls += 1
+            stats.texts += 1
+            stats.hits += 1
+
     def stats(self, namespaces: Iterable[Namespace]) -> Stats:
         """Return a copy of the counters, with what open namespaces have met."""
         with self._lock:
@@ -116,10 +124,14 @@ class Ledger:
 
     def may_ask(self, *, writing: bool) -> bool:
         """False while the store is left alone."""
-        if time.monotonic() < self._circuit(writing=writing).until and not self._raises:
+        if self.is_pausing(writing=writing):
             self.count(skipped=1)
             return False
         return True
+
+    def is_pausing(self, *, writing: bool) -> bool:
+        """True while the store is left alone."""
+        return time.monotonic() < self._circuit(writing=writing).until and not self._raises
 
     def succeeded(self, *, writing: bool) -> None:
         """The store answered."""
