@@ -1,0 +1,139 @@
+"""Cassettes: embeddings that are recorded once and replayed by tests; behind the pytest fixture `replay`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from embedonce.cache import EmbeddingCache
+from embedonce.errors import CacheMissError, StoreError
+from embedonce.keys import canonical, sha256
+from embedonce.options import checked_choice
+from embedonce.testing.call_sites import call_site, shown_path
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from embedonce.call import Call
+    from embedonce.identity import Identity
+    from embedonce.keys import Role
+    from embedonce.options import Auto, Mode
+
+Record = Literal["none", "new", "all"]
+
+_MODES: dict[str, Mode] = {"none": "replay", "new": "read_write", "all": "refresh"}
+_SHOWN = 5
+"""Texts that a message describes one by one."""
+
+
+class Cassette(EmbeddingCache):
+    """A directory of recorded embeddings, as one test uses it.
+
+    It remembers every miss and every fault of the directory, so that code which goes on without the vectors, such as
+    a retry or a fallback, does not hide them.
+
+    Args:
+        directory: Where the recordings are.
+        record: `none`: a text that is not recorded is a `CacheMissError`; `new`: it is embedded and recorded; `all`:
+            everything is embedded and recorded again.
+        remedy: The command that records what is missing, for messages.
+        root: Paths in messages are relative to it.
+
+    Raises:
+        StoreError: The directory cannot be used, or holds something else.
+        ValueError: `record` is none of those listed.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], *, record: Record = "none", remedy: str, root: Path) -> None:
+        checked_choice("record", record, tuple(_MODES))
+        self._remedy = remedy
+        self._root = root
+        # To go on with vectors that could not be recorded would be to lose a recording.
+        super().__init__(directory, mode=_MODES[record], on_store_error="raise")
+
+    def _start(self) -> None:
+        super()._start()
+        self._failures: list[Exception] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_remedy": self._remedy, "_root": self._root}
+
+    # Frameworks copy what they are given, and the test has to hear of the misses of the copy.
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def take_failures(self) -> list[Exception]:
+        """Return the misses and faults that there were since this was called last."""
+        taken, self._failures = self._failures, []
+        return taken
+
+    def embed(
+        self,
+        texts: Iterable[str],
+        embed: Callable[[list[str]], Any],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """See `EmbeddingCache.embed`."""
+        with self._remembering():
+            return super().embed(texts, embed, namespace=namespace, role=role, batch_size=batch_size)
+
+    async def aembed(
+        self,
+        texts: Iterable[str],
+        embed: Callable[[list[str]], Any] | Callable[[list[str]], Awaitable[Any]],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """See `EmbeddingCache.aembed`."""
+        with self._remembering():
+            return await super().aembed(texts, embed, namespace=namespace, role=role, batch_size=batch_size)
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        try:
+            yield
+        except (CacheMissError, StoreError) as error:
+            self._failures.append(error)
+            raise
+
+    def _check_replay(self, call: Call) -> None:
+        if self.mode == "replay":
+            raise CacheMissError(self._miss(call))
+
+    def _miss(self, call: Call) -> str:
+        texts, missing = call.plan.texts, call.missing
+        shown = ", ".join(_described(call.role, texts[i]) for i in missing[:_SHOWN])
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        return (
+            f"{len(missing)} of {len(texts)} texts are not recorded for namespace {call._name!r} "
+            f"(role {call.role}): {shown}{more}; asked for by {call_site(self._root)}; "
+            f"{self._recorded(call._name)}; record with: {self._remedy}"
+        )
+
+    def _recorded(self, namespace: str) -> str:
+        """Say what the directory holds, as the reason is often another model or no recording at all."""
+        where = shown_path(str(self.store), self._root)
+        names = [usage.namespace for usage in self.usage()]
+        if not names:
+            return f"nothing is recorded in {where} yet"
+        if namespace not in names:
+            return f"{where} holds recordings of {', '.join(map(repr, names))} only"
+        return f"{where} holds other texts of it"
+
+
+def _described(role: str, text: str) -> str:
+    return f"one of {len(text)} characters with the SHA-256 key {sha256(canonical(role, text))[:16]}…"
