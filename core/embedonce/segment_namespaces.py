@@ -64,6 +64,10 @@ class SegmentNamespace:
             return list(digests)
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`."""
+        return None
+
     def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
         """See `Namespace`."""
         wanted = into.missing
