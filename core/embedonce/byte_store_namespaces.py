@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from embedonce.codecs import Envelope, Row, origin_of
 from embedonce.keys import canonical, checked_key, sha256
 from embedonce.namespaces import Namespaces, WrittenAtOnce, checked_values, encoded, store_fault
 from embedonce.stores.segments.space import Space
+from embedonce.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -90,7 +90,7 @@ class ByteStoreNamespace(WrittenAtOnce):
         """See `Namespace`."""
         amget = getattr(self.store, "amget", None)
         if not inspect.iscoroutinefunction(amget):
-            await asyncio.to_thread(self.load, role, keys, into)
+            await in_thread(self.load, role, keys, into)
             return
         wanted = self._wanted(keys, into)
         if wanted:
@@ -101,7 +101,7 @@ class ByteStoreNamespace(WrittenAtOnce):
             if len(wanted) <= _INLINE:
                 self._put(role, wanted, values, into)
             else:
-                await asyncio.to_thread(self._put, role, wanted, values, into)
+                await in_thread(self._put, role, wanted, values, into)
 
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
@@ -122,9 +122,9 @@ class ByteStoreNamespace(WrittenAtOnce):
         """See `Namespace`."""
         amset = getattr(self.store, "amset", None)
         if not inspect.iscoroutinefunction(amset):
-            await asyncio.to_thread(self.save, role, keys, matrix)
+            await in_thread(self.save, role, keys, matrix)
             return
-        pairs = await asyncio.to_thread(self._pairs, role, keys, matrix)
+        pairs = await in_thread(self._pairs, role, keys, matrix)
         try:
             try:
                 await amset(pairs)
@@ -133,7 +133,7 @@ class ByteStoreNamespace(WrittenAtOnce):
                     raise
                 # It decodes what it keeps as UTF-8.
                 self._text_safe = True
-                await amset(await asyncio.to_thread(self._pairs, role, keys, matrix))
+                await amset(await in_thread(self._pairs, role, keys, matrix))
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
         self._met(matrix.shape[1])

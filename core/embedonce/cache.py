@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -25,12 +24,14 @@ from embedonce.plugins import observing
 from embedonce.policy import ON_STORE_ERROR, Ledger, Stats
 from embedonce.stores.secrets import bare
 from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
+from embedonce.threads import in_thread
 from embedonce.vector_codecs import resolve_codec
 from embedonce.vectors import vectors_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -180,7 +181,7 @@ class EmbeddingCache(CacheUpkeep):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self.close)
+        await in_thread(self.close)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -419,7 +420,7 @@ class EmbeddingCache(CacheUpkeep):
                     with call.landing(batch, matrix):
                         await self._asave(call, batch, matrix)
                 for future in call.awaited.values():
-                    await asyncio.wrap_future(future)
+                    await _joined(future)
                 self._join(call)
             await _hop(not call.namespace.waits, self._settle, call)
         except BaseException as error:
@@ -436,9 +437,10 @@ class EmbeddingCache(CacheUpkeep):
     # Steps
 
     def _single_hit(self, text: str, identity: Identity, role: str) -> NDArray[Any] | None:
-        """Return the vector of one text, shape (1, d); None if it takes the steps of a call to tell whether it is there.
+        """Return the vector of one text, shape (1, d); None if it takes a whole call to tell whether it is there.
 
-        Those are for misses, and for many texts: a single query that hits would wait for them longer than for its vector.
+        The steps of a call are for misses and for many texts: a single query that hits would wait longer for them than
+        for its vector.
         """
         opened = self._namespaces.get(identity.namespace)
         if opened is None or self.mode in ("off", "refresh") or self._codec_label or observing() is not None:
@@ -643,10 +645,16 @@ async def _awaited(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
     """Call a sync or async embedder; a sync one must not block the event loop."""
     if is_async(embed):
         return await embed(texts)
-    answer = await asyncio.to_thread(embed, texts)
+    answer = await in_thread(embed, texts)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+async def _joined(future: Future[Any]) -> None:
+    import asyncio
+
+    await asyncio.wrap_future(future)
 
 
 async def _hop(inline: bool, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: FBT001
     """Call a function that computes: here if that is quick, else in a thread."""
-    return function(*arguments) if inline else await asyncio.to_thread(function, *arguments)
+    return function(*arguments) if inline else await in_thread(function, *arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -275,6 +274,8 @@ class Call:
         Threads of asyncio's own pool that all wait for one task can keep it from ever getting a thread of that pool
         for its embedder or store. After a while they embed for themselves.
         """
+        from concurrent.futures import wait
+
         if not threading.current_thread().name.startswith("asyncio_"):
             wait(self.awaited.values())
         elif wait(self.awaited.values(), _PATIENCE).not_done:

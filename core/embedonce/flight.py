@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from embedonce.locks import ForkLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
+    from concurrent.futures import Future
 
     Key = bytes | str
 
@@ -54,6 +54,8 @@ class Flight:
     def joined(self) -> Future[Any]:
         """Return the future to wait for. It never holds an exception, so nobody has to retrieve one."""
         if self.future is None:
+            from concurrent.futures import Future
+
             self.future = Future()
             # From now on cancelling is refused: cancelling one waiter must cancel nobody else.
             self.future.set_running_or_notify_cancel()

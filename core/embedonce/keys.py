@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -44,8 +43,8 @@ _FURTHER_PROBES = (
     "embedonce:1:document:😀 東京: really?!.",
     "embedonce:1:document:" + "long " * 60,
 )
-# RFC 4122 name space of LangChain's sha1 keys: UUID(int=1985).
-_LANGCHAIN_UUID = uuid.UUID(int=1985)
+# RFC 4122 name space of LangChain's sha1 keys, as a number.
+_LANGCHAIN_UUID = 1985
 
 
 def canonical(role: str, text: str) -> str:
@@ -75,8 +74,10 @@ def blake2b(text: str) -> str:
 
 def sha1(text: str) -> str:
     """SHA-1 wrapped in a version 5 UUID, as LangChain's cache writes it; for existing caches only."""
+    import uuid
+
     digest = hashlib.sha1(utf8(text), usedforsecurity=False).hexdigest()
-    return str(uuid.uuid5(_LANGCHAIN_UUID, digest))
+    return str(uuid.uuid5(uuid.UUID(int=_LANGCHAIN_UUID), digest))
 
 
 def blake3(text: str) -> str:

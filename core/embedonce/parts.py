@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedonce.keys import utf8
+from embedonce.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def as_lists(matrix: NDArray[Any]) -> list[list[float]]:
 
 async def as_lists_in_thread(matrix: NDArray[Any]) -> list[list[float]]:
     """Return rows as `as_lists` does, off the event loop if they are many."""
-    return as_lists(matrix) if matrix.size <= _INLINE_NUMBERS else await asyncio.to_thread(as_lists, matrix)
+    return as_lists(matrix) if matrix.size <= _INLINE_NUMBERS else await in_thread(as_lists, matrix)
 
 
 def is_longer(text: str, limit: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from embedonce.namespaces import Namespaces, encoded
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.store_options import StoreOptions
+from embedonce.threads import in_thread
 from embedonce.vectors import Gathered
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class SegmentNamespace:
         if len(keys) <= _INLINE and self.store.location.is_local:
             self.load(role, keys, into)
         else:
-            await asyncio.to_thread(self.load, role, keys, into)
+            await in_thread(self.load, role, keys, into)
 
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
@@ -112,7 +112,7 @@ class SegmentNamespace:
 
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """See `Namespace`."""
-        await asyncio.to_thread(self.save, role, keys, matrix)
+        await in_thread(self.save, role, keys, matrix)
 
     @property
     def waits(self) -> bool:

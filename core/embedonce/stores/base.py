@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from embedonce.errors import KeyEncoderError
 from embedonce.keys import checked_key
+from embedonce.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -61,15 +61,15 @@ class AsyncTwins:
 
     async def amget(self: ByteStore, keys: Sequence[str]) -> list[bytes | None]:
         """Async twin of `mget`."""
-        return await asyncio.to_thread(self.mget, keys)
+        return await in_thread(self.mget, keys)
 
     async def amset(self: ByteStore, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         """Async twin of `mset`."""
-        await asyncio.to_thread(self.mset, key_value_pairs)
+        await in_thread(self.mset, key_value_pairs)
 
     async def amdelete(self: ByteStore, keys: Sequence[str]) -> None:
         """Async twin of `mdelete`."""
-        await asyncio.to_thread(self.mdelete, keys)
+        await in_thread(self.mdelete, keys)
 
     async def ayield_keys(self: ByteStore, *, prefix: str | None = None) -> AsyncIterator[str]:
         """Async twin of `yield_keys`."""
@@ -78,7 +78,7 @@ class AsyncTwins:
         def some() -> list[str]:
             return list(islice(keys, _KEYS_PER_HOP))
 
-        while batch := await asyncio.to_thread(some):
+        while batch := await in_thread(some):
             for key in batch:
                 yield key
 

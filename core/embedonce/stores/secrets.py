@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -155,7 +154,7 @@ def keep(content: Any) -> str:
     for token, kept in list(_KEPT.items()):
         if kept == content:
             return token
-    token = secrets.token_hex(16)
+    token = os.urandom(16).hex()
     _KEPT[token] = content
     return token
 

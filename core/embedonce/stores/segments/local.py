@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -118,7 +117,7 @@ class LocalIO:
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
         """See `SegmentIO`: writes beside the target, then renames."""
-        temporary = self.directory / f"{TEMPORARY}{secrets.token_hex(8)}"
+        temporary = self.directory / f"{TEMPORARY}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, self._file_mode)
         try:
