@@ -38,9 +38,10 @@ def loaded_by(code):
 
 
 def test_importing_it_loads_no_framework_no_cloud_and_no_command_line_library():
-    loaded = loaded_by("import embedonce")
+    loaded = loaded_by("import embedonce; embedonce.EmbeddingCache, embedonce.wrap")
     assert loaded & (FRAMEWORKS | CLOUDS | COMMAND_LINE | OTHERS) == set()
     assert {"embedonce", "numpy", "pluggy"} <= loaded
+    assert loaded_by("import embedonce") & {"numpy", "pluggy", "asyncio", "logging", "dataclasses"} == set()
 
 
 @pytest.mark.parametrize("store", ["embedonce.MemoryStore()", "tempfile.mkdtemp()"])
@@ -51,22 +52,27 @@ def test_a_hit_needs_none_of_them_either(store):
 
 
 @pytest.mark.parametrize(
-    "heavy", ["importlib.metadata", "fsspec", "multiprocessing", "sqlite3", "http.client", "pickle"]
+    "heavy", ["importlib.metadata", "fsspec", "multiprocessing", "sqlite3", "http.client", "pickle", "asyncio", "uuid"]
 )
 def test_importing_it_does_not_load_what_only_some_need(heavy):
-    code = f"import numpy, sys; was = {heavy!r} in sys.modules; import embedonce; print(was, {heavy!r} in sys.modules)"
+    seen = f"{heavy!r} in sys.modules"
+    code = f"import numpy, sys; was = {seen}; import embedonce.wrapping; print(was, {seen})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() in ("False False", "True True")
 
 
 def test_the_public_names_are_listed_and_sorted():
     assert embedonce.__all__ == sorted(embedonce.__all__)
+    for name in embedonce.__all__:
+        assert getattr(embedonce, name) is not None
     shown = {
         name
-        for name, value in vars(embedonce).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+        for name in dir(embedonce)
+        if not name.startswith("_") and not isinstance(getattr(embedonce, name), types.ModuleType)
     }
-    assert shown | {"__version__"} == set(embedonce.__all__)
+    assert shown - {"TYPE_CHECKING", "annotations"} | {"__version__"} == set(embedonce.__all__)
+    with pytest.raises(AttributeError, match="module 'embedonce' has no attribute 'wrapp'"):
+        _ = embedonce.wrapp
 
 
 def test_every_error_is_of_one_root_and_of_the_builtin_one_would_guess():
