@@ -19,11 +19,15 @@ from embedonce.testing.embedders import (
 )
 
 if TYPE_CHECKING:
+    from embedonce.testing.stores import FaultyStore
+    from embedonce.testing.suites.byte_stores import ByteStoreSuite
     from embedonce.testing.suites.declared import not_applicable, overrides
 
 __all__ = [
     "AsymmetricEmbedder",
+    "ByteStoreSuite",
     "CountingEmbedder",
+    "FaultyStore",
     "FlakyEmbedder",
     "HashingEmbedder",
     "TextEmbedder",
@@ -32,6 +36,8 @@ __all__ = [
 ]
 
 _LATE = {
+    "ByteStoreSuite": "suites.byte_stores",
+    "FaultyStore": "stores",
     "not_applicable": "suites.declared",
     "overrides": "suites.declared",
 }

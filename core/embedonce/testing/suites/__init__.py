@@ -8,5 +8,5 @@ except ModuleNotFoundError as error:
 
 # Without this, a failed assertion of a suite would say nothing but that it failed.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("adapters", "byte_stores", "codecs", "key_encoders"))
+    *(f"{__name__}.{module}" for module in ("adapters", "byte_stores", "codecs", "key_encoders", "stored_bytes"))
 )
