@@ -20,24 +20,32 @@ from embedonce.testing.embedders import (
 
 if TYPE_CHECKING:
     from embedonce.testing.stores import FaultyStore
+    from embedonce.testing.suites.adapters import AdapterSuite, ModelBehind
     from embedonce.testing.suites.byte_stores import ByteStoreSuite
     from embedonce.testing.suites.declared import not_applicable, overrides
+    from embedonce.testing.suites.key_encoders import KeyEncoderSuite
 
 __all__ = [
+    "AdapterSuite",
     "AsymmetricEmbedder",
     "ByteStoreSuite",
     "CountingEmbedder",
     "FaultyStore",
     "FlakyEmbedder",
     "HashingEmbedder",
+    "KeyEncoderSuite",
+    "ModelBehind",
     "TextEmbedder",
     "not_applicable",
     "overrides",
 ]
 
 _LATE = {
+    "AdapterSuite": "suites.adapters",
     "ByteStoreSuite": "suites.byte_stores",
     "FaultyStore": "stores",
+    "KeyEncoderSuite": "suites.key_encoders",
+    "ModelBehind": "suites.adapters",
     "not_applicable": "suites.declared",
     "overrides": "suites.declared",
 }
