@@ -225,7 +225,7 @@ class ByteStoreNamespaces(Namespaces):
         prefix = Space.of(identity.namespace).digest[:16]
         # Two encoders must not meet in one namespace: here there is no place to record one but the key itself.
         if key_encoder.function is not sha256:
-            prefix = f"{prefix}-{key_encoder.record()['check']}"
+            prefix = f"{prefix}-{key_encoder.mark()}"
 
         def key_of(role: str, text: str) -> str:
             return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)

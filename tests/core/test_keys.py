@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache, KeyEncoder, KeyEncoderError, MemoryStore, wrap
 from embedonce.key_encoders import resolve_key_encoder
-from embedonce.keys import BUILT_IN, ROLES, canonical, sha256, utf8
+from embedonce.keys import BUILT_IN, ROLES, canonical, sha256, sha512, utf8
 
 TEXTS = st.text(st.characters(), max_size=12)
 
@@ -119,6 +119,27 @@ def test_two_encoders_in_one_byte_store_do_not_meet(way):
         cache = EmbeddingCache(store, key_encoder=encoder)
         answer = ask(way, cache, ["some text"], lambda _: pytest.fail("embedded again"))
         assert bits(answer) == bits(Model(salt=str(i)).rows(["some text"]))
+
+
+def test_two_versions_of_an_encoder_in_one_byte_store_do_not_meet(way):
+    """A change may be one that the self-test does not see; a new version of the distribution alone is none."""
+    store = DictStore()
+
+    def plain(text):
+        return sha256(text)
+
+    first = KeyEncoder("mine", "1", lambda text: sha256(text.replace("%%", "%")))
+    assert first.record()["check"] == KeyEncoder("mine", "1", plain).record()["check"]
+    ask(way, EmbeddingCache(store, key_encoder=first), ["50%%"], Model(salt="1"))
+    for other in (KeyEncoder("mine", "2", sha512), KeyEncoder("mine", "2", plain)):
+        model = Model()
+        assert bits(ask(way, EmbeddingCache(store, key_encoder=other), ["50%"], model)) == bits(model.rows(["50%"]))
+        assert model.calls == [["50%"]]
+    undeclared = [KeyEncoder("mine", f"~{version}", lambda text: sha256(text[:])) for version in ("1.0", "1.1")]
+    model = Model()
+    for encoder in undeclared:
+        ask(way, EmbeddingCache(store, key_encoder=encoder), ["a"], model)
+    assert model.calls == [["a"]]
 
 
 def test_texts_that_an_encoder_takes_for_one_share_an_entry(place, way):
