@@ -18,13 +18,19 @@ from importlib.metadata import entry_points
 from embedonce.plugins import plugins
 
 name = {name!r}
-found = sorted({{(point.value, point.dist.name) for point in entry_points(group="embedonce") if point.name == name}})
+points = [point for point in entry_points(group="embedonce") if point.name == name]
 before = set(sys.modules)
-loaded = plugins()
+for point in points:
+    try:
+        point.load()
+    except Exception:
+        pass  # what becomes of it is told by plugins()
+# Before other plugins are loaded, which may be heavier than this one.
+modules = sorted(sys.modules.keys() - before)
 print("loaded:" + json.dumps({{
-    "found": found,
-    "failed": [str(failed) for failed in loaded.failed if failed.name == name],
-    "modules": sorted(sys.modules.keys() - before),
+    "found": sorted({{(point.value, point.dist.name) for point in points}}),
+    "failed": [str(failed) for failed in plugins().failed if failed.name == name],
+    "modules": modules,
 }}))
 """
 
