@@ -32,10 +32,9 @@ def _installed(tmp_path, monkeypatch):
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-embedonce\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (site / "acme_heavy.py").write_text("import acme\n")
+    (site / "acme_heavy.py").write_text("import acme\nfrom acme_embedonce import embedonce_wrap\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(embedonce.plugins, "_plugins", None)
-    monkeypatch.setattr(embedonce.plugins, "_encoders", None)
+    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
 
 
 class InFrontOf(AcmeEmbedder):
