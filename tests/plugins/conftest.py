@@ -1,0 +1,56 @@
+"""What a stranger has installed: built once for all tests, and once more for those that change it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+# With --import-mode=importlib the directory of a test is on no path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from environments import ACME, ACME_FRAMEWORK, ROOT, Environment, build, one_at_a_time
+
+# The tests of other distributions: they run where those are installed, not here.
+collect_ignore = ["acme", "acme_framework"]
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A directory that all workers of pytest-xdist share, with what the first of them has built in it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "strangers"
+    folder.mkdir(exist_ok=True)
+    with one_at_a_time(folder / "lock.db"):
+        if not (folder / "built").exists():
+            # Of a worker that has failed at it.
+            shutil.rmtree(folder / "wheels", ignore_errors=True)
+            shutil.rmtree(folder / "environment", ignore_errors=True)
+            for source in (ROOT, ACME_FRAMEWORK, ACME):
+                build(source, folder / "wheels")
+            Environment.made(folder / "environment", folder / "wheels")
+            (folder / "built").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(shared):
+    """The wheels of embedonce, of the made-up framework and of the stranger's distribution."""
+    return shared / "wheels"
+
+
+@pytest.fixture(scope="session")
+def environment(shared):
+    """The environment with all three of them; nothing else is ever installed in it."""
+    return Environment(shared / "environment")
+
+
+@pytest.fixture
+def new_environment(wheels, tmp_path):
+    """An environment with all three of them for one test, which may install more."""
+    return Environment.made(tmp_path / "environment", wheels)
