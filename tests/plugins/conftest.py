@@ -1,4 +1,4 @@
-"""What a stranger has installed: built once for all tests, and once more for those that change it."""
+"""What a stranger has installed: built once for all workers, and copied for tests that change it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shared(tmp_path_factory):
             shutil.rmtree(folder / "environment", ignore_errors=True)
             for source in (ROOT, ACME_FRAMEWORK, ACME):
                 build(source, folder / "wheels")
-            Environment.made(folder / "environment", folder / "wheels")
+            Environment.make(folder / "environment", folder / "wheels")
             (folder / "built").touch()
     return folder
 
@@ -51,6 +51,6 @@ def environment(shared):
 
 
 @pytest.fixture
-def new_environment(wheels, tmp_path):
-    """An environment with all three of them for one test, which may install more."""
-    return Environment.made(tmp_path / "environment", wheels)
+def new_environment(environment, tmp_path):
+    """Such an environment for one test, which may change it."""
+    return environment.copy(tmp_path / "environment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -49,11 +50,10 @@ class Environment:
 
     def __init__(self, home):
         self.home = home
-        self._scripts = home / ("Scripts" if os.name == "nt" else "bin")
-        self._python = str(self._scripts / "python")
+        self._python = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
 
     @classmethod
-    def made(cls, home, wheels):
+    def make(cls, home, wheels):
         """Make one, with the three distributions that are in a directory of wheels."""
         ran([sys.executable, "-m", "venv", "--without-pip", str(home)])
         made = cls(home)
@@ -64,6 +64,11 @@ class Environment:
         (site_packages / "of_the_tests.pth").write_text("\n".join(others), encoding="utf-8")
         made.install("embedonce-acme", "acme-framework", wheels=wheels)
         return made
+
+    def copy(self, home):
+        """Return a copy of it, which takes a tenth of the time of another one."""
+        shutil.copytree(self.home, home, symlinks=True)
+        return Environment(home)
 
     def install(self, *distributions, wheels):
         """Install distributions and what they depend on, from a directory of wheels."""
@@ -104,8 +109,8 @@ class Environment:
         return done.returncode, json.loads(done.stdout)
 
     def command(self, *arguments, **variables):
-        """Run the command `embedonce`."""
-        command = [str(self._scripts / "embedonce"), *arguments]
+        """Run the command `embedonce`; its script would lead from a copy to the environment that was copied."""
+        command = [self._python, "-c", "from embedonce.cli import main; main()", *arguments]
         environ = _environ({"COLUMNS": "200", **variables})
         return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environ)
 
