@@ -19,35 +19,26 @@ collect_ignore = ["acme", "acme_framework"]
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory):
-    """A directory that all workers of pytest-xdist share, with what the first of them has built in it."""
+def environment(tmp_path_factory):
+    """The environment with the stranger's distribution and the made-up framework, in which nothing is changed.
+
+    The first worker of pytest-xdist makes it, and all use it.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     folder /= "strangers"
     folder.mkdir(exist_ok=True)
     with one_at_a_time(folder / "lock.db"):
-        if not (folder / "built").exists():
+        if not (folder / "made").exists():
             # Of a worker that has failed at it.
             shutil.rmtree(folder / "wheels", ignore_errors=True)
             shutil.rmtree(folder / "environment", ignore_errors=True)
             for source in (ROOT, ACME_FRAMEWORK, ACME):
                 build(source, folder / "wheels")
             Environment.make(folder / "environment", folder / "wheels")
-            (folder / "built").touch()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def wheels(shared):
-    """The wheels of embedonce, of the made-up framework and of the stranger's distribution."""
-    return shared / "wheels"
-
-
-@pytest.fixture(scope="session")
-def environment(shared):
-    """The environment with all three of them; nothing else is ever installed in it."""
-    return Environment(shared / "environment")
+            (folder / "made").touch()
+    return Environment(folder / "environment")
 
 
 @pytest.fixture
