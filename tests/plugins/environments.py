@@ -122,9 +122,12 @@ class Environment:
 
 
 def _environ(variables):
-    """Return the variables of this process but those that would show another embedonce, or another cache."""
+    """Return the variables of this process but those that would show another embedonce, or another cache.
+
+    pip has compiled what it has installed; nobody else writes into an environment that may be copied just now.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "EMBEDONCE"))}
-    return {**kept, **variables}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 
 @contextmanager
