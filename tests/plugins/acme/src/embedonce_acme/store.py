@@ -103,4 +103,4 @@ class AcmeStore:
 
 
 def _digest(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=1 << 14, r=8, p=1)
+    return hashlib.scrypt(password.encode(), salt=salt, n=1 << 12, r=8, p=1)
