@@ -18,8 +18,9 @@ from embedonce.testing import AdapterSuite, ModelBehind
 sys.path.insert(0, str(Path(__file__).parent / "acme"))
 
 import acme_cached
-from acme import AcmeEmbedder
 from acme_cached import CachedAcme
+
+from acme import AcmeEmbedder
 
 ENTRY_POINTS = "[embedonce]\nacme = acme_embedonce\nheavy = acme_heavy\nbroken = acme_that_is_not_there\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from acme import AcmeEmbedder
-
 from embedonce import Wrapper
 from embedonce.identification.described import Described, Question, describe_with
 from embedonce.identification.describing import Describer
