@@ -55,7 +55,8 @@ class Call:
         Raises:
             TypeError: They are not those of the method.
         """
-        signature, first, rest = _signature(type(model), method)
+        kind: Any = type(model)
+        signature, first, rest = _signature(kind, method)
         named = dict(kwargs)
         for former in ("sentences", "inputs"):
             if former in named and not args:
@@ -200,8 +201,8 @@ def _depends_on_task(model: Any) -> bool:
 
 def _resolved(model: Any, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that a method of the model would pass on to `encode`."""
-    probe = _probe(type(model))
-    asked: Any = object.__new__(probe)
+    kind: Any = type(model)
+    asked: Any = object.__new__(_probe(kind))
     object.__setattr__(asked, "__dict__", dict(model.__dict__))
     return dict(getattr(asked, method)([], **arguments))
 

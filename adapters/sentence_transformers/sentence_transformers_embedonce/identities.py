@@ -12,9 +12,9 @@ from embedonce.identification import providers
 from embedonce.identification.describing import Describer
 from embedonce.identification.fields import frozen
 from embedonce.identification.rows import Description, Row, Values
-from embedonce.identification.transformers import READS, commit_of, hub_folders, load_settings_of
+from embedonce.identification.transformers import NET, READS, commit_of, hub_folders, load_settings_of
 from embedonce.settings import UnclearSettingError
-from sentence_transformers_embedonce.saved import Saved, differences, structure
+from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +89,10 @@ def _describe(values: Values) -> Description:
         msg = "it has forward hooks, which may change its vectors"
         raise UnclearSettingError(msg)
     origin, saved = origin_of(values), _saved(values)
+    tokenizer, net = values["tokenizer.name_or_path"], values[f"{NET}.config._name_or_path"]
+    if net and isinstance(tokenizer, str) and tokenizer not in (net, origin):
+        msg = "its tokenizer is not the one that it was loaded with"
+        raise UnclearSettingError(msg)
     load = load_settings_of(origin, values, caches())
     # Where vectors are cut is looked at in each call, which may say otherwise.
     load.pop("truncate_dim", None)
@@ -104,11 +108,14 @@ class _SentenceTransformerDescriber(Describer):
     def __init__(self, rows: Mapping[tuple[str, str], Row]) -> None:
         super().__init__(rows, bases=("sentence_transformers", "torch"))
         self._parameters: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
+        self._first: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
 
     def fingerprint(self, embedder: object) -> object:
         """See `Describer`."""
         model: Any = embedder
-        return (super().fingerprint(embedder), frozen(structure(model._modules)), self.weights(model))
+        modules = model._modules
+        settings = (frozen(structure(modules)), tokenizer_state(modules))
+        return (super().fingerprint(embedder), settings, self.weights(model))
 
     def weights(self, model: Any) -> int:
         """Return a number that grows when weights are changed in place, as by training."""
@@ -118,12 +125,20 @@ class _SentenceTransformerDescriber(Describer):
             # Those that were made for inference alone are not counted, and cannot be trained.
             known = (modules, tuple(each for each in model.parameters() if not each.is_inference()))
             self._parameters[model] = known
-        return sum(each._version for each in known[1])
+        now = sum(int(each._version) for each in known[1])
+        self._first.setdefault(model, (modules, now))
+        return now
+
+    def was_trained(self, model: Any) -> bool:
+        """True if weights were changed since this process has first looked at them, and the modules were not."""
+        now = self.weights(model)
+        modules, before = self._first[model]
+        return now != before and modules == self._parameters[model][0]
 
 
 _ROW = Row(
     _describe,
-    f"_modules module_kwargs {_CARD} {READS} {' '.join(_HOOKS)}",
+    f"_modules module_kwargs {_CARD} tokenizer.name_or_path {READS} {' '.join(_HOOKS)}",
     batch=("batch_size", 32),
     ignores=_FIELDS,
 )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from embedonce.errors import CacheMissError, IdentityError
+from embedonce.errors import CacheMissError
 from embedonce.identification.described import Described, Question, describe_with
+from embedonce.identification.rows import Description
 from embedonce.vectors import Unkept
 from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
 from sentence_transformers_embedonce.calls import Call, Settings, settings_of
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from embedonce.cache import EmbeddingCache
-    from embedonce.identification.rows import Description
     from embedonce.identity import Identity
     from embedonce.wrapping import WrapKeywords
 
 _MOST_TEXTS = 1024
 """Texts between two writes."""
+_TRAINED = (
+    "its weights were changed in memory; save it and load it again, or wrap the model inside it again with version=… "
+    "or another namespace=…"
+)
 _PLAIN = ("encode_document", "encode_query")
 
 
@@ -48,6 +52,9 @@ class _State:
         self.options = options
         self.saved = saved_of(inner)
         self.described = Described(describer, self._describe)
+        if describer.was_trained(inner) and options.namespace is None and options.version is None:
+            # It was wrapped before it was trained, and its name is still that of what it was then.
+            was_trained = True
         self._weights = -1 if was_trained else describer.weights(inner)
         # What a call without arguments does under a name that the user vouches for.
         self._usual = self._usual_settings()
@@ -59,11 +66,7 @@ class _State:
 
     def _describe(self, embedder: object) -> Description:
         if self.was_trained:
-            msg = (
-                "its weights were changed in memory; save it and load it again, "
-                "or wrap the model inside it again with version=... or namespace=..."
-            )
-            raise IdentityError(msg)
+            return Description(None, not_cacheable=_TRAINED)
         return describe_with(describer, embedder, WrapOptions(self.options.namespace))
 
     def _usual_settings(self) -> Settings:
@@ -115,7 +118,9 @@ class CachedSentenceTransformer(SentenceTransformer):
 
     def __new__(cls, inner: Any = None, *_: Any, **__: Any) -> Self:
         """Make a wrapper that is an instance of the class of the model, too."""
-        return object.__new__(_class_for(cls, type(inner)))
+        kinds: tuple[Any, Any] = (cls, type(inner))
+        self: Self = object.__new__(_class_for(*kinds))
+        return self
 
     def __init__(self, inner: SentenceTransformer, store: object = None, **options: Unpack[WrapKeywords]) -> None:
         cache, said = cache_and_options(store, options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedonce.settings import is_skipped, plain
+from embedonce.identification.fields import Same, frozen
+from embedonce.settings import UnclearSettingError, is_skipped, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,10 +93,11 @@ def differences(modules: Mapping[str, Any], saved: Saved) -> dict[str, Any]:
     """Return in what a loaded model differs from its files, as parameters; all that counts if they are not found.
 
     Raises:
-        UnclearSettingError: A module has settings that cannot be written down.
+        UnclearSettingError: A module has settings that cannot be written down, or weights that are in no file.
     """
     found: dict[str, Any] = {}
     if not _are_saved(modules, saved.folder):
+        _check_added(modules, saved.folder)
         found["modules"] = [{"name": name, **settings} for name, settings in structure(modules).items()]
     first = next(iter(modules.values()))
     found["net_config"] = _changed_config(first, saved.folder)
@@ -122,6 +124,16 @@ def _are_saved(modules: Mapping[str, Any], folder: Path | None) -> bool:
     except Exception:
         # A module of somebody else, which is loaded in another way.
         return False
+
+
+def _check_added(modules: Mapping[str, Any], folder: Path | None) -> None:
+    if folder is None:
+        return
+    known = {each["name"]: each["type"] for each in _modules_of(folder)}
+    for name, module in list(modules.items())[1:]:
+        if any(True for _ in module.parameters()) and not (name in known and _is_class(module, known[name])):
+            msg = f"its module {name!r}, a {type(module).__name__}, was added, and its weights have no name"
+            raise UnclearSettingError(msg)
 
 
 def _is_network_alone(modules: list[Any]) -> bool:
@@ -173,6 +185,13 @@ def _changed_config(first: Any, folder: Path | None) -> dict[str, Any]:
         and not is_skipped(name, value)
         and usual.get(name, _MISSING) != value
     }
+
+
+def tokenizer_state(modules: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what may be changed of a tokenizer, and which one it is."""
+    tokenizer = getattr(next(iter(modules.values())), "tokenizer", None)
+    sides = [getattr(tokenizer, name, None) for name in _SIDES]
+    return (Same(tokenizer), *sides, frozen(getattr(tokenizer, "truncation", None)))
 
 
 def _changed_tokenizer(first: Any, folder: Path | None) -> dict[str, Any]:
