@@ -9,6 +9,7 @@ import pytest
 
 FOREIGN = {
     *("langchain_core", "langchain_classic", "llama_index.core", "haystack"),
+    *("sentence_transformers", "torch", "transformers"),
     *("s3fs", "gcsfs", "adlfs", "botocore", "boto3", "azure"),
     *("typer", "click", "rich"),
 }
@@ -31,6 +32,7 @@ def loaded_after(code: str) -> set[str]:
         "import embedonce.testing",
         "import langchain_embedonce",
         "import llama_index.embeddings.embedonce",
+        "import sentence_transformers_embedonce",
         "from embedonce.plugins import plugins; assert not plugins().failed, plugins().failed",
         STORE + "embedonce.EmbeddingCache(store).embed(['a'], embed, namespace='n')",
         STORE + "embedonce.wrap(embed, store, namespace='n')(['a'])",

@@ -119,7 +119,14 @@ def test_the_core_imports_no_adapter_and_no_framework():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             bad = {name.partition(".")[0] for name in names} & (
-                FRAMEWORKS | {"langchain_embedonce", "llama_index", "haystack_integrations"}
+                FRAMEWORKS
+                | {
+                    "langchain_embedonce",
+                    "llama_index",
+                    "haystack_integrations",
+                    "sentence_transformers_embedonce",
+                    "torch",
+                }
             )
             # The demonstration shows the cache inside a framework.
             assert not bad or "cli" in file.relative_to(root).parts, (file, node.lineno)

@@ -18,6 +18,8 @@ from embedonce.vectors import Unkept
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from embedonce.cache import EmbeddingCache
     from embedonce.identification.describing import Describer
     from embedonce.keys import Role
@@ -37,6 +39,8 @@ class Question:
         role: As what it is embedded.
         batch_size: Texts that are embedded between two writes.
         arguments: Further arguments of the call that reach the embedder.
+        refine: Turns the identity of the embedder into that of the call; None if `arguments` alone does that.
+        not_cacheable: Why this call must not be cached, whatever the embedder; empty if it may be.
     """
 
     embedder: object
@@ -45,6 +49,8 @@ class Question:
     role: Role
     batch_size: int | None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    refine: Callable[[Identity], Identity] | None = None
+    not_cacheable: str = ""
 
 
 class Described:
@@ -130,6 +136,23 @@ class Described:
             EmbedderContractError: The embedder's answer is not one finite vector per text.
             Exception: Whatever the embedder raises.
         """
+        parts = self._embedded(question, embed)
+        return None if parts is None else in_order([part for part, _ in parts], [as_lists(rows) for _, rows in parts])
+
+    def matrix(self, question: Question, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
+        """Return the vectors of texts as `EmbeddingCache.embed` does, for embedders that never split a text.
+
+        See `embed` for all else.
+        """
+        parts = self._embedded(question, embed)
+        if parts is None:
+            return None
+        ((_, rows),) = parts
+        return rows
+
+    def _embedded(
+        self, question: Question, embed: Callable[[list[str]], Any]
+    ) -> list[tuple[Part, NDArray[Any]]] | None:
         state, parts = self._parts(question)
         if parts is None:
             return None
@@ -137,7 +160,7 @@ class Described:
         def embed_watched(some: list[str]) -> Any:
             return self._watched(question, state, embed(some))
 
-        return in_order(parts, [as_lists(part.embed(embed_watched)) for part in parts])
+        return [(part, part.embed(embed_watched)) for part in parts]
 
     async def aembed(
         self, question: Question, embed: Callable[[list[str]], Awaitable[Any]]
@@ -179,9 +202,11 @@ class Described:
             self._go_past(question, f"it has changed: {error}")
             return None, None
         changing = {name: value for name, value in question.arguments.items() if name not in OPERATIONAL}
-        identity = None if description.identity is None else called_with(description.identity, changing)
-        if identity is None:
-            self._go_past(question, description.not_cacheable or f"of the arguments {', '.join(sorted(changing))}")
+        identity, refused = description.identity, description.not_cacheable or question.not_cacheable
+        if identity is not None and not refused:
+            identity = called_with(identity if question.refine is None else question.refine(identity), changing)
+        if identity is None or refused:
+            self._go_past(question, refused or f"of the arguments {', '.join(sorted(changing))}")
             return None, None
         asked = checked_texts(question.texts)
         if description.effective_text is not None:

@@ -25,6 +25,7 @@ from embedonce.identification.providers.hosted import (
 )
 from embedonce.identification.providers.local import (
     encode_settings,
+    encoding_with,
     fastembed,
     instructor,
     load_settings,
@@ -44,6 +45,7 @@ __all__ = [
     "bedrock_family",
     "cohere",
     "encode_settings",
+    "encoding_with",
     "fastembed",
     "fireworks",
     "google",

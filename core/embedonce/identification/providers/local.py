@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +76,27 @@ def sentence_transformers(
         documents: Arguments of `encode` for documents, such as `normalize_embeddings` and `prompt`.
         queries: The same for queries; not filled up with those for documents.
     """
-    of_load = load_settings(load)
-    document, query = ({**of_load, **encode_settings(each)} for each in (documents, queries))
-    symmetric = document == query
+    identity = loaded("sentence-transformers", model, load_settings(load), symmetric=True)
+    return encoding_with(identity, documents, queries)
+
+
+def encoding_with(
+    identity: Identity, documents: Mapping[str, Any] | None, queries: Mapping[str, Any] | None
+) -> Identity:
+    """Return the identity of a loaded model of sentence-transformers for arguments of `encode`.
+
+    Args:
+        identity: That of the model itself, with what it was loaded with.
+        documents: See `sentence_transformers`.
+        queries: See `sentence_transformers`.
+    """
+    document, query = encode_settings(documents), encode_settings(queries)
+    if document == query:
+        return identity.with_parameters(document)
+    of_load = {name: json.loads(value) for name, value in identity.parameters if name != "files"}
     # "plain" because an empty value would be left out.
-    parameters = document if symmetric else {**document, "query": query or "plain"}
-    return loaded("sentence-transformers", model, parameters, symmetric=symmetric)
+    parameters = {**document, "query": {**of_load, **query} or "plain"}
+    return replace(identity.with_parameters(parameters), symmetric=False)
 
 
 def sentence_transformers_not_cacheable(*encode: Mapping[str, Any] | None) -> str:

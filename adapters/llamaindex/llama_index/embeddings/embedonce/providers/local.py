@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,60 +9,34 @@ from typing import Any
 from embedonce.identification.providers import hosted
 from embedonce.identification.providers import local as providers
 from embedonce.identification.rows import Description, Row, Values, endpoint_of, identity_of, unless
+from embedonce.identification.transformers import load_settings_of, reads_at, values_at
 from embedonce.settings import UnclearSettingError, local_files
 
 _BATCH = ("embed_batch_size", 10)
-_OWNER = "sentence-transformers/"
 
 # sentence-transformers: what the class was built with is kept by the loaded model alone.
 
-_NET = "_model._modules.0.auto_model"
-_MODEL_CARD = "_model.model_card_data.base_model_revision"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SENTENCE_TRANSFORMERS = f"""
-model_name normalize _model.prompts _model.default_prompt_name _model.truncate_dim _model.backend _model.dtype
-_model.trust_remote_code _model.max_seq_length _model.tokenizer.init_kwargs.model_max_length _model.tokenizer.vocab_file
-_model._modules.1.include_prompt {_MODEL_CARD} {_NET}.config._commit_hash {_NET}.config._name_or_path
-{_NET}.config.max_position_embeddings {_NET}.config.quantization_config {_NET}._hf_peft_config_loaded
+model_name normalize _model.prompts _model.default_prompt_name _model._modules.1.include_prompt {reads_at("_model")}
 """
 
 
 def _sentence_transformers(values: Values) -> Description:
     model = values["model_name"]
-    _refuse_what_cannot_be_seen(model, values)
-    dtype = unless("float32", str(values["_model.dtype"] or "float32").removeprefix("torch."))
-    load = {
-        "truncate_dim": values["_model.truncate_dim"],
-        "trust_remote_code": values["_model.trust_remote_code"],
-        "max_length": providers.own_limit_or(
-            values["_model.max_seq_length"],
-            values["_model.tokenizer.init_kwargs.model_max_length"],
-            values[f"{_NET}.config.max_position_embeddings"],
-        ),
-        "revision": _revision(model, values),
-        "model_kwargs": None if dtype is None else {"dtype": dtype},
-    }
     identity = providers.sentence_transformers(
         model,
-        load={name: value for name, value in load.items() if value is not None},
+        load=load_settings_of(model, values_at("_model", values), _caches()),
         documents=_encode(values, "text"),
         queries=_encode(values, "query"),
     )
     return Description(identity)
 
 
-def _refuse_what_cannot_be_seen(model: str, values: Values) -> None:
-    msg = ""
-    if values["_model.backend"] not in (None, "torch"):
-        msg = f"which file of its {values['_model.backend']} model is in use is no longer visible"
-    elif values[f"{_NET}.config.quantization_config"] is not None:
-        msg = "its model is quantised, and how is not visible in its settings"
-    elif values[f"{_NET}._hf_peft_config_loaded"] is True:
-        msg = "its model has an adapter, whose weights are not visible in its settings"
-    elif not providers.names_loaded(model, values[f"{_NET}.config._name_or_path"]):
-        msg = "its field 'model_name' was changed and does not name the model that is loaded"
-    if msg:
-        raise UnclearSettingError(msg)
+def _caches() -> list[Path]:
+    """Return the folder that LlamaIndex downloads models to."""
+    from llama_index.core.utils import get_cache_dir
+
+    return [Path(get_cache_dir())]
 
 
 def _encode(values: Values, name: str) -> dict[str, Any]:
@@ -78,42 +51,6 @@ def _encode(values: Values, name: str) -> dict[str, Any]:
         # Without an argument, `encode` would put this prompt before each text.
         settings["default_prompt"] = False
     return settings
-
-
-def _revision(model: str, values: Values) -> str | None:
-    """Return the version that was loaded from the hub, None if it is that of its main branch."""
-    if Path(model).exists():
-        return None
-    named, commit = values[_MODEL_CARD], values[f"{_NET}.config._commit_hash"]
-    if isinstance(named, str) and not _COMMIT.fullmatch(named):
-        return named
-    found = commit or named
-    if not isinstance(found, str):
-        msg = "which revision of its model is loaded is not visible"
-        raise UnclearSettingError(msg)
-    return None if found in _main(model, values["_model.tokenizer.vocab_file"]) else found
-
-
-def _main(model: str, file: Any) -> set[str]:
-    """Return the commits of the main branch as caches of the hub remember them from the last download.
-
-    Args:
-        model: The name of the model.
-        file: One of the files that were loaded, if that is known; else LlamaIndex's own folder has to tell.
-    """
-    from llama_index.core.utils import get_cache_dir
-
-    top = Path(get_cache_dir())
-    folders = [top / f"models--{name.replace('/', '--')}" for name in (model, f"{_OWNER}{model}")]
-    if isinstance(file, str) and "snapshots" in Path(file).parts:
-        folders = [Path(file).parents[2]]
-    commits = set()
-    for folder in folders:
-        try:
-            commits.add((folder / "refs" / "main").read_text().strip())
-        except OSError:
-            continue
-    return commits
 
 
 # Others

@@ -1,0 +1,145 @@
+"""What is known of a loaded SentenceTransformer; see `embedonce.identification`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedonce.identification import providers
+from embedonce.identification.describing import Describer
+from embedonce.identification.fields import frozen
+from embedonce.identification.rows import Description, Row, Values
+from embedonce.identification.transformers import NET, READS, commit_of, hub_folders, load_settings_of
+from embedonce.settings import UnclearSettingError
+from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CARD = "model_card_data"
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_FIELDS = """
+_accelerate_placement_hook _backward_hooks _backward_pre_hooks _buffers _compiled_call_impl _device_map
+_forward_hooks_always_called _forward_hooks_with_kwargs _forward_pre_hooks_with_kwargs _is_full_backward_hook
+_load_state_dict_post_hooks _load_state_dict_pre_hooks _model_card_text _model_card_vars _model_config _modules_placed
+_non_persistent_buffers_set _parameters _similarity _similarity_fn_name _similarity_pairwise _state_dict_hooks
+_state_dict_pre_hooks default_prompt_name is_hpu_graph_enabled prompts similarity_fn_name training
+"""
+"""What the class and torch keep in each model that does not decide vectors, or is looked at in each call."""
+
+
+def caches() -> list[Path]:
+    """Return the folders to which sentence-transformers downloads models, as far as they are known."""
+    constants = getattr(sys.modules.get("huggingface_hub"), "constants", None)
+    found = [os.environ.get("SENTENCE_TRANSFORMERS_HOME"), getattr(constants, "HF_HUB_CACHE", None)]
+    return [Path(each) for each in found if each]
+
+
+def origin_of(values: Values) -> str:
+    """Return the name or folder that a model was loaded from.
+
+    Args:
+        values: Its attributes `_modules`, `module_kwargs` and `model_card_data`.
+
+    Raises:
+        UnclearSettingError: It was not loaded, or does not show from where.
+    """
+    if values["module_kwargs"] is None:
+        msg = "it was built from modules, whose weights have no name"
+        raise UnclearSettingError(msg)
+    first = next(iter(values["_modules"].values()))
+    named = getattr(getattr(getattr(first, "auto_model", None), "config", None), "_name_or_path", None)
+    if not named:
+        named = getattr(values[_CARD], "base_model", None)
+    if not isinstance(named, str) or not named:
+        msg = "it does not show what it was loaded from"
+        raise UnclearSettingError(msg)
+    folder = Path(named)
+    # Some versions load the network from a folder of its own.
+    is_part = not (folder / "modules.json").exists() and (folder.parent / "modules.json").exists()
+    return str(folder.parent) if is_part else named
+
+
+def saved_of(model: Any) -> Saved:
+    """Return what the files of a model say, as far as it shows where they are."""
+    return _saved({name: getattr(model, name, None) for name in ("_modules", "module_kwargs", _CARD)})
+
+
+def _saved(values: Values) -> Saved:
+    try:
+        origin = origin_of(values)
+    except UnclearSettingError:
+        return Saved.at(None)
+    if Path(origin).is_dir():
+        return Saved.at(Path(origin))
+    revision = getattr(values[_CARD], "base_model_revision", None)
+    for folder in hub_folders(origin, caches()):
+        for commit in (revision, commit_of(folder, str(revision or "main"))):
+            snapshot = folder / "snapshots" / str(commit)
+            if commit and snapshot.is_dir():
+                return Saved.at(snapshot)
+    return Saved.at(None)
+
+
+def _describe(values: Values) -> Description:
+    if any(values[name] for name in _HOOKS):
+        msg = "it has forward hooks, which may change its vectors"
+        raise UnclearSettingError(msg)
+    origin, saved = origin_of(values), _saved(values)
+    tokenizer, net = values["tokenizer.name_or_path"], values[f"{NET}.config._name_or_path"]
+    if net and isinstance(tokenizer, str) and tokenizer not in (net, origin):
+        msg = "its tokenizer is not the one that it was loaded with"
+        raise UnclearSettingError(msg)
+    load = load_settings_of(origin, values, caches())
+    # Where vectors are cut is looked at in each call, which may say otherwise.
+    load.pop("truncate_dim", None)
+    if saved.dtype not in (None, "float32"):
+        load["model_kwargs"] = {"dtype": str(values["dtype"]).removeprefix("torch.")}
+    identity = providers.sentence_transformers(origin, load=load)
+    return Description(identity.with_parameters(differences(values["_modules"], saved)))
+
+
+class _SentenceTransformerDescriber(Describer):
+    """Looks at modules and weights, too, which are no settings of a class."""
+
+    def __init__(self, rows: Mapping[tuple[str, str], Row]) -> None:
+        super().__init__(rows, bases=("sentence_transformers", "torch"))
+        self._parameters: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
+        self._first: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+
+    def fingerprint(self, embedder: object) -> object:
+        """See `Describer`."""
+        model: Any = embedder
+        modules = model._modules
+        settings = (frozen(structure(modules)), tokenizer_state(modules))
+        return (super().fingerprint(embedder), settings, self.weights(model))
+
+    def weights(self, model: Any) -> int:
+        """Return a number that grows when weights are changed in place, as by training."""
+        modules = tuple(map(id, model._modules.values()))
+        known = self._parameters.get(model)
+        if known is None or known[0] != modules:
+            # Those that were made for inference alone are not counted, and cannot be trained.
+            known = (modules, tuple(each for each in model.parameters() if not each.is_inference()))
+            self._parameters[model] = known
+        now = sum(int(each._version) for each in known[1])
+        self._first.setdefault(model, (modules, now))
+        return now
+
+    def was_trained(self, model: Any) -> bool:
+        """True if weights were changed since this process has first looked at them, and the modules were not."""
+        now = self.weights(model)
+        modules, before = self._first[model]
+        return now != before and modules == self._parameters[model][0]
+
+
+_ROW = Row(
+    _describe,
+    f"_modules module_kwargs {_CARD} tokenizer.name_or_path {READS} {' '.join(_HOOKS)}",
+    batch=("batch_size", 32),
+    ignores=_FIELDS,
+)
+describer = _SentenceTransformerDescriber({("sentence_transformers", "SentenceTransformer"): _ROW})

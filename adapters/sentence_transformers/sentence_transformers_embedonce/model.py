@@ -1,0 +1,339 @@
+"""CachedSentenceTransformer: a SentenceTransformer that asks a cache first."""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+
+from embedonce.errors import CacheMissError
+from embedonce.identification.described import Described, Question, describe_with
+from embedonce.identification.rows import Description
+from embedonce.vectors import Unkept
+from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
+from sentence_transformers_embedonce.calls import Call, Settings, settings_of
+from sentence_transformers_embedonce.identities import describer, saved_of
+from sentence_transformers_embedonce.outputs import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self, Unpack
+
+    from embedonce.cache import EmbeddingCache
+    from embedonce.identity import Identity
+    from embedonce.wrapping import WrapKeywords
+
+_MOST_TEXTS = 1024
+"""Texts between two writes."""
+_TRAINED = (
+    "its weights were changed in memory; save it and load it again, or wrap the model inside it again with version=… "
+    "or another namespace=…"
+)
+_PLAIN = ("encode_document", "encode_query")
+
+
+class _State:
+    """What a wrapper has besides the model inside.
+
+    Args:
+        inner: The model inside.
+        cache: The cache that it asks.
+        options: What the user said when wrapping it.
+        was_trained: True if its weights are no longer those that it was wrapped with.
+    """
+
+    def __init__(self, inner: Any, cache: EmbeddingCache, options: WrapOptions, *, was_trained: bool = False) -> None:
+        self.inner = inner
+        self.cache = cache
+        self.options = options
+        self.saved = saved_of(inner)
+        self.described = Described(describer, self._describe)
+        if describer.was_trained(inner) and options.namespace is None and options.version is None:
+            # It was wrapped before it was trained, and its name is still that of what it was then.
+            was_trained = True
+        self._weights = -1 if was_trained else describer.weights(inner)
+        # What a call without arguments does under a name that the user vouches for.
+        self._usual = self._usual_settings()
+
+    @property
+    def was_trained(self) -> bool:
+        """True if the weights are no longer those that the model was wrapped with."""
+        return describer.weights(self.inner) != self._weights
+
+    def _describe(self, embedder: object) -> Description:
+        if self.was_trained:
+            return Description(None, not_cacheable=_TRAINED)
+        return describe_with(describer, embedder, WrapOptions(self.options.namespace))
+
+    def _usual_settings(self) -> Settings:
+        documents, queries = (self.settings(Call.of(self.inner, method, ("",), {})) for method in _PLAIN)
+        return Settings(documents.documents, queries.queries)
+
+    def settings(self, call: Call) -> Settings:
+        """Return what decides the vectors of a call besides the model."""
+        return settings_of(self.inner, call, self.saved)
+
+    def refine(self, identity: Identity, call: Call, settings: Settings) -> Identity:
+        """Return the identity of a call from that of the model."""
+        if self.options.namespace is None and not hasattr(self.inner, "embedonce_identity"):
+            return self.options.applied_to(settings.refine(identity))
+        if settings.of(call.role) == self._usual.of(call.role):
+            own = settings.refine(identity).symmetric and self._usual.is_symmetric
+            return self.options.applied_to(_symmetric(identity, own))
+        more = identity.with_parameters({"call": dict(settings.of(call.role)) or "plain"})
+        return self.options.applied_to(_symmetric(more, own=False))
+
+
+def _symmetric(identity: Identity, own: bool) -> Identity:  # noqa: FBT001
+    return type(identity)(identity.name, identity.parameters, own, identity.dimensions)
+
+
+class CachedSentenceTransformer(SentenceTransformer):
+    """A SentenceTransformer that asks a cache first.
+
+    It is used wherever the model inside it was, and gives what that gives, in the same types. Only texts that are not
+    in the cache reach the model. All else is that of the model inside, with which it shares its attributes: settings
+    that are changed in one are changed in both.
+
+    Args:
+        inner: The model.
+        store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or None
+            for `$EMBEDONCE_STORE` and else the user's cache directory.
+        **options: See `embedonce.wrap`.
+
+    Raises:
+        IdentityError: What the model computes cannot be told apart from another one's; pass `namespace=`.
+        StoreError: The store cannot be opened, or is something else than a cache.
+        TypeError: `inner` is no SentenceTransformer, or an option is unknown.
+        ValueError: An option is not one of those listed, or the model is wrapped already.
+    """
+
+    # Everything else is in the dictionary of the model inside.
+    __slots__ = ("_embedonce",)
+    _embedonce: _State
+
+    def __new__(cls, inner: Any = None, *_: Any, **__: Any) -> Self:
+        """Make a wrapper that is an instance of the class of the model, too."""
+        kinds: tuple[Any, Any] = (cls, type(inner))
+        self: Self = object.__new__(_class_for(*kinds))
+        return self
+
+    def __init__(self, inner: SentenceTransformer, store: object = None, **options: Unpack[WrapKeywords]) -> None:
+        cache, said = cache_and_options(store, options)
+        self._set_up(inner, cache, said)
+
+    @classmethod
+    def from_cache(cls, inner: SentenceTransformer, cache: EmbeddingCache, options: WrapOptions | None = None) -> Self:
+        """Build one on an `EmbeddingCache`; what `embedonce.wrap` calls.
+
+        Raises:
+            IdentityError: No namespace is given, and the model cannot be identified.
+            StoreError: The store cannot be opened.
+            TypeError: `inner` is no SentenceTransformer.
+            ValueError: It is wrapped already.
+        """
+        self = cls.__new__(cls, inner)
+        self._set_up(inner, cache, options or WrapOptions())
+        return self
+
+    def _set_up(self, inner: Any, cache: EmbeddingCache, options: WrapOptions) -> None:
+        if not isinstance(inner, SentenceTransformer):
+            msg = f"inner must be a SentenceTransformer, got {type(inner).__name__}"
+            raise TypeError(msg)
+        if isinstance(inner, Wrapper):
+            msg = "inner is wrapped already; wrap the SentenceTransformer inside it instead"
+            raise ValueError(msg)
+        self._hold(_State(inner, cache, options))
+        if self._embedonce.described.declared(inner) is not None:
+            cache.open(self.identity)
+
+    def _hold(self, state: _State) -> None:
+        # Past torch, which would take the model inside for a part of this one.
+        object.__setattr__(self, "_embedonce", state)
+        object.__setattr__(self, "__dict__", state.inner.__dict__)
+
+    # What every wrapper shows
+
+    @property
+    def inner(self) -> SentenceTransformer:
+        """The model inside."""
+        inner: SentenceTransformer = self._embedonce.inner
+        return inner
+
+    @property
+    def cache(self) -> EmbeddingCache:
+        """The cache that it asks."""
+        return self._embedonce.cache
+
+    @property
+    def wrap_options(self) -> WrapOptions:
+        """What the user said when wrapping the model."""
+        return self._embedonce.options
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors of `encode` without further arguments just now; each call has its own.
+
+        Raises:
+            IdentityError: The model can no longer be told apart from another one.
+        """
+        state = self._embedonce
+        call = Call.of(state.inner, "encode", ("",), {})
+        return state.refine(state.described.identity(state.inner), call, state.settings(call))
+
+    @property
+    def namespace(self) -> str:
+        """The name under which the vectors of `encode` without further arguments live."""
+        return self.identity.namespace
+
+    def __repr__(self) -> str:
+        # Not what is inside: that is pages long.
+        return f"{type(self).__name__}({type(self.inner).__name__}, cache={self.cache!r})"
+
+    # Embedding
+
+    @wraps(SentenceTransformer.encode)
+    def encode(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the vectors of texts; see `SentenceTransformer.encode`.
+
+        Raises:
+            CacheMissError: In mode `replay`, a text is not in the cache, or the call goes past it.
+            EmbedderContractError: The model's answer is not one finite vector per text.
+            Exception: Whatever the model raises; batches that were finished before are stored.
+        """
+        return self._ask("encode", args, kwargs)
+
+    @wraps(SentenceTransformer.encode_query)
+    def encode_query(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the vectors of queries; see `encode`."""
+        return self._ask("encode_query", args, kwargs)
+
+    @wraps(SentenceTransformer.encode_document)
+    def encode_document(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the vectors of documents; see `encode`."""
+        return self._ask("encode_document", args, kwargs)
+
+    def _ask(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        state = self._embedonce
+        inner, ask = state.inner, getattr(state.inner, method)
+        try:
+            call = Call.of(inner, method, args, kwargs)
+            settings = state.settings(call)
+            form = Form.of(inner, call)
+            size = int(call.arguments["batch_size"])
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            # A call that the model will refuse, in its own words.
+            call, size = None, 0
+        if call is None or size < 1:
+            self._check_replay()
+            return ask(*args, **kwargs)
+        texts = call.texts()
+        if texts == []:
+            return ask(*args, **kwargs)
+        refusal = call.refusal() or _refusal(form) or ("" if texts else "of inputs that are no texts")
+
+        def embed(some: list[str]) -> Any:
+            answer = ask(some, **form.arguments())
+            if form.agrees(answer) and state.settings(call) == settings:
+                return form.matrix(answer)
+            # What another type or other settings have made is for this call alone.
+            form.learn(answer)
+            return Unkept(form.matrix(answer))
+
+        question = Question(
+            inner,
+            state.cache,
+            texts or [],
+            call.role,
+            self._texts_between_writes(call, size),
+            call.others(),
+            lambda identity: state.refine(identity, call, settings),
+            refusal,
+        )
+        matrix = state.described.matrix(question, embed)
+        if matrix is None:
+            return ask(*args, **kwargs)
+        with torch.inference_mode():
+            return form.give(matrix)
+
+    def _check_replay(self) -> None:
+        if self.cache.mode == "replay":
+            msg = f"a call of {type(self.inner).__name__} cannot be replayed because its arguments are no valid ones"
+            raise CacheMissError(msg)
+
+    def _texts_between_writes(self, call: Call, size: int) -> int | None:
+        for said in (self.wrap_options.batch_size, self.cache.batch_size):
+            if said != "auto":
+                return said
+        if isinstance(call.arguments.get("device"), list | tuple):
+            # Each request starts processes of its own.
+            return None
+        pool = call.arguments.get("pool") or {}
+        most = _MOST_TEXTS * max(1, len(pool.get("processes", ())))
+        return max(size, most - most % size)
+
+    # What needs to be done by the model inside: where its class counts, or where it is sent to other processes
+
+    def save(self, *args: Any, **kwargs: Any) -> Any:
+        """Save the model inside."""
+        return self.inner.save(*args, **kwargs)
+
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> Any:
+        """Save the model inside."""
+        return self.inner.save_pretrained(*args, **kwargs)
+
+    def push_to_hub(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the model inside to the hub."""
+        return self.inner.push_to_hub(*args, **kwargs)
+
+    def start_multi_process_pool(self, *args: Any, **kwargs: Any) -> Any:
+        """Start processes that the model inside can use."""
+        return self.inner.start_multi_process_pool(*args, **kwargs)
+
+    # Copies
+
+    def __copy__(self) -> Self:
+        return self._with(copy.copy(self.inner))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = self._with(copy.deepcopy(self.inner, memo))
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
+        state = self._embedonce
+        return _rebuilt, (state.inner, state.cache, state.options, state.was_trained)
+
+    def _with(self, inner: Any) -> Self:
+        state = self._embedonce
+        copied: Self = _rebuilt(inner, state.cache, state.options, state.was_trained)
+        return copied
+
+
+def _rebuilt(inner: Any, cache: EmbeddingCache, options: WrapOptions, was_trained: bool) -> Any:  # noqa: FBT001
+    self = CachedSentenceTransformer.__new__(CachedSentenceTransformer, inner)
+    self._hold(_State(inner, cache, options, was_trained=was_trained))
+    return self
+
+
+def _refusal(form: Form) -> str:
+    """Return why the surroundings of a call forbid caching; empty if they do not."""
+    if torch.is_autocast_enabled(form.device.type):
+        return "torch.autocast computes it with other numbers"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _class_for(kind: Any, inner: Any) -> Any:
+    """Return the class of wrappers of models of a class, which inherits from that as well."""
+    if not issubclass(inner, SentenceTransformer) or inner is SentenceTransformer or issubclass(inner, kind):
+        return kind
+    return type(kind)(f"Cached{inner.__name__}", (kind, inner), {"__slots__": (), "__module__": kind.__module__})
+
+
+# Its metaclass is that of the package.
+Wrapper.register(CachedSentenceTransformer)

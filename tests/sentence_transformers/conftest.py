@@ -1,0 +1,40 @@
+"""Small models with random weights, in folders as the hub's library leaves them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# Read when the packages are imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest
+from st_support import Folders, counted, load
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Where the models of all tests are; nothing is written to them."""
+    return Folders(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, folders):
+    """No store of the machine, and no models of it."""
+    monkeypatch.delenv("EMBEDONCE_STORE", raising=False)
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(folders.hub))
+
+
+@pytest.fixture
+def model(folders):
+    """A model without prompts."""
+    return load(folders.plain)
+
+
+@pytest.fixture
+def asked(model):
+    """The texts that have reached `model`."""
+    return counted(model)

@@ -1,0 +1,197 @@
+"""The wrapper in the place of the model: what it does itself, and what goes through."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
+from st_support import TEXTS, counted, load
+
+import embedonce
+from embedonce.errors import CacheMissError
+from embedonce.wrapping import Wrapper
+from sentence_transformers_embedonce import CachedSentenceTransformer
+
+
+@pytest.fixture
+def wrapped(model, tmp_path):
+    return embedonce.wrap(model, tmp_path / "cache")
+
+
+def test_it_is_a_model_and_a_wrapper(model, wrapped):
+    assert type(wrapped) is CachedSentenceTransformer
+    assert isinstance(wrapped, SentenceTransformer)
+    assert isinstance(wrapped, Wrapper)
+    assert embedonce.wrap(wrapped) is wrapped
+    assert wrapped.inner is model
+    assert wrapped.namespace == wrapped.identity.namespace
+    assert "_embedonce" not in vars(model)
+    with pytest.raises(ValueError, match="wrapped already"):
+        CachedSentenceTransformer(wrapped)
+    with pytest.raises(TypeError, match="must be a SentenceTransformer, got str"):
+        CachedSentenceTransformer("all-MiniLM-L6-v2")
+
+
+def test_constructor_does_what_wrap_does(model, tmp_path):
+    made = CachedSentenceTransformer(model, tmp_path, namespace="acme/e5@3", mode="read_only")
+    assert (made.namespace, made.cache.mode) == ("acme/e5@3", "read_only")
+    with pytest.raises(TypeError, match="unknown option"):
+        CachedSentenceTransformer(model, tmp_path, modus="off")
+
+
+def test_each_text_reaches_the_model_once(wrapped, asked):
+    vectors = wrapped.encode(["b", "a", "b"])
+    assert sorted(asked) == ["a", "b"]
+    assert np.array_equal(vectors[0], vectors[2])
+    wrapped.encode(["a", "c"])
+    assert sorted(asked) == ["a", "b", "c"]
+    assert wrapped.cache.stats().duplicates == 1
+
+
+def test_a_later_process_asks_nobody(folders, tmp_path):
+    expected = embedonce.wrap(load(folders.plain), tmp_path).encode(TEXTS)
+    model = load(folders.plain)
+    asked = counted(model)
+    assert embedonce.wrap(model, tmp_path).encode(TEXTS).tobytes() == expected.tobytes()
+    assert asked == []
+
+
+def test_modes(model, asked, tmp_path):
+    def wrapped(mode):
+        return embedonce.wrap(model, tmp_path, mode=mode)
+
+    wrapped("read_only").encode(TEXTS)
+    with pytest.raises(CacheMissError):
+        wrapped("replay").encode(TEXTS)
+    assert len(asked) == len(TEXTS)
+    expected = wrapped("read_write").encode(TEXTS)
+    asked.clear()
+    assert np.array_equal(wrapped("replay").encode(TEXTS), expected)
+    assert asked == []
+    wrapped("refresh").encode(TEXTS)
+    wrapped("off").encode(TEXTS)
+    assert len(asked) == 2 * len(TEXTS)
+
+
+def test_what_was_embedded_before_a_failure_is_stored(model, tmp_path, monkeypatch):
+    wrapped = embedonce.wrap(model, tmp_path, batch_size=2)
+    preprocess = model.preprocess
+
+    def failing(inputs, *args, **kwargs):
+        if "c" in inputs:
+            msg = "out of memory"
+            raise RuntimeError(msg)
+        return preprocess(inputs, *args, **kwargs)
+
+    monkeypatch.setattr(model, "preprocess", failing)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        wrapped.encode(["a", "b", "c", "d"])
+    assert wrapped.cache.stats().stored == 2
+
+
+def test_threads_ask_once(wrapped, asked):
+    barrier, answers = threading.Barrier(4), []
+
+    def ask():
+        barrier.wait()
+        answers.append(wrapped.encode(TEXTS))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(asked) == sorted(TEXTS)
+    assert len({answer.tobytes() for answer in answers}) == 1
+
+
+# -- what goes through ---------------------------------------------------------------------------------------------
+
+
+def test_everything_else_is_that_of_the_model(model, wrapped):
+    assert (wrapped.device, wrapped.dtype, len(wrapped)) == (model.device, model.dtype, len(model))
+    assert wrapped[0] is model[0]
+    assert wrapped.get_embedding_dimension() == model.get_embedding_dimension()
+    vectors = wrapped.encode(TEXTS)
+    assert torch.equal(wrapped.similarity(vectors, vectors), model.similarity(vectors, vectors))
+    features = model.preprocess(TEXTS)
+    assert torch.equal(wrapped(dict(features))["sentence_embedding"], model(dict(features))["sentence_embedding"])
+    assert wrapped.to("cpu") is wrapped
+    assert wrapped.eval() is wrapped
+    assert [name for name, _ in wrapped.named_parameters()] == [name for name, _ in model.named_parameters()]
+    wrapped.max_seq_length = 12
+    assert model.max_seq_length == 12
+
+
+def test_what_is_saved_is_the_model(wrapped, tmp_path):
+    for method in ("save", "save_pretrained"):
+        getattr(wrapped, method)(str(tmp_path / method))
+        again = SentenceTransformer(str(tmp_path / method), device="cpu")
+        assert type(again) is SentenceTransformer
+        assert np.array_equal(again.encode(TEXTS), wrapped.encode(TEXTS))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_copies_work_and_leave_the_original_as_it_was(model, wrapped, asked, copied):
+    before = dict(vars(model))
+    del model.preprocess
+    expected = wrapped.encode(TEXTS)
+    another = copied(wrapped)
+    assert type(another) is type(wrapped)
+    assert another.namespace == wrapped.namespace
+    asked = counted(another.inner)
+    assert another.encode(TEXTS).tobytes() == expected.tobytes()
+    assert asked == []
+    another.truncate_dim = 4
+    assert another.encode(TEXTS).shape[1] == 4
+    assert wrapped.encode(TEXTS).shape == expected.shape
+    assert vars(model).keys() == before.keys() - {"preprocess"}
+
+
+def test_pickles_hold_no_secret(model):
+    secret = "s3cr3t0123456789"
+    wrapped = embedonce.wrap(model, "memory://bucket", storage_options={"password": secret})
+    assert secret.encode() not in pickle.dumps(wrapped)
+    assert secret not in repr(wrapped)
+
+
+# -- the plugin ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(SparseEncoder, "vectors are sparse"), (CrossEncoder, "scores pairs of texts")]
+)
+def test_models_without_dense_vectors_are_refused(kind, reason, tmp_path):
+    with pytest.raises(TypeError, match=f"cannot wrap a {kind.__name__}: .*{reason}.*use it as it is"):
+        embedonce.wrap(kind.__new__(kind), tmp_path)
+
+
+def test_identify_is_what_the_wrapper_says(model, wrapped):
+    from embedonce.plugins import plugins
+
+    assert plugins().hook.embedonce_identify(embedder=model) == wrapped.identity
+
+
+def test_plugin_loads_nothing_heavy():
+    code = """
+import sys, embedonce, sentence_transformers_embedonce, sentence_transformers_embedonce.plugin
+from embedonce.plugins import plugins
+assert not plugins().failed
+embedonce.wrap(lambda texts: [[1.0] for _ in texts], embedonce.MemoryStore(), namespace="n")(["a"])
+print(sorted({"torch", "transformers", "sentence_transformers"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_package_that_is_too_old_is_named_with_its_extra(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers_embedonce.model", None)
+    with pytest.raises(embedonce.PluginError, match=r'pip install "embedonce\[sentence-transformers\]"'):
+        embedonce.wrap(model, tmp_path)
