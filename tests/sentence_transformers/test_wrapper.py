@@ -176,7 +176,7 @@ def test_models_without_dense_vectors_are_refused(kind, reason, tmp_path):
 def test_identify_is_what_the_wrapper_says(model, wrapped):
     from embedonce.plugins import plugins
 
-    assert plugins().hook.embedonce_identify(embedder=model) == wrapped.identity
+    assert plugins().identify(model) == wrapped.identity
 
 
 def test_plugin_loads_nothing_heavy():
