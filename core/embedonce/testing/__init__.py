@@ -1,4 +1,14 @@
-"""For tests of code that embeds: embedders that need no network, and that count, differ or fail on request."""
+"""For tests of code that embeds, and of code that extends embedonce.
+
+Embedders that need no network, and that count, differ or fail on request; a byte store that fails on request; and
+suites of tests for adapters, byte stores, key encoders and codecs. The suites are loaded, and pytest with them, when
+they are asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from embedonce.testing.embedders import (
     AsymmetricEmbedder,
@@ -8,4 +18,45 @@ from embedonce.testing.embedders import (
     TextEmbedder,
 )
 
-__all__ = ["AsymmetricEmbedder", "CountingEmbedder", "FlakyEmbedder", "HashingEmbedder", "TextEmbedder"]
+if TYPE_CHECKING:
+    from embedonce.testing.stores import FaultyStore
+    from embedonce.testing.suites.adapters import AdapterSuite, ModelBehind
+    from embedonce.testing.suites.byte_stores import ByteStoreSuite
+    from embedonce.testing.suites.declared import not_applicable, overrides
+    from embedonce.testing.suites.key_encoders import KeyEncoderSuite
+
+__all__ = [
+    "AdapterSuite",
+    "AsymmetricEmbedder",
+    "ByteStoreSuite",
+    "CountingEmbedder",
+    "FaultyStore",
+    "FlakyEmbedder",
+    "HashingEmbedder",
+    "KeyEncoderSuite",
+    "ModelBehind",
+    "TextEmbedder",
+    "not_applicable",
+    "overrides",
+]
+
+_LATE = {
+    "AdapterSuite": "suites.adapters",
+    "ByteStoreSuite": "suites.byte_stores",
+    "FaultyStore": "stores",
+    "KeyEncoderSuite": "suites.key_encoders",
+    "ModelBehind": "suites.adapters",
+    "not_applicable": "suites.declared",
+    "overrides": "suites.declared",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

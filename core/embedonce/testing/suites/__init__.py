@@ -1,0 +1,12 @@
+"""Suites of tests for whoever extends embedonce: inherit one, say what is tested, and run pytest."""
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    msg = "the suites of embedonce.testing run under pytest, which is not installed: pip install pytest"
+    raise ImportError(msg) from error
+
+# Without this, a failed assertion of a suite would say nothing but that it failed.
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("adapters", "byte_stores", "codecs", "key_encoders", "stored_bytes"))
+)
