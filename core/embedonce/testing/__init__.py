@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embedonce.testing.stores import FaultyStore
     from embedonce.testing.suites.adapters import AdapterSuite, ModelBehind
     from embedonce.testing.suites.byte_stores import ByteStoreSuite
+    from embedonce.testing.suites.codecs import CodecSuite
     from embedonce.testing.suites.declared import not_applicable, overrides
     from embedonce.testing.suites.key_encoders import KeyEncoderSuite
 
@@ -29,6 +30,7 @@ __all__ = [
     "AdapterSuite",
     "AsymmetricEmbedder",
     "ByteStoreSuite",
+    "CodecSuite",
     "CountingEmbedder",
     "FaultyStore",
     "FlakyEmbedder",
@@ -43,6 +45,7 @@ __all__ = [
 _LATE = {
     "AdapterSuite": "suites.adapters",
     "ByteStoreSuite": "suites.byte_stores",
+    "CodecSuite": "suites.codecs",
     "FaultyStore": "stores",
     "KeyEncoderSuite": "suites.key_encoders",
     "ModelBehind": "suites.adapters",

@@ -107,9 +107,10 @@ class KeyEncoderSuite(Suite):
     def resolved(self) -> KeyEncoder:
         """Return the key encoder as the cache uses it."""
         given = self._given()
-        if self.version is not None and not isinstance(given, str | KeyEncoder):
-            given = KeyEncoder("callable", self.version, given)
-        return resolve_key_encoder(given)
+        encoder = resolve_key_encoder(given)
+        if self.version is None or isinstance(given, str | KeyEncoder):
+            return encoder
+        return replace(encoder, version=self.version)
 
     def test_it_can_be_registered(self) -> None:
         """It has a name and the version it is meant to have, and answers a plain string with a key.
@@ -279,7 +280,7 @@ class KeyEncoderSuite(Suite):
         """
         encoder = self.resolved()
         changed = (
-            replace(encoder, version=f"{encoder.version}+changed")
+            replace(encoder, version=f"changed-{encoder.version}")
             if change == "version"
             else KeyEncoder(encoder.name, encoder.version, _changed(encoder))
         )
