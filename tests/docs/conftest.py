@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
-def _plugins_of_each_test(monkeypatch):
-    """What a page registers is gone after it, and no switch of the machine is set."""
+def _nothing_of_a_page_stays(monkeypatch):
+    """Neither what it registers nor what it puts into the environment; and no switch of the machine is set."""
     monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
-    for variable in ("EMBEDONCE_PLUGINS", "EMBEDONCE_PLUGINS_DISABLED", "EMBEDONCE_KEY_SECRET"):
-        monkeypatch.delenv(variable, raising=False)
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("EMBEDONCE"):
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
