@@ -33,6 +33,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_promises_name_tests_that_exist() -> None:
     """Every test that docs/promises.md names is a test of this repository."""
     promised = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")))
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "core" / "embedonce" / "testing" / "suites").rglob("*.py")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
     assert promised
     assert {name for name in promised if f"def {name}(" not in sources} == set()

@@ -9,10 +9,11 @@ import pytest
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the harness.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from frameworks_support import WAYS, Api
 from haystack_framework import Haystack
 from langchain_framework import LangChain
 from llamaindex_framework import LlamaIndex
+
+from embedonce.testing.suites.adapters import WAYS, Api
 
 FRAMEWORKS = (LangChain(), LlamaIndex(), Haystack())
 APIS = [Api(framework, way) for framework in FRAMEWORKS for way in WAYS]

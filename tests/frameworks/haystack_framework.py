@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from frameworks_support import Framework
+from frameworks_support import FrameworkSuite
 from haystack import Document, component
 from haystack.core.component import Component
 from haystack.utils import Secret
@@ -154,30 +154,28 @@ def vectors_of(answer):
     return [document.embedding for document in answer["documents"]]
 
 
-class Haystack(Framework):
-    name = "haystack"
+class Haystack(FrameworkSuite):
+    plugin = "haystack"
     kind = Component
     # The component inside refuses what is no text, in its own words.
     no_text = no_texts = "expects a (string|list of Documents) as"
     # Documents that could not be embedded come back as they were, and so do queries.
     may_leave_out = True
 
-    def native(self, model, *, is_known=True):
-        return Pair(*(each(model) for each in ((KnownToDocuments, KnownToTexts) if is_known else STRANGERS)))
+    def embedder(self, model):
+        return Pair(*(each(model) for each in ((KnownToDocuments, KnownToTexts) if model.is_known else STRANGERS)))
 
-    def plain(self, *, api_key="", **fields):
+    def embedder_of_fields(self, *, api_key="", **fields):
         fields["api_key"] = Secret.from_token(api_key) if api_key else None
         return Pair(PlainToDocuments(**fields), PlainToTexts(**fields))
 
-    def cached(self, native, store, **options):
-        documents = super().cached(native.documents, store, **options)
+    def wrap(self, embedder, store, **options):
+        documents = super().wrap(embedder.documents, store, **options)
         said = {name: value for name, value in options.items() if name in WRAP_OPTIONS}
-        return Pair(documents, super().cached(native.queries, documents.cache, **said))
+        return Pair(documents, super().wrap(embedder.queries, documents.cache, **said))
 
-    def natives(self, native):
-        return list(native)
-
-    wrappers = natives
+    def parts(self, embedder):
+        return list(embedder)
 
     def insides(self, wrapped):
         return [each.embedder for each in wrapped]
@@ -185,22 +183,16 @@ class Haystack(Framework):
     def shown(self, wrapped):
         return f"{super().shown(wrapped)} {' '.join(map(written, wrapped))}"
 
-    def documents(self, wrapped, texts):
+    def embed_documents(self, wrapped, texts):
         return vectors_of(wrapped.documents.run(documents=documents_of(texts)))
 
-    def document(self, wrapped, text):
-        return self.documents(wrapped, [text])[0]
-
-    def query(self, wrapped, text):
+    def embed_query(self, wrapped, text):
         return wrapped.queries.run(text=text)["embedding"]
 
-    async def adocuments(self, wrapped, texts):
+    async def aembed_documents(self, wrapped, texts):
         return vectors_of(await wrapped.documents.run_async(documents=documents_of(texts)))
 
-    async def adocument(self, wrapped, text):
-        return (await self.adocuments(wrapped, [text]))[0]
-
-    async def aquery(self, wrapped, text):
+    async def aembed_query(self, wrapped, text):
         return (await wrapped.queries.run_async(text=text))["embedding"]
 
 

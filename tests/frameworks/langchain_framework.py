@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from frameworks_support import Framework
+from frameworks_support import FrameworkSuite
 from langchain_core.embeddings import Embeddings
 
 
@@ -48,33 +48,27 @@ class Plain(Embeddings):
         return [self.embed_query(text) for text in texts]
 
 
-class LangChain(Framework):
-    name = "langchain"
+class LangChain(FrameworkSuite):
+    plugin = "langchain"
     kind = Embeddings
 
-    def native(self, model, *, is_known=True):
-        return Known(model) if is_known else Stranger(model)
+    def embedder(self, model):
+        return Known(model) if model.is_known else Stranger(model)
 
-    def plain(self, **fields):
+    def embedder_of_fields(self, **fields):
         return Plain(**fields)
 
     def insides(self, wrapped):
         return [wrapped.underlying_embeddings]
 
-    def documents(self, wrapped, texts):
+    def embed_documents(self, wrapped, texts):
         return wrapped.embed_documents(texts)
 
-    def document(self, wrapped, text):
-        return wrapped.embed_documents([text])[0]
-
-    def query(self, wrapped, text):
+    def embed_query(self, wrapped, text):
         return wrapped.embed_query(text)
 
-    async def adocuments(self, wrapped, texts):
+    async def aembed_documents(self, wrapped, texts):
         return await wrapped.aembed_documents(texts)
 
-    async def adocument(self, wrapped, text):
-        return (await wrapped.aembed_documents([text]))[0]
-
-    async def aquery(self, wrapped, text):
+    async def aembed_query(self, wrapped, text):
         return await wrapped.aembed_query(text)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from frameworks_support import Framework
+from frameworks_support import FrameworkSuite
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from pydantic import ValidationError
+
+from embedonce import EmbedderContractError
 
 
 class Stranger(BaseEmbedding):
@@ -61,14 +64,16 @@ class Plain(BaseEmbedding):
         return self._get_query_embedding(query)
 
 
-class LlamaIndex(Framework):
-    name = "llamaindex"
+class LlamaIndex(FrameworkSuite):
+    plugin = "llamaindex"
     kind = BaseEmbedding
+    # Events of LlamaIndex refuse None before it arrives.
+    refusals = (EmbedderContractError, ValidationError)
 
-    def native(self, model, *, is_known=True):
-        return Known(behind=model) if is_known else Stranger(behind=model)
+    def embedder(self, model):
+        return Known(behind=model) if model.is_known else Stranger(behind=model)
 
-    def plain(self, **fields):
+    def embedder_of_fields(self, **fields):
         return Plain(**fields)
 
     def insides(self, wrapped):
@@ -77,20 +82,20 @@ class LlamaIndex(Framework):
     def shown(self, wrapped):
         return f"{super().shown(wrapped)} {wrapped.to_dict()} {wrapped.to_payload()} {wrapped.model_dump_json()}"
 
-    def documents(self, wrapped, texts):
+    def embed_documents(self, wrapped, texts):
         return wrapped.get_text_embedding_batch(texts)
 
-    def document(self, wrapped, text):
+    def embed_document(self, wrapped, text):
         return wrapped.get_text_embedding(text)
 
-    def query(self, wrapped, text):
+    def embed_query(self, wrapped, text):
         return wrapped.get_query_embedding(text)
 
-    async def adocuments(self, wrapped, texts):
+    async def aembed_documents(self, wrapped, texts):
         return await wrapped.aget_text_embedding_batch(texts)
 
-    async def adocument(self, wrapped, text):
+    async def aembed_document(self, wrapped, text):
         return await wrapped.aget_text_embedding(text)
 
-    async def aquery(self, wrapped, text):
+    async def aembed_query(self, wrapped, text):
         return await wrapped.aget_query_embedding(text)

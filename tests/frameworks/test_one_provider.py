@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from frameworks_support import WAYS, Api
 from haystack import Document
 from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
 from haystack.utils import Secret
@@ -16,6 +15,8 @@ from llama_index.embeddings.openai import OpenAIEmbedding
 from llamaindex_framework import LlamaIndex
 from openai_service import Service, serving, without_vocabularies
 
+from embedonce.testing.suites.adapters import WAYS, Api
+
 SECRET = "s3cr3t-0123456789"
 TEXTS = ["one text", "another text", "one text", "Straße, 東京"]
 LONG = " ".join(f"word{number}" for number in range(2000))
@@ -23,7 +24,7 @@ CORPUS = [*TEXTS, "a\nb", "a b", "a\n\nb\n", LONG, "a\nb", "", LONG, "one text"]
 
 
 class LangChainOpenAI(LangChain):
-    def embedder(self, service, url, **settings):
+    def openai(self, service, url, **settings):
         if "model_name" in settings:
             settings["model"] = settings.pop("model_name")
         if url is None:
@@ -43,7 +44,7 @@ class LangChainOpenAI(LangChain):
 
 
 class LlamaIndexOpenAI(LlamaIndex):
-    def embedder(self, service, url, **settings):
+    def openai(self, service, url, **settings):
         if url is None:
             client, async_client = service.clients()
             return OpenAIEmbedding(
@@ -59,7 +60,7 @@ class LlamaIndexOpenAI(LlamaIndex):
 
 
 class HaystackOpenAI(Haystack):
-    def embedder(self, service, url, **settings):
+    def openai(self, service, url, **settings):
         if "model_name" in settings:
             settings["model"] = settings.pop("model_name")
         settings = {"model": MODEL, "api_key": Secret.from_token(SECRET), "api_base_url": url, **settings}
@@ -123,11 +124,11 @@ def effective(framework, texts):
 def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
     """Without a namespace; documents and queries, since OpenAI's models are symmetric."""
     first, second = (Api(framework, way) for framework in pair)
-    filled = pair[0].cached(pair[0].embedder(service, url), place)
+    filled = pair[0].wrap(pair[0].openai(service, url), place)
     expected = first.documents(filled, TEXTS), first.query(filled, "a query")
     assert sorted(service.texts) == sorted({*TEXTS, "a query"})
     service.requests.clear()
-    cached = pair[1].cached(pair[1].embedder(service, url), place)
+    cached = pair[1].wrap(pair[1].openai(service, url), place)
     assert cached.namespace == filled.namespace
     assert (second.documents(cached, TEXTS), second.query(cached, "a query")) == expected
     assert second.query(cached, "one text") == expected[0][0]
@@ -137,10 +138,10 @@ def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
 
 def test_a_namespace_of_the_users_is_shared(pair, way, service, place):
     first, second = (Api(framework, way) for framework in pair)
-    filled = pair[0].cached(pair[0].embedder(service, None), place, namespace="x")
+    filled = pair[0].wrap(pair[0].openai(service, None), place, namespace="x")
     expected = first.documents(filled, TEXTS)
     service.requests.clear()
-    cached = pair[1].cached(pair[1].embedder(service, None), place, namespace="x")
+    cached = pair[1].wrap(pair[1].openai(service, None), place, namespace="x")
     assert second.documents(cached, TEXTS) == expected
     assert service.requests == []
 
@@ -148,24 +149,24 @@ def test_a_namespace_of_the_users_is_shared(pair, way, service, place):
 @pytest.mark.parametrize("settings", [{"dimensions": 4}, {"model_name": "text-embedding-3-large"}], ids=str)
 def test_another_model_or_length_is_another_entry(pair, way, service, settings, place):
     first, second = (Api(framework, way) for framework in pair)
-    small = first.documents(pair[0].cached(pair[0].embedder(service, None), place), ["a"])
+    small = first.documents(pair[0].wrap(pair[0].openai(service, None), place), ["a"])
     service.requests.clear()
-    other = pair[1].cached(pair[1].embedder(service, None, **settings), place)
+    other = pair[1].wrap(pair[1].openai(service, None, **settings), place)
     (vector,) = second.documents(other, ["a"])
     assert vector != small[0]
     assert service.texts == ["a"]
-    assert first.documents(pair[0].cached(pair[0].embedder(service, None, **settings), place), ["a"]) == [vector]
+    assert first.documents(pair[0].wrap(pair[0].openai(service, None, **settings), place), ["a"]) == [vector]
     assert service.texts == ["a"]
 
 
 def test_what_a_framework_makes_of_newlines_is_the_text(order, way, service, place):
     """LlamaIndex's class sends spaces, all others send newlines: these are two texts for the model."""
-    cached = {framework: framework.cached(framework.embedder(service, None), place) for framework in order}
+    cached = {framework: framework.wrap(framework.openai(service, None), place) for framework in order}
     vectors = {framework: Api(framework, way).documents(cached[framework], ["a\nb"]) for framework in order}
     assert sorted(service.texts) == ["a\nb", "a b"]
     assert vectors[LANGCHAIN] == vectors[HAYSTACK] != vectors[LLAMAINDEX]
     for framework in order:
-        assert Api(framework, way).documents(framework.embedder(service, None), ["a\nb"]) == vectors[framework]
+        assert Api(framework, way).documents(framework.openai(service, None), ["a\nb"]) == vectors[framework]
     service.requests.clear()
     for framework in order:
         api = Api(framework, way)
@@ -177,13 +178,13 @@ def test_what_a_framework_makes_of_newlines_is_the_text(order, way, service, pla
 def test_a_text_that_langchain_splits_and_averages_is_not_shared(order, way, service, place):
     """The others send it whole, and share it."""
     expected = {
-        framework: Api(framework, way).documents(framework.embedder(service, None), [LONG, "a"]) for framework in order
+        framework: Api(framework, way).documents(framework.openai(service, None), [LONG, "a"]) for framework in order
     }
     assert expected[LANGCHAIN] != expected[LLAMAINDEX] == expected[HAYSTACK]
     service.requests.clear()
     for _ in range(2):
         for framework in order:
-            cached = framework.cached(framework.embedder(service, None), place)
+            cached = framework.wrap(framework.openai(service, None), place)
             long, short = expected[framework]
             assert Api(framework, way).documents(cached, [LONG, "a", LONG]) == [long, short, long]
     assert sorted(service.texts) == sorted([LONG, "a", *parts(service)])
@@ -200,8 +201,8 @@ def test_the_provider_sees_each_effective_text_once(order, way, service, url, pl
     """One corpus through three frameworks: as queries and as documents, which are the same for OpenAI's models."""
     namespaces = set()
     for framework in order:
-        native = framework.embedder(service, url)
-        cached, api = framework.cached(native, place), Api(framework, way)
+        native = framework.openai(service, url)
+        cached, api = framework.wrap(native, place), Api(framework, way)
         namespaces.add(cached.namespace)
         paid = list(service.requests)
         expected = api.documents(native, CORPUS)
@@ -217,15 +218,15 @@ def test_the_provider_sees_each_effective_text_once(order, way, service, url, pl
 
 def test_what_haystack_puts_around_a_text_is_part_of_it(way, service, place):
     settings = {"prefix": "passage: ", "suffix": "!"}
-    native = HAYSTACK.embedder(service, None, **settings)
+    native = HAYSTACK.openai(service, None, **settings)
     native.documents.meta_fields_to_embed = ["title"]
-    cached, api = HAYSTACK.cached(native, place), Api(HAYSTACK, way)
+    cached, api = HAYSTACK.wrap(native, place), Api(HAYSTACK, way)
     document = Document(content="a", meta={"title": "On a", "pages": 3})
     (vector,) = api.documents(cached, [document])
     others = [*api.documents(cached, ["a"]), api.query(cached, "b")]
     texts = ["passage: On a\na!", "passage: a!", "passage: b!"]
     assert service.texts == texts
-    langchain = LANGCHAIN.cached(LANGCHAIN.embedder(service, None), place)
+    langchain = LANGCHAIN.wrap(LANGCHAIN.openai(service, None), place)
     assert langchain.namespace == cached.namespace
     assert Api(LANGCHAIN, way).documents(langchain, texts) == [vector, *others]
     assert Api(LANGCHAIN, way).documents(langchain, ["a"]) != others[:1]
@@ -234,13 +235,13 @@ def test_what_haystack_puts_around_a_text_is_part_of_it(way, service, place):
 
 def test_a_server_of_ones_own_is_not_openai(pair, service, place):
     with serving(service) as url:
-        official, own = pair[0].embedder(service, None), pair[1].embedder(service, url)
-        assert pair[0].cached(official, place).namespace != pair[1].cached(own, place).namespace
+        official, own = pair[0].openai(service, None), pair[1].openai(service, url)
+        assert pair[0].wrap(official, place).namespace != pair[1].wrap(own, place).namespace
 
 
 def test_tokens_and_texts_are_not_the_same_for_a_server_of_ones_own(service, place):
     with serving(service) as url:
-        tokens = LANGCHAIN.embedder(service, url, check_embedding_ctx_length=True)
-        namespace = LANGCHAIN.cached(tokens, place).namespace
+        tokens = LANGCHAIN.openai(service, url, check_embedding_ctx_length=True)
+        namespace = LANGCHAIN.wrap(tokens, place).namespace
         for framework in (LLAMAINDEX, HAYSTACK):
-            assert framework.cached(framework.embedder(service, url), place).namespace != namespace
+            assert framework.wrap(framework.openai(service, url), place).namespace != namespace

@@ -1,0 +1,54 @@
+"""Comparing what wrappers answer, and waiting for what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.flight import _SHARED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 60.0
+"""Seconds after which something that should have happened counts as a deadlock."""
+
+
+def exactly(answer: Any) -> str:
+    """Return what must be equal for two answers to be the same: each number with its sign, and the lists.
+
+    Arrays are compared by the numbers that they hold.
+    """
+    return repr(_as_lists(answer))
+
+
+def _as_lists(answer: Any) -> Any:
+    if isinstance(answer, np.ndarray):
+        return answer.astype(np.float64).tolist()
+    if isinstance(answer, list):
+        return [_as_lists(each) for each in answer]
+    return answer
+
+
+def until(happened: Callable[[], Any]) -> None:
+    """Wait for something that gives no event."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.001)
+
+
+async def auntil(happened: Callable[[], Any]) -> None:
+    """Async twin of `until`."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        await asyncio.sleep(0.001)
+
+
+def is_awaited() -> bool:
+    """Return whether somebody waits for a text that is in flight."""
+    return any(flight.future for each in list(_SHARED.values()) for flight in list(each._flights.values()))

@@ -1,0 +1,313 @@
+"""Many calls at once: what is in flight is paid once, cancelling harms nobody, and the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from embedonce import EmbedderContractError, EmbeddingCache
+from embedonce.keys import sha256
+from embedonce.testing.stores import FaultyStore
+from embedonce.testing.suites.adapters.comparing import LIMIT, auntil, exactly, is_awaited, until
+from embedonce.testing.suites.adapters.harness import Harness, awaited, in_time
+from embedonce.testing.suites.adapters.model import ModelBehind, ToldToFailError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CROWD = 24
+QUESTIONS: dict[str, Any] = {"documents": ["a", "b"], "document": "a", "query": "a"}
+
+
+def begun(wrapped: Any) -> int:
+    """Return how many calls the cache of a wrapper has seen."""
+    calls: int = wrapped.cache.stats().calls
+    return calls
+
+
+class Flights(Harness):
+    """Equal texts of different threads and tasks."""
+
+    @pytest.mark.parametrize("verb", QUESTIONS)
+    def test_equal_texts_of_many_threads_are_paid_once(self, place: Path, verb: str) -> None:
+        """Whoever comes while a text is being embedded waits for it, and gets a list of its own.
+
+        If not, look for calls of the embedder that do not go through the cache, and for lists that are handed out
+        twice.
+        """
+        model = ModelBehind()
+        _, gate = model.hold()
+        wrapped, question = self.wrapped(model, place), QUESTIONS[verb]
+        ask = getattr(self, f"embed_{verb}")
+        with ThreadPoolExecutor(CROWD) as pool:
+            crowd = [pool.submit(ask, wrapped, question) for _ in range(CROWD)]
+            until(lambda: begun(wrapped) == CROWD)
+            gate.set()
+            answers = [each.result(LIMIT) for each in crowd]
+        assert len(model.calls) == 1
+        for answer in answers:
+            assert exactly(answer) == exactly(getattr(model, verb)(question)), "nobody changes what others have got"
+            for vector in answer if verb == "documents" else [answer]:
+                vector[:] = [99.0]
+
+    @pytest.mark.parametrize("verb", QUESTIONS)
+    @awaited
+    async def test_equal_texts_of_many_tasks_are_paid_once(self, place: Path, verb: str) -> None:
+        """As for threads.
+
+        If not, look as for threads, in the async methods.
+        """
+        model = ModelBehind()
+        _, gate = model.hold()
+        wrapped, question = self.wrapped(model, place), QUESTIONS[verb]
+        ask = getattr(self, f"aembed_{verb}")
+        tasks = [asyncio.create_task(ask(wrapped, question)) for _ in range(CROWD)]
+        await auntil(lambda: begun(wrapped) == CROWD)
+        gate.set()
+        answers = await in_time(asyncio.gather(*tasks))
+        assert len(model.calls) == 1
+        for answer in answers:
+            assert exactly(answer) == exactly(getattr(model, verb)(question)), "nobody changes what others have got"
+            for vector in answer if verb == "documents" else [answer]:
+                vector[:] = [99.0]
+
+    @awaited
+    async def test_threads_and_tasks_wait_for_the_first(self, place: Path) -> None:
+        """Sync and async callers of two wrappers of one model share what is in flight, each in its own order.
+
+        If not, look whether sync and async methods ask the cache for one namespace and role.
+        """
+        model, never = ModelBehind(), ModelBehind(fail_at=0)
+        started, gate = model.hold()
+        first, second = self.wrapped(model, place), self.wrapped(never, place)
+        leader = asyncio.create_task(self.aembed_documents(first, ["a", "b"]))
+        await auntil(started.is_set)
+        with ThreadPoolExecutor(4) as pool:
+            crowd = [pool.submit(self.embed_documents, second, ["b", "a"]) for _ in range(4)]
+            tasks = [asyncio.create_task(self.aembed_documents(second, ["b", "a"])) for _ in range(4)]
+            await auntil(lambda: begun(first) + begun(second) == 9)
+            gate.set()
+            answers = await in_time(asyncio.gather(*tasks, *map(asyncio.wrap_future, crowd)))
+        assert exactly(await in_time(leader)) == exactly(model.documents(["a", "b"]))
+        assert exactly(answers) == exactly([model.documents(["b", "a"])] * 8)
+        assert len(model.calls) == 1
+        assert never.calls == []
+
+    @awaited
+    async def test_a_query_does_not_wait_for_a_document(self, place: Path) -> None:
+        """They are two vectors, so both are asked for at once.
+
+        If not, look for a call of `EmbeddingCache.aembed` for queries without `role="query"`, or for a lock.
+        """
+        model = ModelBehind()
+        _, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        tasks = [
+            asyncio.create_task(self.aembed_query(wrapped, "a")),
+            asyncio.create_task(self.aembed_document(wrapped, "a")),
+        ]
+        await auntil(lambda: len(model.calls) == 2)
+        gate.set()
+        answers = await in_time(asyncio.gather(*tasks))
+        assert exactly(answers) == exactly([model.query("a"), model.document("a")])
+
+    @awaited
+    async def test_many_calls_at_once_keep_their_own_order(self, place: Path) -> None:
+        """Each text is paid once, and each call gets its own vectors in its own order.
+
+        If not, look for state of a call that is kept in the wrapper.
+        """
+        model = ModelBehind()
+        wrapped = self.wrapped(model, place, batch_size=3)
+        asked = [[f"{i * j % 11}" for j in range(i % 7 + 1)] for i in range(40)]
+        answers = await in_time(asyncio.gather(*(self.aembed_documents(wrapped, texts) for texts in asked)))
+        assert exactly(answers) == exactly([model.documents(texts) for texts in asked])
+        assert sorted(model.paid) == sorted({("document", text) for texts in asked for text in texts})
+
+    @awaited
+    async def test_a_failure_reaches_those_who_wait_and_is_not_kept(self, place: Path) -> None:
+        """Those who wait for a text get the error of the one who asked; whoever comes later asks anew.
+
+        If not, look for errors that the wrapper catches or remembers.
+        """
+        model = ModelBehind(fail_at=0)
+        _, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        tasks = [asyncio.create_task(self.aembed_documents(wrapped, ["a"])) for _ in range(2)]
+        await auntil(is_awaited)
+        gate.set()
+        outcomes = await in_time(asyncio.gather(*tasks, return_exceptions=True))
+        assert [type(outcome) for outcome in outcomes] == [ToldToFailError] * 2
+        assert len(model.calls) == 1
+        assert exactly(await in_time(self.aembed_documents(wrapped, ["a"]))) == exactly(model.documents(["a"]))
+
+    @pytest.mark.parametrize("second", ["query", "document"])
+    @pytest.mark.parametrize("first", ["query", "document"])
+    @awaited
+    async def test_those_who_wait_for_a_vector_that_never_comes_are_told(
+        self, place: Path, first: str, second: str
+    ) -> None:
+        """In their own words, whatever the role that was asked first.
+
+        If not, look at what becomes of an empty answer: see `may_leave_out`.
+        """
+        model = ModelBehind(symmetric=True, spoil=lambda vectors: [[] for _ in vectors])
+        started, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        ask = {"query": self.aembed_query, "document": self.aembed_document}
+        tasks = [asyncio.create_task(ask[first](wrapped, "a"))]
+        await auntil(started.is_set)
+        tasks.append(asyncio.create_task(ask[second](wrapped, "a")))
+        await auntil(is_awaited)
+        gate.set()
+        outcomes = await in_time(asyncio.gather(*tasks, return_exceptions=True))
+        if self.may_leave_out:
+            assert outcomes == [[] if verb == "query" else None for verb in (first, second)]
+            # A query has to be answered by the embedder of queries.
+            assert len(model.calls) == (2 if (first, second) == ("document", "query") else 1)
+        else:
+            assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
+        model.spoil = None
+        assert exactly(await in_time(self.aembed_query(wrapped, "a"))) == exactly(model.query("a"))
+
+    @awaited
+    async def test_a_query_gets_its_vector_from_a_call_that_fails_at_another_text(self, place: Path) -> None:
+        """As far as that is no failure of the call.
+
+        If not, look at what becomes of an empty answer: see `may_leave_out`.
+        """
+        model = ModelBehind(symmetric=True, spoil=lambda vectors: [*vectors[:-1], []])
+        started, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        documents = asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"]))
+        await auntil(started.is_set)
+        query = asyncio.create_task(self.aembed_query(wrapped, "a"))
+        await auntil(is_awaited)
+        gate.set()
+        outcomes = await in_time(asyncio.gather(documents, query, return_exceptions=True))
+        if self.may_leave_out:
+            assert exactly(outcomes) == exactly([[model.document("a"), None], model.query("a")])
+            assert len(model.calls) == 1
+        else:
+            assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
+
+
+class Cancelling(Harness):
+    """Tasks that are cancelled."""
+
+    @awaited
+    async def test_cancelling_one_who_waits_cancels_nobody_else(self, place: Path) -> None:
+        """Neither the one who asked nor the others who wait.
+
+        If not, look for a future or task that the wrapper shares between calls.
+        """
+        model = ModelBehind()
+        started, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        leader = asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"]))
+        await auntil(started.is_set)
+        others = [asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"])) for _ in range(3)]
+        await auntil(lambda: begun(wrapped) == 4)
+        await auntil(is_awaited)
+        for task in others[1:]:
+            task.cancel()
+        outcomes = await in_time(asyncio.gather(*others[1:], return_exceptions=True))
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        gate.set()
+        answers = await in_time(asyncio.gather(leader, others[0]))
+        assert exactly(answers) == exactly([model.documents(["a", "b"])] * 2)
+        assert len(model.calls) == 1
+
+    @awaited
+    async def test_when_the_one_who_pays_is_cancelled_somebody_takes_over(self, place: Path) -> None:
+        """Those who wait get their vectors from a second request, which is the only one more.
+
+        If not, look for `CancelledError` being caught in the wrapper's async methods.
+        """
+        model = ModelBehind()
+        started, gate = model.hold()
+        wrapped = self.wrapped(model, place)
+        leader = asyncio.create_task(self.aembed_documents(wrapped, ["a"]))
+        await auntil(started.is_set)
+        others = [asyncio.create_task(self.aembed_documents(wrapped, ["a"])) for _ in range(3)]
+        await auntil(lambda: begun(wrapped) == 4)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        await auntil(lambda: len(model.calls) == 2)
+        gate.set()
+        assert exactly(await in_time(asyncio.gather(*others))) == exactly([model.documents(["a"])] * 3)
+        assert model.texts == [["a"], ["a"]]
+
+    @awaited
+    async def test_cancelling_keeps_the_batches_that_were_finished(self, place: Path) -> None:
+        """What was paid for before a call was cancelled is stored.
+
+        If not, look for code that collects all vectors before it stores them.
+        """
+        model, texts = ModelBehind(), [f"text {i}" for i in range(8)]
+
+        def hold_after_the_second(vectors: list[Any]) -> list[Any]:
+            if len(model.calls) == 2:
+                model.hold()
+            return vectors
+
+        model.spoil = hold_after_the_second
+        task = asyncio.create_task(self.aembed_documents(self.wrapped(model, place, batch_size=2), texts))
+        await auntil(lambda: len(model.calls) == 3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        again = ModelBehind()
+        answer = await in_time(self.aembed_documents(self.wrapped(again, place), texts))
+        assert exactly(answer) == exactly(again.documents(texts))
+        assert again.texts == [texts[4:]]
+
+
+class EventLoop(Harness):
+    """What other tasks may do meanwhile."""
+
+    @awaited
+    async def test_neither_hashing_nor_the_store_is_on_the_event_loop(self) -> None:
+        """Async methods hash many texts in another thread, and a store that blocks is never asked on the loop.
+
+        If not, look for `cache.embed` in an async method instead of `cache.aembed`.
+        """
+        here, seen = threading.get_ident(), dict[str, set[int]]()
+
+        def note(name: str) -> None:
+            seen.setdefault(name, set()).add(threading.get_ident())
+
+        class Watched(FaultyStore):
+            def mget(self, keys: Sequence[str]) -> Any:
+                note("read")
+                return super().mget(keys)
+
+            def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
+                note("write")
+                super().mset(key_value_pairs)
+
+        def encoder(text: str) -> str:
+            note("key")
+            return sha256(text)
+
+        store, model, texts = Watched(), ModelBehind(dimensions=64), [f"text {i}" for i in range(2000)]
+        for _ in range(2):
+            wrapped = self.wrapped(model, EmbeddingCache(store, key_encoder=encoder))
+            seen.clear()
+            answer = await in_time(self.aembed_documents(wrapped, texts))
+            assert exactly(answer) == exactly(model.documents(texts))
+            assert here not in seen["key"]
+            # A single text is hashed faster than a thread is asked to.
+            await in_time(self.aembed_query(wrapped, "a"))
+            await in_time(self.aembed_document(wrapped, "b"))
+            del seen["key"]
+            assert {name for name, threads in seen.items() if here in threads} == set()
+            assert "read" in seen
+        assert "write" not in seen
+        assert len(model.paid) == 2002
