@@ -74,8 +74,8 @@ def embedonce_register_key_encoders(register: Callable[..., None]) -> None:
 
     Args:
         register: To be called with (name, function, version=None). The function maps a str to a key of 1 to 1,024
-            bytes. The version is recorded with the stored data, and another one is refused; without it, the `version`
-            of the function or else that of the distribution is recorded.
+            bytes. The version is recorded with the stored data, and another one is refused; without it, that is the
+            `version` of the function. If it has none, that of the distribution is recorded and not compared.
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedonce import EmbeddingCache, Identity, MemoryStore, SegmentStore
+from embedonce import EmbeddingCache, HmacKeyEncoder, Identity, MemoryStore, SegmentStore
 from embedonce.codecs import origin_of
 from embedonce.errors import EmbedOnceError
 from embedonce.key_encoders import resolve_key_encoder
@@ -94,8 +95,8 @@ def test_the_decoder_finds_what_a_cache_has_written(dtype, tmp_path):
 
 def test_the_decoder_finds_keys_that_are_no_digests(tmp_path):
     embedder = HashingEmbedder(8)
-    encode = {"a": "first", "b": "second"}
-    cache = EmbeddingCache(tmp_path, key_encoder=lambda text: encode.get(text.rpartition(":")[2], "ü" * 200))
+    encode = {"a": "first", "b": "second", "c": "ü" * 200}
+    cache = EmbeddingCache(tmp_path, key_encoder=lambda text: encode.get(text.rpartition(":")[2]) or sha256(text))
     cache.embed(["a", "b", "c"], embedder, namespace="acme/e5@3")
     found = read_space(space_of(tmp_path))
     assert found.keys() == {"first", "second", "ü" * 200}
@@ -304,6 +305,67 @@ def test_envelopes_name_all_types_by_their_codes():
     assert {name: Envelope.seal(Row(dtype, bytes(8)))[4] for name, dtype in LAYOUTS.items()} == codes
 
 
+# -- codecs --------------------------------------------------------------------------------------------------------
+
+VECTORS = np.array(
+    [
+        [0.5, -0.25, 1.0, 0.1],
+        [0, 0, 0, 0],
+        [127 / 128, -1e-3, 0, 3e-3],
+        [0.999, -0.999, 1 / 3, 0],
+        [6e4, 1.0, -2.5, 1e-9],
+    ],
+    "<f4",
+)
+
+
+def rows_on_disk(root, codec):
+    cache = EmbeddingCache(root, codec=codec)
+    kept = cache.embed([str(i) for i in range(len(VECTORS))], lambda asked: VECTORS, namespace="acme/e5@3")
+    directory = space_of(root)
+    assert json.loads((directory / "space.json").read_text("ascii"))["namespace"] == f'acme/e5@3?codec="{codec}"'
+    (file,) = directory.glob("*.safetensors")
+    found = read_space(directory)
+    return file, kept, np.stack([found[key_of(str(i))] for i in range(len(VECTORS))])
+
+
+def test_rows_of_float16_are_as_specified(tmp_path):
+    file, kept, rows = rows_on_disk(tmp_path, "float16")
+    assert file.stem.split("-")[6] == "f16"
+    assert rows.dtype == "<f2"
+    assert rows.tobytes() == VECTORS.astype("<f2").tobytes()
+    assert kept.tobytes() == rows.astype("<f4").tobytes()
+
+
+def test_rows_of_int8_are_as_specified(tmp_path):
+    """Computed number by number, with the fractions of Python."""
+    from fractions import Fraction
+
+    file, kept, rows = rows_on_disk(tmp_path, "int8")
+    assert file.stem.split("-")[6] == "i8"
+    assert json.loads(file.read_bytes()[8:4096])["__metadata__"]["dim"] == str(VECTORS.shape[1] + 1)
+    assert (rows.dtype, rows.shape) == ("int8", (len(VECTORS), VECTORS.shape[1] + 1))
+    for vector, row, back in zip(VECTORS.tolist(), rows.tolist(), kept.tolist(), strict=True):
+
+        def multiples(exponent, vector=vector):
+            # Like the page, `round` takes the even one of two that are equally near.
+            return [round(Fraction(number) / Fraction(2) ** exponent) for number in vector]
+
+        fitting = (each for each in range(-128, 128) if max(map(abs, multiples(each))) <= 127)
+        exponent = next(fitting) if any(vector) else 0
+        assert row == [*multiples(exponent), exponent]
+        assert back == [float(multiple * Fraction(2) ** exponent) for multiple in multiples(exponent)]
+
+
+def test_all_codecs_are_in_the_table():
+    from embedonce.codecs import BUILT_IN
+
+    listed = [row[0] for row in table(STORAGE, "codec", "layout", "a row of d numbers is", "the vector")]
+    assert listed == ["none", *list(BUILT_IN)[1:]]
+    labels = [codec.label() for codec in BUILT_IN.values()]
+    assert labels == ["", *list(BUILT_IN)[1:]]
+
+
 # -- keys ----------------------------------------------------------------------------------------------------------
 
 
@@ -342,17 +404,93 @@ def test_the_name_space_of_sha1_is_the_one_specified():
     assert BUILT_IN["sha1"]("text") == str(uuid.uuid5(uuid.UUID(name_space), digits))
 
 
-def test_what_is_recorded_of_a_key_encoder_is_as_specified():
+def check_of(encode, probes):
+    """Do what the page says about the check of an encoder."""
     import hashlib
 
-    probes = [json.loads(probe) for probe in re.findall(r'`("[^`]+")`', section(KEYS, "What is recorded"))]
-    assert len(probes) == 2
-    answers = "\n".join(hashlib.sha256(probe.encode()).hexdigest() for probe in probes)
-    check = hashlib.sha256(answers.encode()).hexdigest()[:16]
+    answers = "\n".join(encode(probe) for probe in probes)
+    return hashlib.sha256(answers.encode()).hexdigest()[:16]
+
+
+def plain_sha256(text):
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def probes():
+    """Return the strings that the page lists for built-in encoders, and the further ones for all others."""
+    for_all, for_others = section(KEYS, "What is recorded").split("Any other encoder", 1)
+    further = [json.loads(probe) for probe in re.findall(r'^- `("[^`]+")`$', for_others, re.MULTILINE)]
+    beginning, count, repeated = re.search(
+        r'^- `("[^`]+")` and (\d+) times `("[^`]+")`$', for_others, re.MULTILINE
+    ).groups()
+    further.append(json.loads(beginning) + int(count) * json.loads(repeated))
+    return [json.loads(probe) for probe in re.findall(r'`("[^`]+")`', for_all)], further
+
+
+def all_probes():
+    built_in, further = probes()
+    return built_in + further
+
+
+def test_what_is_recorded_of_a_key_encoder_is_as_specified():
+    built_in, _ = probes()
+    assert len(built_in) == 2
+    check = check_of(plain_sha256, built_in)
     assert resolve_key_encoder("sha256").record() == {"name": "sha256", "version": "1", "check": check}
     assert f"For `sha256` the check is `{check}`" in KEYS
     assert resolve_key_encoder(str.upper).record()["name"] == "callable"
     assert [row[0] for row in table(KEYS, "field", "meaning")] == list(resolve_key_encoder("sha256").record())
+
+
+def test_what_is_recorded_of_other_key_encoders_is_as_specified(monkeypatch):
+    assert len(probes()[1]) == 11
+    for encode in (plain_sha256, str.upper, lambda text: f"{len(text)}: {text[::-1]}"):
+        check = check_of(encode, all_probes())
+        assert resolve_key_encoder(encode).record() == {"name": "callable", "version": "", "check": check}
+    assert f"has the check `{check_of(plain_sha256, all_probes())}` under another name" in KEYS
+    monkeypatch.setenv("EMBEDONCE_KEY_SECRET", "x" * 32)
+    recorded = resolve_key_encoder(HmacKeyEncoder()).record()
+    assert (recorded["name"], recorded["version"]) == ("hmac-sha256", "1")
+
+
+@pytest.mark.parametrize(
+    ("versions", "meet"),
+    [(("1", "1"), True), (("1", "2"), False), (("~1.4", "~1.5"), True), (("1", "~1.4"), False), (("", "~1.4"), False)],
+)
+def test_versions_of_a_key_encoder_are_compared_as_specified(versions, meet, tmp_path):
+    first, second = (KeyEncoder("mine", version, plain_sha256) for version in versions)
+    EmbeddingCache(tmp_path, key_encoder=first).embed(["a"], lambda asked: [[1.0]], namespace="acme/e5@3")
+    recorded = json.loads((space_of(tmp_path) / "space.json").read_text("ascii"))["key_encoder"]
+    assert recorded == {"name": "mine", "version": versions[0], "check": check_of(plain_sha256, all_probes())}
+    cache = EmbeddingCache(tmp_path, key_encoder=second)
+    if meet:
+        assert cache.embed(["a"], lambda asked: [[2.0]], namespace="acme/e5@3").tolist() == [[1.0]]
+    else:
+        with pytest.raises(EmbedOnceError, match="key encoder 'mine'"):
+            cache.embed(["a"], lambda asked: [[2.0]], namespace="acme/e5@3")
+
+
+COUNT = itertools.count()
+
+
+@pytest.mark.parametrize("encode", [lambda text: "same", lambda text: str(next(COUNT)), lambda text: text[99]])
+def test_key_encoders_that_the_page_refuses_are_refused(encode):
+    with pytest.raises(EmbedOnceError, match="key encoder 'callable'"):
+        resolve_key_encoder(encode)
+
+
+@pytest.mark.parametrize("version", ["", "1", "~1.4"])
+def test_keys_in_other_byte_stores_are_as_specified(version):
+    import hashlib
+
+    store, encoder = MemoryStore(), KeyEncoder("mine", version, plain_sha256)
+    EmbeddingCache(store, key_encoder=encoder).embed(["embedonce"], lambda asked: [[1.0]], namespace="acme/e5@3")
+    check = check_of(plain_sha256, all_probes())
+    mark = check if version != "1" else hashlib.sha256(f"{version}\n{check}".encode()).hexdigest()[:16]
+    space = Space.of("acme/e5@3").digest[:16]
+    assert list(store.yield_keys()) == [f"{space}-{mark}-{key_of('embedonce')}"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 1025, "ü" * 513, "\ud800"])
