@@ -108,7 +108,7 @@ def embedonce_on_embed(event: EmbedEvent) -> None:
     """Observe one finished call of a cache, for metrics.
 
     Called once at the end of each call, in the thread or task of the caller, which waits for it; an implementation that
-    does more than count should hand the event over. If no plugin implements it, nothing is measured.
+    does more than count should hand the event over. If no plugin implements it, no event is made.
 
     Args:
         event: What happened: counts, bytes, seconds and the namespace; never a text.
