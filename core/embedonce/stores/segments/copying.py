@@ -6,7 +6,7 @@ import mmap
 import struct
 import sys
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -71,20 +71,20 @@ def copy_rows(
     target, stride = matrix.data.cast("B"), matrix.shape[1] * matrix.itemsize
     unpack, key_of = _KEY_ROW_CRC.unpack_from, digests.__getitem__
     sources = {number: segment.source for number, segment in opened.items() if segment.source is not None}
+    rows_to_copy = zip(
+        places.positions.tolist(),
+        places.numbers.tolist(),
+        (places.positions * stride).tolist(),
+        (places.records.astype(np.int64) * RECORD.itemsize).tolist(),
+        strict=True,
+    )
     count = len(places.positions)
     faults: int | None = _disk_waits()
     for first, last in pairwise([0, *range(_FIRST_ROWS, count, _ROWS), count]):
         if first and faults is not None and _disk_waits() != faults:
             faults = None
             _ask_for(opened, places.only(slice(first, count)))
-        some = places.only(slice(first, last))
-        for position, number, at, record in zip(
-            some.positions.tolist(),
-            some.numbers.tolist(),
-            (some.positions * stride).tolist(),
-            (some.records.astype(np.int64) * RECORD.itemsize).tolist(),
-            strict=True,
-        ):
+        for position, number, at, record in islice(rows_to_copy, last - first):
             index, data, start, rows = sources[number]
             key, row, crc = unpack(index, record)
             digest = key_of(position)
