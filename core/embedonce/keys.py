@@ -162,7 +162,10 @@ class KeyEncoder:
         if self.function is not sha256:
             return None
         prefix, digest = canonical(role, ""), hashlib.sha256
-        return [digest((prefix + text).encode("utf-8", "surrogatepass")).digest() for text in texts]
+        try:
+            return [digest((prefix + text).encode()).digest() for text in texts]
+        except UnicodeEncodeError:
+            return [digest(utf8(prefix + text)).digest() for text in texts]
 
 
 def checked_key(key: object, name: str = "") -> str:

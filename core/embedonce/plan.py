@@ -67,6 +67,8 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
     Raises:
         TypeError: It is one string instead of several, or something in it is no str.
     """
+    if type(texts) is list and len(texts) == 1 and type(texts[0]) is str:
+        return [texts[0]]
     if isinstance(texts, str | bytes):
         msg = f"texts must be a list of str, got one {type(texts).__name__}; put it into a list"
         raise TypeError(msg)

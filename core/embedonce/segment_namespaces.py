@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.codecs import Envelope, Row
-from embedonce.keys import canonical
+from embedonce.keys import canonical, sha256, utf8
 from embedonce.namespaces import Namespaces, encoded
 from embedonce.stores.segments.space import Space
 from embedonce.stores.segments.store import SegmentStore
@@ -61,25 +62,29 @@ class SegmentNamespace:
         """See `Namespace`: 32 bytes for the default encoder, else its strings."""
         digests = self._key_encoder.digests(role, texts)
         if digests is not None:
-            return list(digests)
+            return cast("list[Key | None]", digests)
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
         """See `Namespace`."""
-        return None
+        # A distant place may have to be listed, which an event loop must not wait for.
+        if self._key_encoder.function is not sha256 or not self.store.location.is_local:
+            return None
+        return self.store.get_row(hashlib.sha256(utf8(canonical(role, text))).digest(), dimensions)
 
     def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
         """See `Namespace`."""
         wanted = into.missing
-        digests = [key for i in wanted if isinstance(key := keys[i], bytes)]
-        if len(digests) == len(keys):
-            self.store.get_rows_into(digests, into)
+        # All of them are of one kind, since one key encoder made them.
+        if keys and isinstance(keys[0], bytes):
+            if len(wanted) == len(keys):
+                self.store.get_rows_into(cast("Sequence[bytes]", keys), into)
+            elif wanted:
+                part = Gathered(len(wanted), into.dimensions)
+                self.store.get_rows_into([cast("bytes", keys[i]) for i in wanted], part)
+                into.take(wanted, part)
             return
         texts = [(i, key) for i in wanted if isinstance(key := keys[i], str)]
-        if len(digests) == len(wanted) and digests:
-            part = Gathered(len(digests), into.dimensions)
-            self.store.get_rows_into(digests, part)
-            into.take(wanted, part)
         if texts:
             values = self.store.mget([key for _, key in texts])
             rows: list[Row | None] = [None] * len(keys)

@@ -11,7 +11,7 @@ import numpy as np
 from embedonce.errors import EmbedderContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,6 +72,8 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
 
 def _check_large_integers(answer: Any, matrix: Matrix) -> None:
     """Make sure that no integer lost digits among fractions: a list may hold both."""
+    if matrix.size and matrix.max() < _EXACT_IN_FLOAT64 and matrix.min() > -_EXACT_IN_FLOAT64:
+        return
     for row in np.flatnonzero((np.abs(matrix) >= _EXACT_IN_FLOAT64).any(axis=1)).tolist():
         numbers = [each.item() if isinstance(each, np.generic) else each for each in answer[row]]
         pairs = zip(numbers, matrix[row].tolist(), strict=True)
@@ -81,22 +83,31 @@ def _check_large_integers(answer: Any, matrix: Matrix) -> None:
 
 def _smallest(matrix: Matrix) -> Matrix:
     if matrix.dtype.kind == "f":
-        if not np.isfinite(matrix).all():
-            row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
-            _broken(f"vector {row} holds a number that is not finite")
         if matrix.dtype.itemsize > 8:
-            wide = matrix
-            with np.errstate(over="ignore", under="ignore"):
-                matrix = matrix.astype("<f8")
+            _check_finite(matrix)
+            wide, matrix = matrix, _cast(matrix, "<f8")
             if not (wide == matrix).all():
                 _broken(f"its numbers of type {wide.dtype} do not fit into float64; round them first")
         if matrix.dtype.itemsize == 8:
-            with np.errstate(over="ignore", under="ignore"):
-                narrow = matrix.astype("<f4")
-            return narrow if (narrow == matrix).all() else np.array(matrix, dtype="<f8", order="C")
-        return np.array(matrix, dtype="<f4", order="C")
+            narrow = _cast(matrix, "<f4")
+            # What equals finite numbers is finite: half as many bytes to look at.
+            if (narrow == matrix).all() and np.isfinite(narrow).all():
+                return narrow
+        _check_finite(matrix)
+        return np.array(matrix, dtype="<f8" if matrix.dtype.itemsize == 8 else "<f4", order="C")
     kind = "u" if matrix.dtype.kind == "b" else matrix.dtype.kind
     return np.array(matrix, dtype=f"<{kind}{matrix.dtype.itemsize}", order="C")
+
+
+def _cast(matrix: Matrix, dtype: str) -> Matrix:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return matrix.astype(dtype, order="C")
+
+
+def _check_finite(matrix: Matrix) -> None:
+    if not np.isfinite(matrix).all():
+        row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        _broken(f"vector {row} holds a number that is not finite")
 
 
 def _misshape(answer: Any, count: int) -> str:
@@ -168,6 +179,28 @@ class Gathered:
             self.dimensions = dimensions
         self.is_loose = False
 
+    def has_room_for(self, dtype: np.dtype[Any]) -> bool:
+        """True if rows of a dtype may be written into the matrix as they are; see `filled`."""
+        if self.matrix is None and self.dimensions is not None:
+            self.matrix = np.empty((len(self.found), self.dimensions), dtype)
+        return self.matrix is not None and self.matrix.dtype == dtype
+
+    def filled(self, positions: NDArray[np.intp], fill: Callable[[Matrix], list[int]]) -> list[int]:
+        """Have rows written into the matrix, and return which of them are not found after all.
+
+        Args:
+            positions: The rows that are written.
+            fill: Writes them and returns those that are wrong.
+        """
+        assert self.matrix is not None
+        failed = fill(self.matrix)
+        self.found[positions] = True
+        self.found[failed] = False
+        if not self.found.any():
+            # What was written must not decide the dtype of what comes.
+            self.matrix = None
+        return failed
+
     def put(self, positions: NDArray[np.intp], block: NDArray[Any]) -> None:
         """Put rows of shape (m, d) at m positions; the matrix' dtype grows until it holds all numbers exactly."""
         if self.matrix is None and len(positions) == len(self.found) and block.flags.writeable:
@@ -189,8 +222,11 @@ class Gathered:
                 self.matrix = wider
             exact = _fit(block, dtype)
             positions, block = positions[exact], block[exact]
-        self.matrix[positions] = block
-        self.found[positions] = True
+        # Rows in a row are copied faster as such.
+        is_run = len(positions) > 0 and positions[-1] - positions[0] == len(positions) - 1
+        where = slice(int(positions[0]), int(positions[-1]) + 1) if is_run else positions
+        self.matrix[where] = block
+        self.found[where] = True
 
     def put_rows(self, rows: Sequence[Row | None]) -> None:
         """Put stored rows, one per position; those that are None or of other dimensions are not found.
@@ -220,4 +256,4 @@ class Gathered:
     @property
     def missing(self) -> list[int]:
         """Positions that are not found."""
-        return np.flatnonzero(~self.found).tolist()
+        return [] if self.found.all() else np.flatnonzero(~self.found).tolist()

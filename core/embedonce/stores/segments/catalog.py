@@ -83,6 +83,7 @@ class Catalog:
         self._space = space
         self._counts = counts
         self._interval = interval
+        self._hit_interval = max(_PAUSE, _HIT_INTERVALS * interval)
         self._stamp = 0
         self._warned: set[str] = set()
         self.clear()
@@ -119,8 +120,8 @@ class Catalog:
 
     def refresh_for_hits(self) -> None:
         """Look now and then, even for a batch of hits, for what others wrote or deleted."""
-        now, interval = time.monotonic(), max(_PAUSE, _HIT_INTERVALS * self._interval)
-        if now - max(self._refreshed, self._believed) <= interval:
+        now, interval = time.monotonic(), self._hit_interval
+        if now - self._refreshed <= interval or now - self._believed <= interval:
             return
         try:
             self.refresh()

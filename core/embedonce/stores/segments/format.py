@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
+import os
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +20,17 @@ import numpy as np
 from embedonce.stores.segments.names import DATA_START, LAYOUTS, RECORD, SegmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Part = bytes | memoryview
+
+try:
+    # The same numbers as those of zlib, four times as fast.
+    crc32: Callable[..., int] = import_module("zlib_ng.zlib_ng").crc32
+except ImportError:
+    crc32 = zlib.crc32
 
 FORMAT = "embedonce/1"
 _HEADER_LENGTH = DATA_START - 8
@@ -42,7 +49,7 @@ def buffer_of(array: NDArray[Any]) -> memoryview:
 
 def row_checksum(row: Part, key: bytes) -> int:
     """CRC-32 over a row and the first four bytes of its key: it binds the row to its key."""
-    return zlib.crc32(key[:4], zlib.crc32(row))
+    return crc32(key[:4], crc32(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ def build(rows: Rows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]
         covered += len(part)
     name = SegmentName(
         stamp=int(stamps.max()),
-        nonce=secrets.token_hex(8),
+        nonce=os.urandom(8).hex(),
         rows=count,
         stride=stride,
         index_end=index_end,

@@ -38,6 +38,7 @@ class OpenSegment:
         values: Typed rows as an array of shape (n, d) over `view`, else None.
         mirror: What the local tier has of it, if it is there and not in memory.
         partial: What is loaded of its index if that is not all, else None.
+        source: What copying a row takes, if there are `values`: the records, `view`, and start and number of its rows.
     """
 
     name: SegmentName
@@ -46,6 +47,7 @@ class OpenSegment:
     values: NDArray[Any] | None = None
     mirror: Mirror | None = None
     partial: Partial | None = None
+    source: tuple[memoryview, memoryview, int, int] | None = None
 
     @property
     def is_mapped(self) -> bool:
@@ -77,11 +79,12 @@ def open_whole(
         msg = f"{len(view)} bytes instead of {name.size}"
         raise DamagedSegmentError(msg)
     index = index or parse_index(name, view)
-    values = None
+    values = source = None
     if name.dtype is not None:
         values = np.frombuffer(view, name.dtype, name.rows * name.dimensions, name.values_start)
         values = values.reshape(name.rows, name.dimensions)
-    return OpenSegment(name, index, view, values, mirror)
+        source = index.raw, view, name.values_start, name.rows
+    return OpenSegment(name, index, view, values, mirror, source=source)
 
 
 class Opener:

@@ -32,17 +32,18 @@ class Span(NamedTuple):
     end: int
 
 
-def joined(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[tuple[int, int]]:
+def joined(starts: NDArray[np.int64], ends: NDArray[np.int64], gap: int | None = None) -> list[tuple[int, int]]:
     """Cut neighbouring spans of one file into runs that are read with one request each.
 
     Args:
         starts: Where the spans start, ascending.
         ends: Where they end, ascending too.
+        gap: Most bytes between two of one run; None for what a distant place likes.
 
     Returns:
         Number of the first span of each run and of the one behind its last.
     """
-    cuts = np.flatnonzero(starts[1:] - ends[:-1] > GAP) + 1
+    cuts = np.flatnonzero(starts[1:] - ends[:-1] > (GAP if gap is None else gap)) + 1
     runs: list[tuple[int, int]] = []
     for begin, last in pairwise([0, *cuts.tolist(), len(starts)]):
         first = begin

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from embedonce.codecs import Envelope, Row
-from embedonce.stores.segments.format import DamagedSegmentError, buffer_of, row_checksum
+from embedonce.stores.segments.copying import Places, copy_row, copy_rows
+from embedonce.stores.segments.format import DamagedSegmentError
 from embedonce.stores.segments.names import RECORD
 from embedonce.stores.segments.ranges import Span, joined, read_joined, read_spans
 from embedonce.stores.segments.tier import Piece
@@ -21,6 +22,8 @@ from embedonce.stores.segments.wanted import Found, Wanted, pieces_of, take
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from embedonce.stores.segments.files import SegmentFiles
     from embedonce.stores.segments.io import SegmentIO
     from embedonce.stores.segments.opening import OpenSegment
@@ -28,9 +31,8 @@ if TYPE_CHECKING:
     from embedonce.vectors import Gathered
 
 
-_ROW_AND_CRC = struct.Struct("<II")
-_FIRST = np.zeros(1, np.intp)
 _LONG_RUN = 16
+_OPEN_AT_ONCE = 64
 
 
 class DamageReport(Protocol):
@@ -53,40 +55,46 @@ class Reader:
 
     def gather(self, view: View, digests: Sequence[bytes], into: Gathered) -> None:
         """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found."""
-        if len(digests) == 1 and self._gather_one(view, digests[0], into):
-            return
         keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
         todo = np.flatnonzero(~into.found)
-        segment_of, record_of = view.first_candidates(digests, keys, todo)
-        present = segment_of >= 0
-        todo, segment_of, record_of = todo[present], segment_of[present], record_of[present]
-        if not len(todo):
-            return
+        places = Places(todo, *view.first_candidates(digests, keys, todo))
+        places = places.only(places.numbers >= 0)
+        numbers = sorted(set(places.numbers.tolist()))
         rest: list[int] = []
         failed: list[int] = []
         distant: list[Found] = []
-        order = np.argsort(segment_of, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(segment_of[order])) + 1):
-            segment, positions = view.segment(int(segment_of[members[0]])), todo[members]
-            opened = self._typed(segment, into.dimensions)
-            if opened is None:
-                rest.extend(positions.tolist())
-                continue
-            records = opened.index.records[record_of[members]]
-            same = (records["key"] == keys[positions]).all(axis=1) & (records["row"] < segment.name.rows)
-            rest.extend(positions[~same].tolist())
-            if not same.any():
-                continue
-            one = Found(segment, opened, positions[same], records[same])
-            if opened.values is not None:
-                # At once, since an open map costs a descriptor.
-                good = take(one, opened.values.take(one.records["row"], axis=0), digests, into)
-                failed += one.positions[~good].tolist()
-            else:
-                left = self._gather_mirrored(one, digests, into)
-                if len(left.positions):
-                    distant.append(left)
-        failed += self._gather_distant(distant, digests, into)
+        # Not all at once, since an open map costs a descriptor.
+        for first in range(0, len(numbers), _OPEN_AT_ONCE):
+            at_hand: dict[int, OpenSegment] = {}
+            others: list[Found] = []
+            for number in numbers[first : first + _OPEN_AT_ONCE]:
+                segment = view.segment(number)
+                opened = self._typed(segment, into.dimensions)
+                if opened is not None and opened.values is not None and into.has_room_for(opened.values.dtype):
+                    at_hand[number] = opened
+                    continue
+                its = places.only(places.numbers == number)
+                if opened is None:
+                    rest += its.positions.tolist()
+                    continue
+                records = opened.index.records[its.records]
+                same = (records["key"] == keys[its.positions]).all(axis=1) & (records["row"] < segment.name.rows)
+                rest += its.positions[~same].tolist()
+                if same.any():
+                    others.append(Found(segment, opened, its.positions[same], records[same]))
+            if at_hand:
+                theirs = places
+                if len(at_hand) < len(numbers):
+                    theirs = places.only(np.isin(places.numbers, list(at_hand)))
+                rest += into.filled(theirs.positions, partial(copy_rows, at_hand, theirs, digests))
+            # Only now: what they hold may make another matrix of that one.
+            for one in others:
+                if one.opened.values is None:
+                    distant.append(self._gather_mirrored(one, digests, into))
+                else:
+                    good = take(one, one.opened.values.take(one.records["row"], axis=0), digests, into)
+                    failed += one.positions[~good].tolist()
+        failed += self._gather_distant([one for one in distant if len(one.positions)], digests, into)
         if rest:
             self._gather_slowly(view, digests, rest, into, again=False)
         if failed:
@@ -141,24 +149,14 @@ class Reader:
             raise FileNotFoundError(damaged.file)
         return failed
 
-    def _gather_one(self, view: View, digest: bytes, into: Gathered) -> bool:
-        """Collect one vector, many times faster than a batch of one; False if that needs more than one look."""
+    def one(self, view: View, digest: bytes, dimensions: int | None) -> NDArray[Any] | None:
+        """Return one vector, shape (1, d), many times faster than a batch; None if that needs more than one look."""
         candidate = view.first_candidate(digest)
         if candidate is None:
-            return True
+            return None
         segment, record = candidate
-        opened = self._typed(segment, into.dimensions)
-        if opened is None or opened.values is None:
-            return False
-        raw, at = opened.index.raw, RECORD.itemsize * record
-        row, crc = _ROW_AND_CRC.unpack_from(raw, at + 40)
-        if raw[at : at + 32] != digest or row >= segment.name.rows:
-            return False
-        block = opened.values[row : row + 1].copy()
-        if row_checksum(buffer_of(block), digest) != crc:
-            return False
-        into.put(_FIRST, block)
-        return True
+        opened = self._typed(segment, dimensions)
+        return None if opened is None or opened.values is None else copy_row(opened, record, digest)
 
     def _typed(self, segment: Segment, dimensions: int | None) -> OpenSegment | None:
         """Return a segment if it holds nothing but vectors of some length under digest keys."""

@@ -94,12 +94,9 @@ class Snapshot:
             return self
         snapshot = Snapshot((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
         first = len(self.segments)
+        every = np.arange(max((segment.name.rows for segment in added), default=0), dtype="<u4")
         return snapshot.inserted(
-            {
-                first + i: np.arange(segment.name.rows, dtype="<u4")
-                for i, segment in enumerate(added)
-                if segment.file not in deferred
-            },
+            {first + i: every[: segment.name.rows] for i, segment in enumerate(added) if segment.file not in deferred},
             records_of,
         )
 
@@ -114,20 +111,29 @@ class Snapshot:
         """
         if not entries:
             return self
-        segment_of = np.concatenate([np.full(len(some), number, "<u4") for number, some in entries.items()])
-        record_of = np.concatenate(list(entries.values()))
-        fresh = np.concatenate(
-            [prefixes_of(records_of(self.segments[number])["key"][some]) for number, some in entries.items()]
-        )
+        counts = [len(some) for some in entries.values()]
+        ends = np.cumsum(counts)
+        fresh = np.empty(ends[-1], "<u8")
+        # As little in between as possible: what is freed stays with the process.
+        for (number, some), end in zip(entries.items(), ends.tolist(), strict=True):
+            words = records_of(self.segments[number])["key"][:, 0]
+            fresh[end - len(some) : end] = words if len(some) == len(words) else words[some]
+        fresh.byteswap(inplace=True)
         order = np.argsort(fresh, kind="stable")
         fresh = fresh[order]
+        segment_of = np.repeat(np.array(list(entries), "<u4"), counts)[order]
+        record_of = np.concatenate(list(entries.values()))[order]
+        if not len(self.prefixes):
+            snapshot = Snapshot(self.segments, fresh, segment_of, record_of)
+            snapshot._order_equal_prefixes(None, records_of)
+            return snapshot
         # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
         at = np.searchsorted(self.prefixes, fresh, "right")
         snapshot = Snapshot(
             self.segments,
             np.insert(self.prefixes, at, fresh),
-            np.insert(self.segment_of, at, segment_of[order]),
-            np.insert(self.record_of, at, record_of[order]),
+            np.insert(self.segment_of, at, segment_of),
+            np.insert(self.record_of, at, record_of),
         )
         snapshot._order_equal_prefixes(at + np.arange(len(at)), records_of)
         return snapshot
@@ -159,11 +165,22 @@ class Snapshot:
             self.record_of[stays],
         )
 
-    def _order_equal_prefixes(self, new: NDArray[np.intp], records_of: Callable[[Segment], NDArray[Any]]) -> None:
-        """Order entries that share a prefix with a new one; called once, before anybody else sees the snapshot."""
+    def _order_equal_prefixes(
+        self, new: NDArray[np.intp] | None, records_of: Callable[[Segment], NDArray[Any]]
+    ) -> None:
+        """Order entries that share a prefix with a new one; called once, before anybody else sees the snapshot.
+
+        Args:
+            new: Numbers of the new entries, None for all of them.
+            records_of: Gives the index records of a segment.
+        """
         prefixes, last = self.prefixes, len(self.prefixes) - 1
-        shared = (new > 0) & (prefixes[np.maximum(new - 1, 0)] == prefixes[new])
-        shared |= (new < last) & (prefixes[np.minimum(new + 1, last)] == prefixes[new])
+        if new is None:
+            new = np.flatnonzero(prefixes[1:] == prefixes[:-1])
+            shared = np.ones(len(new), bool)
+        else:
+            shared = (new > 0) & (prefixes[np.maximum(new - 1, 0)] == prefixes[new])
+            shared |= (new < last) & (prefixes[np.minimum(new + 1, last)] == prefixes[new])
         if not shared.any():
             return
         values = np.unique(prefixes[new[shared]])

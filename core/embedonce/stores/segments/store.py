@@ -8,6 +8,8 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from embedonce.codecs import Envelope
 from embedonce.errors import EmbedOnceError
 from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeVar
 
-    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
@@ -245,6 +246,32 @@ class SegmentStore(Upkeep, AsyncTwins):
         self.get_rows_into(digests, gathered)
         return gathered.matrix, gathered.found
 
+    def get_row(self, digest: bytes, dimensions: int | None = None) -> NDArray[Any] | None:
+        """Return the vector of one digest key if one look at a place nearby finds it.
+
+        Args:
+            digest: 32 bytes.
+            dimensions: Length of the vector, if it is known.
+
+        Returns:
+            Shape (1, d), checked as by `get_rows`; None if it takes `get_rows` to tell whether it is there.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        catalog = self._catalog
+        try:
+            catalog.refresh_for_hits()
+            if catalog.files.partials:
+                return None
+            return self._reader.one(catalog.view, digest, catalog.dimensions if dimensions is None else dimensions)
+        except FileNotFoundError:
+            return None
+        except EmbedOnceError:
+            raise
+        except Exception as error:
+            raise self.location.error(error, "read")  # noqa: B904 - as in `_mapped`
+
     def get_rows_into(self, digests: Sequence[bytes], into: Gathered) -> None:
         """Collect the vectors of digest keys, one per row of `into`, that are not found there yet.
 
@@ -266,7 +293,7 @@ class SegmentStore(Upkeep, AsyncTwins):
                 except FileNotFoundError:
                     catalog.look_again(view)
                     continue
-                missing = len(digests) - int(into.found.sum())
+                missing = len(digests) - int(np.count_nonzero(into.found))
                 if attempt or not missing or not catalog.refresh_for_misses(missing):
                     break
 

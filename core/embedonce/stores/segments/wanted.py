@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedonce.codecs import Row
-from embedonce.stores.segments.format import buffer_of, row_checksum
+from embedonce.stores.segments.format import buffer_of, crc32, row_checksum
 from embedonce.stores.segments.ranges import Span
 from embedonce.stores.segments.tier import Piece
 
@@ -93,7 +92,7 @@ def pieces_of(opened: OpenSegment, rows: NDArray[Any], block: NDArray[Any], good
 
 def _verified(block: NDArray[Any], digests: Sequence[bytes], crcs: Sequence[int]) -> NDArray[np.bool_]:
     """Return which rows of a C-contiguous block pass their checksums."""
-    crc32, stride = zlib.crc32, block.shape[1] * block.itemsize
+    stride = block.shape[1] * block.itemsize
     data = buffer_of(block)
     return np.fromiter(
         (

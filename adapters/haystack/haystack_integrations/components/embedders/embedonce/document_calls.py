@@ -156,10 +156,7 @@ class DocumentCall:
         found = [
             next(others) if text is None else None if text in self._failed else next(cached) for text in self._texts
         ]
-        return [
-            replace(document, embedding=None if vector is None else list(vector))
-            for document, vector in zip(self._documents, found, strict=True)
-        ]
+        return [replace(document, embedding=vector) for document, vector in zip(self._documents, found, strict=True)]
 
 
 def _differ_by_embedding_only(before: Document, after: Document) -> bool:
