@@ -14,7 +14,7 @@ from benchmarks.report import report_of, write
 from benchmarks.run import Clock, Run
 from benchmarks.scales import SCALES
 
-WORKLOADS = ("hits",)
+WORKLOADS = ("hits", "frameworks", "mixes", "sizes", "writing", "processes", "concurrency", "distant")
 
 
 def main(arguments: list[str] | None = None) -> int:

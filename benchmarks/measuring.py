@@ -6,7 +6,7 @@ import gc
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from benchmarks.corpus import Sample
 
     Candidate = Callable[[Sample], object]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Timings:
 
 
 def interleaved(
-    candidates: Mapping[str, Candidate],
-    samples_of: Callable[[int], Sequence[Sample]],
+    candidates: Mapping[str, Callable[[T], object]],
+    samples_of: Callable[[int], Sequence[T]],
     *,
     repetitions: int,
     budget: float = float("inf"),
@@ -106,7 +108,7 @@ def interleaved(
     return timings
 
 
-def seconds_of(candidate: Callable[[Any], object], samples: Sequence[Any]) -> float:
+def seconds_of(candidate: Callable[[T], object], samples: Sequence[T]) -> float:
     """Return how long a candidate takes for some calls."""
     gc.collect()
     start = time.perf_counter()

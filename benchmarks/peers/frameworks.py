@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.models import langchain_model, llamaindex_model
 from benchmarks.peers.peer import Answers
 
 if TYPE_CHECKING:
@@ -24,18 +24,10 @@ class LangChainFiles:
 
     def __init__(self, folder: Path, dimensions: int) -> None:
         from langchain_classic.embeddings import CacheBackedEmbeddings
-        from langchain_core.embeddings import Embeddings
 
-        class Given(Answers, Embeddings):
-            def embed_documents(self, texts: list[str]) -> list[list[float]]:
-                return self.lists(texts)
-
-            def embed_query(self, text: str) -> list[float]:
-                return self.lists([text])[0]
-
-        self._model = Given()
+        self.answers = Answers()
         self._cached = CacheBackedEmbeddings.from_bytes_store(
-            self._model, self._store(folder), namespace="benchmarks", key_encoder="sha256"
+            langchain_model(self.answers), self._store(folder), namespace="benchmarks", key_encoder="sha256"
         )
 
     def _store(self, folder: Path) -> Any:
@@ -45,9 +37,8 @@ class LangChainFiles:
 
     def put(self, texts: list[str], matrix: NDArray[np.float32]) -> None:
         """See `Peer`."""
-        self._model.give(texts, matrix)
-        self._cached.embed_documents(texts)
-        self._model.forget()
+        with self.answers.given(texts, matrix):
+            self._cached.embed_documents(texts)
 
     def get(self, texts: list[str]) -> list[list[float]]:
         """See `Peer`."""
@@ -69,7 +60,7 @@ class LangChainMemory(LangChainFiles):
 
 
 class LlamaIndexOwn:
-    """LlamaIndex' `embeddings_cache` on its `SimpleKVStore`."""
+    """LlamaIndex' `embeddings_cache` on its `SimpleKVStore`, which is one file of JSON and all in memory."""
 
     name: ClassVar[str] = "LlamaIndex, embeddings_cache"
     package: ClassVar[str] = "llama-index-core"
@@ -77,42 +68,24 @@ class LlamaIndexOwn:
     is_slow: ClassVar[bool] = False
 
     def __init__(self, folder: Path, dimensions: int) -> None:
-        with warnings.catch_warnings():
-            # What a dependency of LlamaIndex does when it is imported is not measured here.
-            warnings.simplefilter("ignore")
-            from llama_index.core.base.embeddings.base import BaseEmbedding
-            from llama_index.core.storage.kvstore import SimpleKVStore
+        self.answers = Answers()
+        model = llamaindex_model(self.answers)
+        from llama_index.core.storage.kvstore import SimpleKVStore
 
-        answers = Answers()
-
-        class Given(BaseEmbedding):
-            def _get_query_embedding(self, query: str) -> list[float]:
-                return answers.lists([query])[0]
-
-            def _get_text_embedding(self, text: str) -> list[float]:
-                return answers.lists([text])[0]
-
-            def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-                return answers.lists(texts)
-
-            async def _aget_query_embedding(self, query: str) -> list[float]:
-                return self._get_query_embedding(query)
-
-        self._answers = answers
         self._file = str(folder / "store.json")
         self._store = SimpleKVStore()
-        self._cached = Given(embeddings_cache=self._store, embed_batch_size=2048)
+        self._cached = model.model_copy(update={"embeddings_cache": self._store})
 
     def put(self, texts: list[str], matrix: NDArray[np.float32]) -> None:
         """See `Peer`."""
-        self._answers.give(texts, matrix)
-        self._cached.get_text_embedding_batch(texts)
+        with self.answers.given(texts, matrix):
+            self._cached.get_text_embedding_batch(texts)
         self._store.persist(self._file)
-        self._answers.forget()
 
     def get(self, texts: list[str]) -> list[list[float]]:
         """See `Peer`."""
-        return self._cached.get_text_embedding_batch(texts)
+        answer: list[list[float]] = self._cached.get_text_embedding_batch(texts)
+        return answer
 
     def close(self) -> None:
         """See `Peer`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -46,23 +46,31 @@ class Peer(Protocol):
 
 
 class Answers:
-    """A model whose answers are given beforehand."""
+    """What stands behind a framework's embedder.
+
+    Attributes:
+        model: Gives the vectors of texts; None if nobody may ask, since all texts are hits.
+    """
 
     def __init__(self) -> None:
-        self._rows: Mapping[str, list[float]] = {}
+        self.model: Callable[[list[str]], NDArray[np.float32]] | None = None
 
-    def give(self, texts: list[str], matrix: NDArray[np.float32]) -> None:
-        """Say what it answers from now on, and nothing else."""
-        self._rows = dict(zip(texts, matrix.tolist(), strict=True))
-
-    def forget(self) -> None:
-        """Answer nothing any more: whoever asks has missed."""
-        self._rows = {}
+    @contextmanager
+    def given(self, texts: list[str], matrix: NDArray[np.float32]) -> Iterator[None]:
+        """Answer with these vectors for a while."""
+        row_of = {text: row for row, text in enumerate(texts)}
+        self.model = lambda some: matrix[[row_of[text] for text in some]]
+        yield
+        self.model = None
 
     def lists(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors of texts.
 
         Raises:
-            KeyError: One was not given.
+            AssertionError: Nobody may ask.
         """
-        return [self._rows[text] for text in texts]
+        if self.model is None:
+            msg = f"{len(texts)} texts were not in the cache"
+            raise AssertionError(msg)
+        answer: list[list[float]] = self.model(texts).tolist()
+        return answer
