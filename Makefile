@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak azure lint wheel clean
+.PHONY: demo test soak azure lint wheel bench bench-full clean
 
 demo: $(VENV)/.demo
 	$(BIN)/embedonce demo
@@ -22,6 +22,12 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --quick
+
+bench-full: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --full
 
 wheel: $(VENV)/.test
 	$(BIN)/python tools/check_wheel.py
@@ -41,6 +47,10 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml
 $(VENV)/.test: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt
 	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group test
 	$(PIP) install --no-deps --requirement tests/llamaindex/without-dependencies.txt
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.created pyproject.toml
+	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group bench
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.lint: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt

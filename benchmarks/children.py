@@ -7,8 +7,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.profiling import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LINES = 15
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -52,9 +58,11 @@ def traced(folder: str, rows: int, dimensions: int) -> dict[str, Any]:
 
     tracemalloc.start()
     cache = _ask(folder, rows, dimensions)
-    statistics = tracemalloc.take_snapshot().statistics("lineno")[:15]
+    statistics = tracemalloc.take_snapshot().statistics("lineno")[:_LINES]
+    now, peak = tracemalloc.get_traced_memory()
     cache.close()
-    return {"top": "\n".join(str(each) for each in statistics)}
+    total = f"allocated now: {now / rows:.1f} B per key, at the peak: {peak / rows:.1f} B per key; by line:"
+    return {"top": "\n".join([total, *(shortened(str(each)) for each in statistics)])}
 
 
 def kept(peer: str, rows: int, dimensions: int) -> dict[str, Any]:
@@ -97,5 +105,7 @@ def _ask(folder: str, rows: int, dimensions: int) -> Any:
     return cache
 
 
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {"opened": opened, "traced": traced, "kept": kept}
+
 if __name__ == "__main__":
-    print(json.dumps({"opened": opened, "traced": traced, "kept": kept}[sys.argv[1]](**json.loads(sys.argv[2]))))
+    print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -47,7 +47,7 @@ class Floor:
             sha256((_PREFIX + text).encode()).digest()
         matrix = self._matrix.take(sample.numbers, axis=0)
         crc32, stride = zlib.crc32, matrix.strides[0]
-        data = memoryview(matrix).cast("B")
+        data = memoryview(matrix.data).cast("B")
         for start in range(0, len(data), stride):
             crc32(data[start : start + stride])
         return matrix

@@ -61,11 +61,7 @@ class Timings:
         """
         median = self.spread(above).median / sum(self.spread(name).median for name in below)
         rounds = zip(self.seconds[above], *(self.seconds[name] for name in below), strict=True)
-        ratios = [
-            top / sum(others)  # type: ignore[arg-type]
-            for top, *others in rounds
-            if top is not None and None not in others
-        ]
+        ratios = [top / sum(others) for top, *others in rounds if top is not None and None not in others]
         within = Spread.of(ratios)
         return Spread(median, within.low, within.high)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LINES = 18
-_DIRECTORY = re.compile(r"[^\s(]*/(?:site-packages|lib/python[\d.]+|core|adapters/\w+)/")
+_DIRECTORY = re.compile(r"[^\s(]*/(?:site-packages|lib/python[\d.]+|core|adapters/\w+|(?=benchmarks/))/?")
 
 
 def profile_of(call: Callable[[], object], *, calls: int = 1) -> str:
@@ -30,4 +30,9 @@ def _table(profile: cProfile.Profile, order: str) -> str:
     out = io.StringIO()
     pstats.Stats(profile, stream=out).sort_stats(order).print_stats(_LINES)
     lines = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
-    return "\n".join(_DIRECTORY.sub("", line) for line in lines if "was reduced" not in line)
+    return shortened("\n".join(line for line in lines if "reduced from" not in line))
+
+
+def shortened(text: str) -> str:
+    """Leave out where this machine keeps what is named."""
+    return _DIRECTORY.sub("", text)

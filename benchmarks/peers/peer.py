@@ -69,8 +69,16 @@ class Answers:
         Raises:
             AssertionError: Nobody may ask.
         """
+        answer: list[list[float]] = self.asked(texts).tolist()
+        return answer
+
+    def asked(self, texts: list[str]) -> NDArray[np.float32]:
+        """Do the same with an array.
+
+        Raises:
+            AssertionError: Nobody may ask.
+        """
         if self.model is None:
             msg = f"{len(texts)} texts were not in the cache"
             raise AssertionError(msg)
-        answer: list[list[float]] = self.model(texts).tolist()
-        return answer
+        return self.model(texts)

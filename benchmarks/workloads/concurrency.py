@@ -47,7 +47,7 @@ def _stalls(run: Run, corpus: Corpus, cache: EmbeddingCache, rows: int) -> None:
     async def work(sample: Sample) -> Any:
         return await cache.aembed(sample.texts, nobody, namespace=NAMESPACE)
 
-    async def idle(sample: Sample) -> None:
+    async def idle(_: Sample) -> None:
         await asyncio.sleep(0.1)
 
     sample = corpus.any_of(rows, run.scale.large, 0)
@@ -127,29 +127,39 @@ def _queries(run: Run, folder: Path, corpus: Corpus, cache: EmbeddingCache, rows
 
 
 def _single_flight(run: Run, corpus: Corpus) -> None:
-    """Let all threads ask for the same new texts at the same time, and count what is embedded."""
+    """Let all threads ask for the same new texts at the same time, and count what is embedded and what fails."""
     calls: dict[str, list[float]] = {}
+    failures: dict[str, list[float]] = {}
     for repetition in range(run.scale.few):
-        texts = corpus.texts(np.arange(run.scale.queries // 4 + 1) + 1000 * repetition)
+        texts = corpus.texts(np.arange(run.scale.queries // 10 + 1) + 1000 * repetition)
         with run.folder() as folder, EmbeddingCache(str(folder / "ours")) as cache:
-            counted = Counting(corpus)
-            _all_at_once(lambda text, embed=counted: cache.embed([text], embed, namespace=NAMESPACE), texts)  # type: ignore[misc]
-            calls.setdefault(NAME, []).append(counted.texts / len(texts))
-            if LangChainFiles in run.peers:
-                (folder / "own").mkdir()
-                peer, counted = LangChainFiles(folder / "own", corpus.dimensions), Counting(corpus)
-                peer.answers.model = counted
-                _all_at_once(lambda text, peer=peer: peer.get([text]), texts)  # type: ignore[misc]
-                calls.setdefault(LangChainFiles.name, []).append(counted.texts / len(texts))
-            counted = Counting(corpus)
-            answers = Answers()
-            answers.model = counted
-            wrapped = cache.wrap(langchain_model(answers), namespace=f"{NAMESPACE}-langchain")
-            _all_at_once(lambda text, wrapped=wrapped: wrapped.embed_documents([text]), texts)  # type: ignore[misc]
-            calls.setdefault(f"{NAME} in LangChain", []).append(counted.texts / len(texts))
+            own = folder / "own"
+            own.mkdir()
+            for name, ask, answers in _askers(run, cache, own, corpus.dimensions):
+                counted = Counting(corpus)
+                answers.model = counted
+                failed = _all_at_once(ask, texts)
+                calls.setdefault(name, []).append(counted.texts / len(texts))
+                failures.setdefault(name, []).append(float(failed))
     case = {"threads": _THREADS, "different texts": len(texts)}
-    spreads = {name: Spread.of(values) for name, values in calls.items()}
-    run.note("threads asking for the same new texts", case, spreads, unit="times embedded per text")
+    for counts, unit in ((calls, "times embedded per text"), (failures, "calls that raised")):
+        spreads = {name: Spread.of(values) for name, values in counts.items()}
+        run.note("threads asking for the same new texts", case, spreads, unit=unit)
+
+
+def _askers(
+    run: Run, cache: EmbeddingCache, folder: Path, dimensions: int
+) -> list[tuple[str, Callable[[list[str]], object], Answers]]:
+    answers, others = Answers(), Answers()
+    wrapped = cache.wrap(langchain_model(others), namespace=f"{NAMESPACE}-langchain")
+    askers: list[tuple[str, Callable[[list[str]], object], Answers]] = [
+        (NAME, lambda texts: cache.embed(texts, answers.asked, namespace=NAMESPACE), answers),
+        (f"{NAME} in LangChain", wrapped.embed_documents, others),
+    ]
+    if LangChainFiles in run.peers:
+        peer = LangChainFiles(folder, dimensions)
+        askers.append((peer.name, peer.get, peer.answers))
+    return askers
 
 
 class Counting:
@@ -168,13 +178,20 @@ class Counting:
         return self._corpus.embed(texts)
 
 
-def _all_at_once(ask: Callable[[str], object], texts: list[str]) -> None:
+def _all_at_once(ask: Callable[[list[str]], object], texts: list[str]) -> int:
+    """Ask for every text in all threads at once, and return how many of these calls have raised."""
     barrier = Barrier(_THREADS)
 
-    def queries(_: int) -> None:
+    def queries(_: int) -> int:
+        failed = 0
         for text in texts:
             barrier.wait()
-            ask(text)
+            try:
+                ask([text])
+            except Exception:
+                # A peer whose files are read while they are written; the other threads wait for this one.
+                failed += 1
+        return failed
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(queries, range(_THREADS)))
+        return sum(pool.map(queries, range(_THREADS)))

@@ -63,7 +63,7 @@ def measure(run: Run) -> None:
                 unit = "requests" if kind == "requests" else "B"
                 run.note(f"S3, {what}", case, counts, unit=unit)
         ratio = Spread(*(each * rows / ours["read"].median for each in (theirs.median, theirs.low, theirs.high)))
-        waiting = rows / _AT_ONCE * run.scale.latency / ours["read"].median
+        waiting = read["requests"] / objects * rows / _AT_ONCE * run.scale.latency / ours["read"].median
         run.judge(
             "s3-time",
             ratio,

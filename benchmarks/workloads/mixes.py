@@ -60,7 +60,8 @@ def _hit_rates(run: Run) -> None:
             # Two candidates on one cache must not answer for each other: one of them asks for queries.
             numbers = np.arange(rows)
             cache.embed(corpus.texts(numbers), corpus.embed, namespace=NAMESPACE, role="query")
-            for kind in (LangChainFiles, LlamaIndexOwn):
+            kinds: tuple[type[LangChainFiles | LlamaIndexOwn], ...] = (LangChainFiles, LlamaIndexOwn)
+            for kind in kinds:
                 if kind in run.peers:
                     place = folder / kind.__name__
                     place.mkdir()
@@ -83,9 +84,7 @@ def _long_texts(run: Run) -> None:
             peer.put(corpus.texts(np.arange(rows)), corpus.vectors(np.arange(rows)))
             candidates[peer.name] = lambda sample: peer.get(sample.texts)
         case = {"characters": _LONG, "batch": run.scale.large, "dimensions": corpus.dimensions}
-        run.compare(
-            "long texts", case, candidates, lambda i: [corpus.any_of(rows, run.scale.large, i)], corpus=corpus
-        )
+        run.compare("long texts", case, candidates, lambda i: [corpus.any_of(rows, run.scale.large, i)], corpus=corpus)
 
 
 def _duplicates(run: Run) -> None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,8 @@ from benchmarks.peers.registry import PEERS
 from embedonce import EmbeddingCache
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.run import Run
 
 _IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
@@ -39,7 +40,7 @@ def measure(run: Run) -> None:
 def _imports(run: Run) -> None:
     modules = ("numpy", NAME)
     timings = Timings({module: [] for module in modules})
-    for repetition in range(-1, 3 * run.scale.few):
+    for repetition in range(-1, 2 * run.scale.few):
         for module in modules:
             seconds = seconds_printed(_IMPORT.format(module))
             # The first one may have to compile.

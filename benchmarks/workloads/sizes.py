@@ -134,5 +134,5 @@ def _memory(run: Run, folder: Path, corpus: Corpus, stores: tuple[int, ...]) -> 
         "memory",
         spread,
         basis=f"{large:,} keys against {small:,}, after {_BATCH:,} hits",
-        profile=lambda: asked("traced", folder=str(folder / f"{large}"), rows=large, dimensions=corpus.dimensions)["top"],
+        profile=lambda: str(asked("traced", folder=str(folder / f"{large}"), **case)["top"]),
     )

@@ -32,12 +32,9 @@ def measure(run: Run) -> None:
     corpus, rows = Corpus(run.scale.width), run.scale.large
     with run.folder() as folder:
         _misses(run, folder, corpus, rows)
-    fast = [peer for peer in run.peers if not peer.is_slow]
-    slow = [peer for peer in run.peers if peer.is_slow]
-    for peers, count in ((fast, rows), (slow, run.scale.slow_batch_sizes[-1])):
-        for kind in peers:
-            with run.folder() as folder:
-                _peer(run, folder, corpus, kind, count)
+    for kind in run.peers:
+        with run.folder() as folder:
+            _peer(run, folder, corpus, kind, run.scale.slow_batch_sizes[-1])
 
 
 def _misses(run: Run, folder: Path, corpus: Corpus, rows: int) -> None:
