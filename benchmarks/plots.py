@@ -125,9 +125,9 @@ def _line_plot(lines: Lines, path: Path, title: str, x_label: str, y_label: str)
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     last = {name: line[-1][1] for name, line in lines.items()}
-    for name, colour in _coloured(sorted(lines, key=lambda name: -last[name])):
+    for name, colour, style in _styled(sorted(lines, key=lambda name: -last[name])):
         x, y = zip(*lines[name], strict=True)
-        axes.plot(x, y, "o-", color=colour, linewidth=3 if name == OURS else 1.5, label=name)
+        axes.plot(x, y, f"o{style}", color=colour, linewidth=3 if name == OURS else 1.5, label=name)
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
@@ -159,7 +159,8 @@ def _bar_plot(panels: list[tuple[str, dict[str, Any]]], path: Path, title: str) 
     return True
 
 
-def _coloured(names: list[str]) -> list[tuple[str, str]]:
+def _styled(names: list[str]) -> list[tuple[str, str, str]]:
+    """Return colour and line style of each name; dashed where colours begin anew."""
     others = [name for name in names if name != OURS]
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(others)}
-    return [(name, colours.get(name, _OURS_COLOUR)) for name in names]
+    styles = {name: (_COLOURS[i % len(_COLOURS)], "--" if i >= len(_COLOURS) else "-") for i, name in enumerate(others)}
+    return [(name, *styles.get(name, (_OURS_COLOUR, "-"))) for name in names]

@@ -1,4 +1,4 @@
-"""Starting: importing, a first hit in a fresh interpreter, a cold page cache, and what peers keep in memory."""
+"""Starting: importing, a first hit in a fresh interpreter, a cold page cache; what peers that live in memory take."""
 
 from __future__ import annotations
 
@@ -156,6 +156,6 @@ def _memory_of_peers(run: Run) -> None:
     rows = min(run.scale.rows, _KEPT)
     case = {"rows": rows, "dimensions": run.scale.width}
     for kind in PEERS:
-        if kind in run.peers and kind in (Lmdb, LangChainMemory, LlamaIndexOwn):
+        if kind in run.peers and kind in (LangChainMemory, LlamaIndexOwn):
             size = asked("kept", peer=kind.name, rows=rows, dimensions=run.scale.width)["bytes"]
             run.note("memory per key", case, {kind.name: Spread.of([size])}, unit="B")
