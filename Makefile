@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 VENV_TORCH ?= .venv-torch
+VENV_BENCH ?= .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch soak azure lint wheel clean
+.PHONY: demo test test-torch soak azure lint wheel bench bench-full clean
 
 demo: $(VENV)/.demo
 	$(BIN)/embedonce demo
@@ -27,11 +28,17 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+bench: $(VENV_BENCH)/.bench
+	$(VENV_BENCH)/bin/python -m benchmarks --quick
+
+bench-full: $(VENV_BENCH)/.bench
+	$(VENV_BENCH)/bin/python -m benchmarks --full
+
 wheel: $(VENV)/.test
 	$(BIN)/python tools/check_wheel.py
 
 clean:
-	rm -rf $(VENV) $(VENV_TORCH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV_TORCH) $(VENV_BENCH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +58,12 @@ $(VENV_TORCH)/.test: pyproject.toml
 	$(PYTHON) -m venv $(VENV_TORCH)
 	$(VENV_TORCH)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade "pip>=25.1"
 	$(VENV_TORCH)/bin/python -m pip --quiet --disable-pip-version-check install --editable . --group test-torch
+	touch $@
+
+$(VENV_BENCH)/.bench: pyproject.toml
+	$(PYTHON) -m venv $(VENV_BENCH)
+	$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade "pip>=25.1"
+	$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --editable ".[langchain,llamaindex,haystack,cli]" --group bench
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt

