@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache
 from embedonce.stores.segments import copying
+from embedonce.stores.segments.format import crc32
 
 NAMESPACE = "acme/e5@3"
 ROWS = 700
@@ -109,3 +115,28 @@ def test_rows_of_different_dtypes_meet_in_one_matrix(tmp_path):
     assert found.all()
     assert np.array_equal(matrix[:20], vectors(range(20)))
     assert (matrix[20:] == 2**24 + 1).all()
+
+
+@given(st.binary(max_size=300), st.integers(0, 2**32 - 1))
+def test_checksums_are_those_of_zlib(data, start):
+    assert crc32(data, start) == zlib.crc32(data, start)
+
+
+def test_a_cache_is_read_and_written_with_and_without_the_faster_checksums(tmp_path):
+    code = (
+        "import sys\n"
+        "if sys.argv[1] == 'without': sys.modules['zlib_ng'] = None\n"
+        "import embedonce\n"
+        "cache = embedonce.EmbeddingCache(sys.argv[2])\n"
+        "texts = [f'text {i}' for i in range(40)] + [f'{sys.argv[1]} {i}' for i in range(40)]\n"
+        "cache.embed(texts, lambda asked: [[float(len(text)), 0.1] for text in asked], namespace='n')\n"
+        "assert ('zlib_ng.zlib_ng' in sys.modules) == (sys.argv[1] == 'with')\n"
+        "print(cache.stats().hits)"
+    )
+    hits = [
+        subprocess.run(
+            [sys.executable, "-c", code, how, str(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+        for how in ("with", "without", "with", "without")
+    ]
+    assert [int(each) for each in hits] == [0, 40, 80, 80]
