@@ -63,7 +63,7 @@ $(VENV_TORCH)/.test: pyproject.toml
 $(VENV_BENCH)/.bench: pyproject.toml
 	$(PYTHON) -m venv $(VENV_BENCH)
 	$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --upgrade "pip>=25.1"
-	$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --editable ".[langchain,llamaindex,haystack,cli]" --group bench
+	$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --editable ".[langchain,llamaindex,haystack,cli]" --group test --group bench
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Before Haystack is imported: tests send nothing anywhere.
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the servers.
 sys.path.insert(0, str(Path(__file__).parent / "remote"))

@@ -44,7 +44,10 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
 
     Raises:
         EmbedOnceError: The embedder is of this plugin's framework and cannot be wrapped; the user gets this error.
-            Any other exception counts as a fault of the plugin, and the others are asked.
+        TypeError: Likewise, or the user's options do not fit it; the other plugins are asked, and the user gets this
+            error if none of them recognises the embedder.
+        ValueError: Likewise.
+        Exception: Any other one counts as a fault of the plugin, and the others are asked.
     """
 
 

@@ -75,6 +75,11 @@ class FailedPlugin:
     doing: str = "to load"
 
     @property
+    def is_refusal(self) -> bool:
+        """True for what may be said of an embedder or of the user's options, rather than be a fault of the plugin."""
+        return isinstance(self.error, TypeError | ValueError)
+
+    @property
     def reason(self) -> str:
         """What happened, in words."""
         return str(self.error) if isinstance(self.error, PluginError) else repr(self.error)
@@ -242,8 +247,9 @@ class Plugins:
                 # It knows the embedder, and has a reason.
                 raise
             except Exception as error:
-                self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
                 failed.append(FailedPlugin(plugin.name, plugin.distribution, error, f"in {hook}"))
+                if not failed[-1].is_refusal:
+                    self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
             else:
                 if answer is not None:
                     return answer, failed

@@ -97,8 +97,8 @@ class Ledger:
 
     def single_hit(self) -> None:
         """Count a call for one text that was in the store."""
-        stats = self._stats
         with self._lock:
+            stats = self._stats
             stats.calls += 1
             stats.texts += 1
             stats.hits += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from abc import ABC
 from dataclasses import dataclass, fields, replace
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from embedonce.cache import EmbeddingCache, is_async
@@ -287,6 +289,9 @@ def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
     wrapped, failed = loaded.wrap(embedder, cache, options)
     if wrapped is not None:
         return wrapped
+    refusal = next((each.error for each in failed if each.is_refusal), None)
+    if refusal is not None and not isinstance(embedder, _FUNCTIONS):
+        raise refusal
     if callable(embedder) and not isinstance(embedder, type):
         try:
             function = CachedFunction(embedder, cache, options)
@@ -303,6 +308,10 @@ def wrap_with(cache: EmbeddingCache, embedder: Any, **given: Any) -> Any:
         f"list[str] -> vectors{loaded.failures()}"
     )
     raise UnsupportedEmbedderError(msg) from (failed[0].error if failed else None)
+
+
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
+"""What can be no embedder of any framework."""
 
 
 def _rewrapped(wrapper: Wrapper, cache: EmbeddingCache, options: WrapOptions) -> Wrapper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import pickle
 import textwrap
@@ -490,6 +491,30 @@ def test_a_refusal_of_the_plugin_that_knows_the_embedder_reaches_the_user(instal
     with pytest.raises(IdentityError, match=r"^it has no name$"):
         wrap(OtherThing(), MemoryStore())
     assert plugins().failed == []
+
+
+@pytest.mark.parametrize("kind", ["TypeError", "ValueError"])
+def test_a_refusal_that_is_no_error_of_ours_reaches_the_user_if_nobody_else_knows_the_embedder(install, kind, caplog):
+    """A wrapper may refuse what it is given; an object that can be called must not become a function by that."""
+    install(
+        "aaa-plugin",
+        "[embedonce]\naaa = {module}\n",
+        f"""
+        from embedonce import hookimpl
+
+        @hookimpl
+        def embedonce_wrap(embedder):
+            raise {kind}("not like this")
+        """,
+    )
+    install(*BOLT)
+    assert wrap(OtherThing(), MemoryStore())[0] == "wrapped"
+    for thing in (Thing(), Model()):
+        with pytest.raises(getattr(builtins, kind), match=r"^not like this$"):
+            wrap(thing, MemoryStore(), namespace=NAMESPACE)
+    assert plugins().failed == []
+    # A plain function is no embedder of any framework.
+    assert wrap(lambda texts: [[1.0] for _ in texts], MemoryStore(), namespace=NAMESPACE)(["a"]).shape == (1, 1)
 
 
 def test_strangers_are_asked_before_embedonce_itself(install):
