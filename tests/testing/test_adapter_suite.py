@@ -295,6 +295,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("broken", "test"), BROKEN, ids=lambda value: getattr(value, "__name__", None) or value)
 def test_a_broken_adapter_fails_where_it_is_meant_to(run_suite, monkeypatch, broken, test):
     """Every case that applies to a sync framework."""

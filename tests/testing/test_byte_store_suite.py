@@ -349,11 +349,13 @@ BROKEN = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("broken", "test"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
 def test_a_broken_store_fails_where_it_is_meant_to(fails, broken, test):
     assert fails(_on(broken), test)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("broken", "promise", "test"),
     [

@@ -171,6 +171,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("broken", "test"), BROKEN)
 def test_a_broken_codec_fails_where_it_is_meant_to(fails, broken, test):
     assert fails(_on(broken, tolerance=0.1), test)

@@ -165,6 +165,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("broken", "test"), BROKEN)
 def test_a_broken_encoder_fails_where_it_is_meant_to(fails, broken, test):
     assert fails(_on(broken), test)
