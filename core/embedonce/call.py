@@ -1,4 +1,4 @@
-"""One call of `embed` or `aembed`, as steps that both share; only the I/O verbs are written twice, in `cache.py`."""
+"""One call of `embed` or `aembed`, as steps that both share; the I/O verbs are written twice, in `cache_calls.py`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from embedonce.cache import EmbeddingCache, is_async
+from embedonce.cache import EmbeddingCache
+from embedonce.cache_calls import is_async
 from embedonce.errors import IdentityError, UnsupportedEmbedderError
 from embedonce.identity import Identity, as_identity
 from embedonce.options import checked_batch_size
