@@ -212,6 +212,7 @@ class CacheCalls(ABC):
             # It fails again, under the error policy.
             return None
         if vector is not None:
+            self._ledger.succeeded(writing=False)
             self._ledger.single_hit()
         return vector
 
