@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import threading
 import time
 
 import numpy as np
+import pytest
 
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.flight import _SHARED
@@ -101,6 +103,39 @@ class AsyncDictStore(DictStore):
 PLACES = ("directory", "memory", "foreign", "foreign-async")
 WAYS = ("embed", "aembed", "aembed-async")
 BYTE_STORES = {"memory": MemoryStore, "foreign": DictStore, "foreign-async": AsyncDictStore}
+FOREIGN = ("foreign", "foreign-async")
+_FIXTURES = {"place": PLACES, "way": WAYS, "store": FOREIGN}
+
+
+def crossed(names, cases, *, over=("place", "way"), ids=None):
+    """Run a test with each case, in each place and way; all combinations of cases, places and ways are for `make soak`.
+
+    Args:
+        names: The name of an argument of the test, or several as in "one, other".
+        cases: Its values, or tuples of values.
+        over: The fixtures that are crossed with the cases; each combination of their values is met at least once.
+        ids: Names of the cases.
+    """
+    cases, names = list(cases), names.split(", ")
+    if ids is None:
+        ids = [
+            case if isinstance(case, str) and case.isidentifier() else f"{names[0]}{number}"
+            for number, case in enumerate(cases)
+        ]
+    around = list(itertools.product(*(_FIXTURES[name] for name in over)))
+    # The longer list is gone through once; the shorter one again and again, shifted by one each time.
+    fast = {(n % len(around), (n + n // len(cases)) % len(cases)) for n in range(max(len(around), len(cases)))}
+    parameters = [
+        pytest.param(
+            *around[i],
+            *(case if len(names) > 1 else (case,)),
+            id="-".join([*around[i], name]),
+            marks=() if (i, j) in fast else pytest.mark.soak,
+        )
+        for i in range(len(around))
+        for j, (case, name) in enumerate(zip(cases, ids, strict=True))
+    ]
+    return pytest.mark.parametrize((*over, *names), parameters, indirect=list(over))
 
 
 class Place:

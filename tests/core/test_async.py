@@ -19,6 +19,7 @@ from core_support import (
     Place,
     as_async,
     bits,
+    crossed,
     is_in_flight,
     words,
 )
@@ -59,7 +60,7 @@ class AsyncCallable(Model):
         return super().__call__(texts)
 
 
-@pytest.mark.parametrize(
+@crossed(
     "embed_of",
     [
         lambda model: model,
@@ -72,6 +73,7 @@ class AsyncCallable(Model):
         lambda model: staticmethod(model.aembed).__func__,
     ],
     ids=["sync", "method", "lambda", "partial", "partial of a lambda", "partial of sync", "function", "static"],
+    over=("place",),
 )
 async def test_every_kind_of_embedder_is_called(place, embed_of):
     model = Asked()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
 
 import numpy as np
 import pytest
-from core_support import NAMESPACE, BoomError, Model, ask, bits
+from core_support import NAMESPACE, BoomError, Model, ask, bits, crossed
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -40,7 +41,7 @@ def unit_rows(texts, width=8):
     return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype("<f4")
 
 
-@pytest.mark.parametrize("codec", [*LOSSY, "exact"])
+@crossed("codec", [*LOSSY, "exact"])
 def test_a_miss_returns_what_a_hit_will_return(place, way, codec):
     first = ask(way, place.cache(codec=codec), TEXTS, unit_rows)
     again = ask(way, place.cache(codec=codec), TEXTS[::-1], Model(fail_at=0))
@@ -98,8 +99,7 @@ def test_what_a_vector_takes(directory, codec, width):
     assert int(segment.name.split("-")[3], 16) == width
 
 
-@pytest.mark.parametrize("codec", LOSSY)
-@pytest.mark.parametrize("bad", [[[1.0, 3.402823e38]], [[1e60, 0.0]], [[-1e60, 1.0]], [[1, 2]]], ids=str)
+@crossed("codec, bad", itertools.product(LOSSY, [[[1.0, 3.402823e38]], [[1e60, 0.0]], [[-1e60, 1.0]], [[1, 2]]]))
 def test_vectors_that_cannot_be_held_are_refused_and_nothing_is_stored(place, way, codec, bad):
     cache = place.cache(codec=codec)
     with pytest.raises(EmbedderContractError, match=f"codec '{codec}' cannot hold"):

@@ -7,7 +7,7 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
-from core_support import NAMESPACE, AsyncDictStore, DictStore, Model, ask, bits, words
+from core_support import BYTE_STORES, FOREIGN, NAMESPACE, Model, ask, bits, crossed, words
 
 from embedonce import EmbeddingCache, FormatError, IdentityError, MemoryStore, StoreError
 
@@ -36,9 +36,9 @@ def faulty(base):
     return Faulty()
 
 
-@pytest.fixture(params=[DictStore, AsyncDictStore])
+@pytest.fixture(params=FOREIGN)
 def store(request):
-    return faulty(request.param)
+    return faulty(BYTE_STORES[request.param])
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ READ_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", READ_FAULTS.values(), ids=READ_FAULTS.keys())
+@crossed("fault", READ_FAULTS.values(), over=("store", "way"), ids=READ_FAULTS)
 def test_a_store_that_cannot_be_read_is_gone_past(store, way, caplog, fault):
     model = Model()
     ask(way, EmbeddingCache(store), ["a"], model)
@@ -196,10 +196,10 @@ def test_whoever_prefers_an_exception_gets_each_of_them(store, way, clock):
     assert (cache.stats().read_errors, cache.stats().write_errors) == (5, 5)
 
 
-@pytest.mark.parametrize(
+@crossed(
     "value",
     [b"", b"x", b'{"x": 1}', b"[1, 2, 3]", b"eov1", b"eov1:", b"eov1:!!!", "text", 7, [0.5], {"a": 1}, bytearray(30)],
-    ids=repr,
+    over=("store", "way"),
 )
 def test_a_damaged_or_foreign_value_is_a_miss_and_overwritten(store, way, value):
     model = Model()

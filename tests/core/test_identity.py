@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from core_support import Model, ask, bits
+from core_support import Model, ask, bits, crossed
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from embedonce import Identity, IdentityError
+from embedonce import EmbeddingCache, Identity, IdentityError, MemoryStore
 
 NAMES = st.one_of(
     st.text(st.sampled_from('ab/?&=%#;:"\\{} ,é\0'), min_size=1, max_size=6),
@@ -127,11 +127,11 @@ def test_a_parameter_must_be_plain_json(value):
         Identity.of("p", "m", secret=value)
 
 
-@pytest.mark.parametrize("namespace", ["", " ", "\t\n", None, 7, b"acme", "a\ud800", ["a"]])
-def test_a_bad_namespace_is_refused(place, way, namespace):
+@crossed("namespace", ["", " ", "\t\n", None, 7, b"acme", "a\ud800", ["a"]], over=("way",))
+def test_a_bad_namespace_is_refused(way, namespace):
     model = Model()
     with pytest.raises(IdentityError, match="name"):
-        ask(way, place.cache(), ["a"], model, namespace=namespace)
+        ask(way, EmbeddingCache(MemoryStore()), ["a"], model, namespace=namespace)
     assert model.calls == []
 
 
@@ -145,8 +145,8 @@ def test_a_derived_namespace_can_be_given_by_name(place, way):
     assert str(identity) == identity.namespace
 
 
-@pytest.mark.parametrize(
-    ("symmetric", "calls"),
+@crossed(
+    "symmetric, calls",
     [(True, [["a"]]), (False, [["a"], ["a"]])],
 )
 def test_roles_share_entries_only_where_the_model_is_symmetric(place, way, symmetric, calls):
@@ -157,10 +157,10 @@ def test_roles_share_entries_only_where_the_model_is_symmetric(place, way, symme
     assert model.calls == calls
 
 
-@pytest.mark.parametrize("role", ["documents", "", None, "passage", 1, ["query"]])
-def test_an_unknown_role_is_refused(place, way, role):
+@crossed("role", ["documents", "", None, "passage", 1, ["query"]], over=("way",))
+def test_an_unknown_role_is_refused(way, role):
     with pytest.raises(ValueError, match="role must be one of 'document', 'query'"):
-        ask(way, place.cache(), ["a"], Model(), role=role)
+        ask(way, EmbeddingCache(MemoryStore()), ["a"], Model(), role=role)
 
 
 def test_an_integer_dimension_is_known_and_another_type_is_not():

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from core_support import NAMESPACE, WAYS, BoomError, DictStore, Model, Place, ask, bits, words
+from core_support import NAMESPACE, BoomError, DictStore, Model, Place, ask, bits, crossed, words
 
 from embedonce import CacheMissError, EmbeddingCache, MemoryStore, StoreError
 from embedonce.keys import canonical, sha256
@@ -127,8 +127,8 @@ def test_the_default_is_1024_texts_between_two_writes(way):
     assert seen == [(1024, 0), (1024, 1024), (452, 2048)]
 
 
-@pytest.mark.parametrize(
-    ("of_cache", "of_call", "sizes"),
+@crossed(
+    "of_cache, of_call, sizes",
     [
         ("auto", "auto", [7]),
         (3, "auto", [3, 3, 1]),
@@ -148,12 +148,12 @@ def test_batches_have_the_size_that_was_asked_for(place, way, of_cache, of_call,
     assert model.seen == words(7)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, 2.0, "3", True, False, [1], "all"])
-def test_a_bad_batch_size_is_refused_at_once(place, way, batch_size):
+@crossed("batch_size", [0, -1, 2.5, 2.0, "3", True, False, [1], "all"], over=("way",))
+def test_a_bad_batch_size_is_refused_at_once(way, batch_size):
     message = "batch_size must be a whole number of at least 1"
     with pytest.raises(ValueError, match=message):
         EmbeddingCache(MemoryStore(), batch_size=batch_size)
-    cache = place.cache()
+    cache = EmbeddingCache(MemoryStore())
     with pytest.raises(ValueError, match=message):
         cache.wrap(Model(), namespace=NAMESPACE, batch_size=batch_size)
     ask(way, cache, ["a"], Model())
@@ -220,8 +220,8 @@ def test_options_of_a_file_system_are_refused_where_there_is_none():
         EmbeddingCache(MemoryStore(), storage_options={"anon": True})
 
 
-@pytest.mark.parametrize(
-    ("texts", "message"),
+@crossed(
+    "texts, message",
     [
         ("one text", "texts must be a list of str, got one str; put it into a list"),
         (b"bytes", "texts must be a list of str, got one bytes"),
@@ -230,13 +230,14 @@ def test_options_of_a_file_system_are_refused_where_there_is_none():
         (["a", ["b"]], r"texts\[1\] is list"),
         ([1], r"texts\[0\] is int"),
     ],
+    over=("way",),
 )
-@pytest.mark.parametrize("mode", MODES)
-def test_what_is_no_list_of_texts_is_refused_before_anything_is_paid(way, mode, texts, message):
-    model = Model()
-    with pytest.raises(TypeError, match=message):
-        ask(way, EmbeddingCache(MemoryStore(), mode=mode), texts, model)
-    assert model.calls == []
+def test_what_is_no_list_of_texts_is_refused_before_anything_is_paid(way, texts, message):
+    for mode in MODES:
+        model = Model()
+        with pytest.raises(TypeError, match=message):
+            ask(way, EmbeddingCache(MemoryStore(), mode=mode), texts, model)
+        assert model.calls == []
 
 
 class Loud(str):
@@ -257,8 +258,7 @@ class Loud(str):
         return b"loud"
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
+@crossed(
     "texts_of",
     [
         iter,
@@ -270,6 +270,7 @@ class Loud(str):
         lambda texts: list(map(Loud, texts)),
         lambda texts: [np.str_(texts[0]), texts[1], Loud(texts[2])],
     ],
+    over=("way",),
     ids=["iterator", "tuple", "generator", "values", "array", "object array", "subclass", "mixed"],
 )
 def test_any_iterable_of_any_str_is_read_once(way, texts_of):
@@ -309,7 +310,7 @@ def test_a_closed_cache_opens_again_and_remembers_what_it_counted(place, way):
     cache.close()
 
 
-@pytest.mark.parametrize("mode", ["read_write", "read_only", "refresh", "off"])
+@crossed("mode", ["read_write", "read_only", "refresh", "off"])
 def test_an_embedder_may_use_up_the_list_it_is_given(place, way, mode):
     def embed(texts):
         rows = Model().rows(texts)

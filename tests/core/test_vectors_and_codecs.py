@@ -7,7 +7,7 @@ import decimal
 
 import numpy as np
 import pytest
-from core_support import NAMESPACE, Model, ask, bits, words
+from core_support import NAMESPACE, Model, ask, bits, crossed, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -83,7 +83,7 @@ if np.dtype(np.longdouble).itemsize == 8:
     del BAD["a longdouble that no float64 holds"]
 
 
-@pytest.mark.parametrize("answer", BAD.values(), ids=BAD.keys())
+@crossed("answer", BAD.values(), ids=BAD.keys())
 def test_a_broken_answer_is_an_error_and_nothing_of_it_is_stored(place, way, answer):
     if hasattr(answer, "gi_frame"):
         answer = list(answer)
@@ -186,7 +186,7 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("answer", GOOD.values(), ids=GOOD.keys())
+@crossed("answer", GOOD.values(), ids=GOOD.keys())
 def test_whatever_can_become_a_matrix_comes_back_exactly_cold_and_warm(place, way, answer):
     model = Model(width=5, answer=answer)
     cold = ask(way, place.cache(), words(4), model)
@@ -199,7 +199,7 @@ def test_whatever_can_become_a_matrix_comes_back_exactly_cold_and_warm(place, wa
 DTYPES = ["float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@crossed("dtype", DTYPES)
 def test_every_dtype_comes_back_as_it_was(place, way, dtype):
     for order in "<>":
         model = Model(width=7, dtype=np.dtype(dtype).newbyteorder("<"), salt=order)
@@ -266,7 +266,7 @@ def test_nobody_can_change_what_is_stored_or_what_others_got(place, way):
     assert bits(ask(way, place.cache(), ["a", "b", "a"], embed)) == expected
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@crossed("dtype", ["float32", "float64", "int8"])
 def test_an_answer_shares_no_memory_with_that_of_the_embedder(place, way, dtype):
     """An embedder may use its buffer again."""
     own = Model(dtype=dtype).rows(["a", "b"])

@@ -11,7 +11,7 @@ import pickle
 
 import numpy as np
 import pytest
-from core_support import LIMIT, NAMESPACE, DictStore, Model, bits, words
+from core_support import LIMIT, NAMESPACE, DictStore, Model, bits, crossed, words
 
 from embedonce import CachedFunction, EmbeddingCache, Identity, IdentityError, MemoryStore, Wrapper, wrap
 
@@ -76,8 +76,8 @@ def test_roles_are_kept_apart(place):
     assert len(model.calls) == 3
 
 
-@pytest.mark.parametrize(
-    ("embed", "is_async"),
+@crossed(
+    "embed, is_async",
     [
         (embed_lengths, False),
         (lambda texts: embed_lengths(list(texts)), False),
@@ -89,6 +89,7 @@ def test_roles_are_kept_apart(place):
         (AsyncCallable().__call__, True),
     ],
     ids=["function", "lambda", "partial", "object", "async", "async partial", "async object", "async method"],
+    over=("place",),
 )
 async def test_calling_it_is_as_async_as_the_function(place, embed, is_async):
     wrapped = wrap(embed, place.store(), namespace=NAMESPACE)
@@ -172,8 +173,8 @@ def test_wrapping_a_wrapper_returns_it_if_the_options_agree(place):
     assert wrapped.cache.wrap(wrapped, batch_size=8) is wrapped
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
+@crossed(
+    "options, named",
     [
         ({"namespace": "other"}, "namespace"),
         ({"namespace": Identity.of("acme", "other")}, "namespace"),
@@ -184,6 +185,7 @@ def test_wrapping_a_wrapper_returns_it_if_the_options_agree(place):
         ({"key_encoder": "sha512"}, "store or its options"),
         ({"on_store_error": "raise"}, "store or its options"),
     ],
+    over=("place",),
 )
 def test_wrapping_a_wrapper_with_other_options_is_an_error(place, options, named):
     wrapped = wrap(embed_lengths, place.store(), namespace="m", version=2, batch_size=8)

@@ -22,17 +22,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from core_support import (
-    NAMESPACE,
-    BoomError,
-    DictStore,
-    Model,
-    Worker,
-    ask,
-    bits,
-    until,
-    words,
-)
+from core_support import NAMESPACE, BoomError, DictStore, Model, Worker, ask, bits, crossed, until, words
 
 from embedonce import (
     EmbedderContractError,
@@ -90,9 +80,10 @@ def test_row_03_another_dimension_under_one_name(place, way):
         ask(way, place.cache(), ["b"], Model(width=3), namespace=undeclared)
 
 
-@pytest.mark.parametrize(
+@crossed(
     "parameters",
     [{"precision": "int8"}, {"normalize": False}, {"truncate": 512}, {"dtype": "float16"}, {"prefix": "query: "}],
+    over=("place",),
 )
 def test_row_04_another_precision_or_normalisation(place, parameters):
     plain = Identity.of("p", "m")
@@ -241,7 +232,7 @@ def broken(place, way, texts, answer, **options):
     return model.seen
 
 
-@pytest.mark.parametrize("dropped", [0, 1, 2])
+@crossed("dropped", [0, 1, 2])
 def test_row_26_too_few_vectors(place, way, dropped):
     texts = ["a", "b", "c"]
     answer = lambda some: np.delete(Model().rows(some), dropped, axis=0)  # noqa: E731
@@ -270,7 +261,7 @@ def test_row_29_a_bad_vector_does_not_shift_the_others(place, way):
     assert broken(place, way, texts, second_is_nan) == texts
 
 
-@pytest.mark.parametrize("stored", [[0, 2, 4], [1], [5, 3, 1], [0], [5], [1, 2, 3, 4]])
+@crossed("stored", [[0, 2, 4], [1], [5, 3, 1], [0], [5], [1, 2, 3, 4]])
 def test_row_30_hits_and_misses_keep_their_order(place, way, stored):
     texts, model = words(6), Model()
     ask(way, place.cache(), [texts[i] for i in stored], model)
@@ -316,7 +307,7 @@ def test_row_36_only_vectors_are_kept(place, way):
 # D. Values
 
 
-@pytest.mark.parametrize("answer", [[], [[]], [None], None, [[float("nan")]], [[float("inf")]], [["x"]], [{}]])
+@crossed("answer", [[], [[]], [None], None, [[float("nan")]], [[float("inf")]], [["x"]], [{}]])
 def test_row_37_invalid_vectors_are_not_cached(place, way, answer):
     assert broken(place, way, ["a"], lambda texts: answer) == ["a"]
 
@@ -347,7 +338,7 @@ def test_row_38_those_who_wait_for_one_flight_share_no_memory(place):
         answer[:] = 0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "int64"])
+@crossed("dtype", ["float32", "float64", "int8", "uint8", "int64"])
 def test_row_39_a_hit_is_like_a_miss(place, way, dtype):
     model = Model(dtype=dtype, width=8)
     cold, warm = (ask(way, place.cache(), words(3), model) for _ in range(2))
@@ -366,7 +357,7 @@ def test_row_40_bytes_are_read_with_their_own_dtype(place, way):
     assert both.tolist() == [Model().row("a").tolist(), Model(dtype="float64").row("b").tolist()]
 
 
-@pytest.mark.parametrize("value", [b"", b'{"x": 1}', b"[0.1]", b"eov1" + bytes(40), b"\xff" * 100])
+@crossed("value", [b"", b'{"x": 1}', b"[0.1]", b"eov1" + bytes(40), b"\xff" * 100], over=("way",))
 def test_row_41_a_foreign_value_is_a_miss(way, value):
     store, model = DictStore(), Model()
     ask(way, EmbeddingCache(store), ["a", "b"], model)
@@ -520,7 +511,7 @@ def test_row_54_a_hit_writes_nothing(place, way):
 # F. Lost work
 
 
-@pytest.mark.parametrize("finished", [0, 1, 5, 9])
+@crossed("finished", [0, 1, 5, 9])
 def test_row_56_finished_batches_are_kept(place, way, finished):
     texts = words(20)
     with pytest.raises(BoomError):
@@ -590,9 +581,7 @@ def test_row_67_a_url_is_no_path(url, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["llama3:8b", "arn:aws:bedrock:::m/x", "../..", "a" * 5000, "m*?<>|", "MODELL", "モデル"]
-)
+@crossed("name", ["llama3:8b", "arn:aws:bedrock:::m/x", "../..", "a" * 5000, "m*?<>|", "MODELL", "モデル"])
 def test_row_68_any_model_name_is_legal(place, way, name):
     model = Model()
     for _ in range(2):
