@@ -6,6 +6,9 @@ VENV_BENCH ?= .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# Tests start hundreds of processes: none of them should compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-torch soak azure lint wheel bench bench-full clean
 
 demo: $(VENV)/.demo
