@@ -1,9 +1,10 @@
-"""Servers that stand for distant places, each started once."""
+"""Servers that stand for distant places, each started once, and pytest inside of tests."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,39 @@ def remote_place(request, make_remote_place):
 def s3_place(make_remote_place):
     """A new place on the S3 server."""
     return make_remote_place("s3")
+
+
+class _Reports:
+    """A plugin that counts what became of the tests of a run."""
+
+    def __init__(self):
+        self.outcomes = Counter()
+        self.texts = []
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes["error" if report.failed and report.when != "call" else report.outcome] += 1
+            self.texts.append(str(report.longrepr))
+
+
+@pytest.fixture
+def run_file(monkeypatch):
+    """Run the tests of a file, or of one node in it, in a pytest of its own within this process.
+
+    Returns a function from the file and the names of the node to how many tests passed, failed, were skipped and could
+    not begin, and the reasons.
+    """
+    # The suites need no plugin of pytest.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run_file(file, *node):
+        (file.parent / "pytest.ini").write_text("[pytest]\n")
+        reports = _Reports()
+        places = [f"--rootdir={file.parent}", f"--basetemp={file.parent / 'temporary'}", "--import-mode=importlib"]
+        # Looking for unraisable errors collects garbage ten times, which takes seconds where frameworks are loaded.
+        plugins = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:unraisableexception"]
+        code = pytest.main(["::".join([str(file), *node]), *places, *plugins, "-W", "error"], plugins=[reports])
+        assert code in (0, 1), f"pytest ended with {code!r}"
+        return dict(reports.outcomes), "\n".join(reports.texts)
+
+    return run_file

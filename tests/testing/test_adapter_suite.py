@@ -93,6 +93,7 @@ def test_an_adapter_of_thirty_lines_passes(run_suite):
         assert reason in texts
 
 
+@pytest.mark.soak
 def test_an_adapter_may_answer_with_arrays(run_suite, monkeypatch):
     monkeypatch.setattr(acme_cached, "CachedAcme", CachedArrays)
     found, texts = run_suite(collected(AcmeOfArrays))

@@ -20,23 +20,28 @@ class TestSha256(KeyEncoderSuite):
     version = "1"
 
 
+@pytest.mark.soak
 class TestSha512(KeyEncoderSuite):
     encoder = "sha512"
 
 
+@pytest.mark.soak
 class TestBlake2b(KeyEncoderSuite):
     encoder = "blake2b"
 
 
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore:key encoder 'sha1' is not collision-resistant")
 class TestSha1(KeyEncoderSuite):
     encoder = "sha1"
 
 
+@pytest.mark.soak
 class TestBlake3(KeyEncoderSuite):
     encoder = "blake3"
 
 
+@pytest.mark.soak
 class TestXxh3(KeyEncoderSuite):
     encoder = "xxh3_128"
 

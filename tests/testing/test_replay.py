@@ -44,6 +44,9 @@ def test_search(replay):
     assert index(replay, ["one", "three"]).tolist() == [[3 / 7, 1.0], [5 / 7, 1.0]]
 """
 
+# Looking for unraisable errors collects garbage ten times, which takes seconds where frameworks are loaded.
+PLUGINS = ("-p", "pytest_embedonce", "-p", "no:unraisableexception")
+
 
 def digest(text, role="document"):
     return sha256(canonical(role, text))[:16]
@@ -75,13 +78,13 @@ class Runs:
         return sorted(self.log.read_text().split()) if self.log.exists() else []
 
     def record(self, *arguments, which="new"):
-        result = self.pytester.runpytest_inprocess("-p", "pytest_embedonce", f"--embedonce-record={which}", *arguments)
+        result = self.pytester.runpytest_inprocess(*PLUGINS, f"--embedonce-record={which}", *arguments)
         assert result.ret == 0
         return result
 
     def replay(self, *arguments):
         self.monkeypatch.setenv("OFFLINE", "1")
-        return self.pytester.runpytest_inprocess("-p", "pytest_embedonce", *arguments)
+        return self.pytester.runpytest_inprocess(*PLUGINS, *arguments)
 
 
 @pytest.fixture
@@ -416,7 +419,7 @@ def test_a_recording_that_cannot_be_kept_fails_the_test_even_if_the_error_is_swa
                 replay.embed(["text"], embed, namespace="n")
         """
     )
-    result = runs.pytester.runpytest_inprocess("-p", "pytest_embedonce", "--embedonce-record=new")
+    result = runs.pytester.runpytest_inprocess(*PLUGINS, "--embedonce-record=new")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*{runs.path}/cassettes/embedonce*"])
 
@@ -438,7 +441,7 @@ def test_an_outage_while_replaying_is_no_miss_and_fails_the_test(tmp_path):
 @pytest.mark.parametrize("value", ["", "once", "read_write"])
 def test_an_unknown_value_is_a_usage_error(runs, value):
     runs.pytester.makepyfile(test_it=SEARCH)
-    result = runs.pytester.runpytest_inprocess("-p", "pytest_embedonce", f"--embedonce-record={value}")
+    result = runs.pytester.runpytest_inprocess(*PLUGINS, f"--embedonce-record={value}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--embedonce-record: invalid choice: *none*new*all*"])
 
@@ -446,7 +449,7 @@ def test_an_unknown_value_is_a_usage_error(runs, value):
 def test_ci_never_records_unless_told_to(runs, monkeypatch):
     monkeypatch.setenv("CI", "true")
     runs.pytester.makepyfile(test_it=SEARCH)
-    runs.pytester.runpytest_inprocess("-p", "pytest_embedonce").assert_outcomes(failed=1)
+    runs.pytester.runpytest_inprocess(*PLUGINS).assert_outcomes(failed=1)
     assert runs.paid == []
     runs.record()
     assert runs.paid == ["one", "three"]
@@ -487,6 +490,7 @@ def test_loading_it_by_name_as_well_does_no_harm(runs, monkeypatch):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.soak
 def test_workers_of_xdist_record_and_replay(runs, monkeypatch):
     runs.pytester.makepyfile(
         test_it="""
@@ -513,6 +517,7 @@ def test_workers_of_xdist_record_and_replay(runs, monkeypatch):
     result.stdout.fnmatch_lines([f"E *{digest('new')}*asked for by test_it.py:11 in test_new; *test_it.py::test_new"])
 
 
+@pytest.mark.soak
 def test_every_framework_replays_and_misses_through_the_same_fixture(runs, monkeypatch):
     runs.pytester.makepyfile(
         test_it="""
