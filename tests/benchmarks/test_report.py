@@ -136,6 +136,7 @@ def test_what_is_no_report_is_refused(tmp_path):
         publish(tmp_path / "other.json", tmp_path)
 
 
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_writes_both_files(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.run.PEERS", ())

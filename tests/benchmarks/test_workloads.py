@@ -32,6 +32,7 @@ def test_every_workload_is_run_and_every_goal_has_one():
     assert set().union(*FIGURES.values()) == set(GOALS)
 
 
+@pytest.mark.soak
 # Frameworks and peers warn of their own dependencies, and drop connections when they are let go of.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -58,7 +58,7 @@ def test_docstrings_stop_at_the_limit(library):
 def test_the_standard_library_has_a_thousand_docstrings_or_more():
     texts, what = collected([], 1000)
     assert len(texts) == 1000
-    assert texts == docstrings(sysconfig.get_path("stdlib"), 1000)
+    assert texts[:50] == docstrings(sysconfig.get_path("stdlib"), 50)
     assert all(len(text) >= 40 for text in texts)
     assert what == "docstrings of Python's standard library"
 

@@ -23,13 +23,24 @@ from embedonce.testing import HashingEmbedder
 
 ALL = ("--framework", "LangChain", "--framework", "LlamaIndex", "--framework", "Haystack")
 SMALL = ("--limit", "60", "--dimensions", "16")
+# A background job ignores Ctrl-C, and so do its children; a terminal's do not.
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import embedonce.cli
+embedonce.cli.main()
+"""
+
+
+LIMIT = 240
+"""Seconds after which a process that has not ended counts as one that hangs."""
 
 
 def command(*arguments):
     # Frameworks take seconds to load.
     if arguments[0] == "demo" and "--framework" not in arguments:
         arguments = (*arguments, "--framework", "langchain")
-    return [sys.executable, "-c", "import embedonce.cli; embedonce.cli.main()", *map(str, arguments)]
+    return [sys.executable, "-c", MAIN, *map(str, arguments)]
 
 
 def spawn(*arguments, **environment):
@@ -39,6 +50,7 @@ def spawn(*arguments, **environment):
         capture_output=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100", **environment},
+        timeout=LIMIT,
         check=False,
     )
 
@@ -74,6 +86,7 @@ def book(tmp_path):
 # -- what it shows -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_no_other_process_and_no_other_framework_embeds_anything(tmp_path):
     answer = spawn("demo", *SMALL, *ALL, TMPDIR=str(tmp_path))
     assert (answer.returncode, answer.stderr) == (0, "")
@@ -135,7 +148,7 @@ def test_the_limit_holds_for_files_too(book):
 def test_a_given_store_is_kept_and_used_the_next_time(book, tmp_path):
     store = tmp_path / "store"
     arguments = ("demo", "--text", book, "--store", store, "--dimensions", "8")
-    first, again = spawn(*arguments), spawn(*arguments)
+    first, again = run(*arguments), run(*arguments)
     assert f"{store}, which held 0 vectors of this embedder before" in first.stdout
     assert f"{store}, which held 4 vectors of this embedder before" in again.stdout
     assert rows_of(first.stdout) == [[5, 4, 4, 0], [5, 4, 0, 4]]
@@ -280,7 +293,7 @@ def without(*packages):
     """Run the command where some packages are not installed."""
     script = f"import sys; sys.modules.update(dict.fromkeys({packages!r})); import embedonce.cli; embedonce.cli.main()"
     return lambda *arguments: subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT, check=False
     )
 
 
@@ -304,6 +317,7 @@ def test_unknown_frameworks_are_refused(book, names):
     refused(run("demo", "--text", book, *names), "there is no framework", "LangChain, LlamaIndex, Haystack")
 
 
+@pytest.mark.soak
 def test_any_framework_will_do(book):
     answer = without("langchain_core", "haystack")("demo", "--text", book, "--dimensions", "8")
     assert (answer.returncode, answer.stderr) == (0, "")
@@ -326,7 +340,7 @@ def test_ctrl_c_ends_tidily(tmp_path):
     for line in process.stdout:
         if line.startswith("store: "):
             process.send_signal(signal.SIGINT)
-    assert (process.wait(), process.stderr.read()) == (130, "embedonce demo: stopped\n")
+    assert (process.wait(LIMIT), process.stderr.read()) == (130, "embedonce demo: stopped\n")
     process.stdout.close()
     process.stderr.close()
     assert list(scratch.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -30,10 +31,31 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def slow_tests(path: Path) -> dict[str, bool]:
+    """Return the tests of a file, and of each whether only `make soak` runs it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    marks = [ast.unparse(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    all_slow = any("mark.soak" in mark for mark in marks if mark.startswith("pytest"))
+    return {
+        node.name: all_slow or any(ast.unparse(each) == "pytest.mark.soak" for each in node.decorator_list)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
 def test_promises_name_tests_that_exist() -> None:
-    """Every test that docs/promises.md names is a test of this repository."""
-    promised = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")))
+    """Every test that docs/promises.md names is a test of this repository, and a slow one is called slow."""
+    page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    promised = {
+        name: is_slow
+        for row in page.splitlines()
+        for is_slow, part in enumerate(row.split("slow:", maxsplit=1))
+        for name in re.findall(r"`(test_\w+)`", part)
+    }
     files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "core" / "embedonce" / "testing" / "suites").rglob("*.py")]
-    sources = "".join(path.read_text(encoding="utf-8") for path in files)
+    written: dict[str, bool] = {}
+    for path in files:
+        for name, is_slow in slow_tests(path).items():
+            written[name] = written.get(name, True) and is_slow
     assert promised
-    assert {name for name in promised if f"def {name}(" not in sources} == set()
+    assert promised.items() - written.items() == set()

@@ -13,6 +13,8 @@ from pages import blocks, cells
 
 from embedonce import __version__
 
+pytestmark = pytest.mark.soak
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "plugins" / "tutorial.md"
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "-W", "ignore")
 

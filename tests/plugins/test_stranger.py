@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from environments import ACME, build
 
+pytestmark = pytest.mark.soak
+
 FOREIGN = ["haystack", "langchain_core", "langchain_classic", "llama_index.core", "openai", "torch"]
 PASSWORD = "correct horse battery staple"
 USE = """
