@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the helpers.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from langchain_support import LANES, Lane
-
-import langchain_embedonce.embeddings
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.with_name("frameworks"))]
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +23,13 @@ def _clean_environment(monkeypatch):
 def _sha1_was_warned_of(monkeypatch, request):
     """The warning comes once in a process, and which test it would hit is chance."""
     if "sha1_warning" not in request.fixturenames:
-        monkeypatch.setattr(langchain_embedonce.embeddings, "_warned_about_sha1", True)
+        monkeypatch.setattr("langchain_embedonce.embeddings._warned_about_sha1", True)
 
 
 @pytest.fixture
 def sha1_warning(monkeypatch):
     """A process that has not warned of SHA-1 yet."""
-    monkeypatch.setattr(langchain_embedonce.embeddings, "_warned_about_sha1", False)
-
-
-@pytest.fixture(params=LANES)
-def lane(request, tmp_path):
-    """Every way to put a cache before embeddings, with documents and queries in one place."""
-    return Lane(request.param, tmp_path)
-
-
-@pytest.fixture(params=[name for name in LANES if name != "lists"])
-def named_lane(request, tmp_path):
-    """Every lane but LangChain's constructor, whose stores say nothing of the model."""
-    return Lane(request.param, tmp_path)
+    monkeypatch.setattr("langchain_embedonce.embeddings._warned_about_sha1", False)
 
 
 @pytest.fixture(params=["sync", "async"])

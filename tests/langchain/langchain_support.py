@@ -1,20 +1,17 @@
-"""Embedders, stores and ways to set up a cache that the tests of the LangChain adapter share."""
+"""Embedders and stores that the tests of the LangChain adapter share."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import threading
-import uuid
 
 import numpy as np
-from langchain_classic.storage import LocalFileStore
-from langchain_core.embeddings import Embeddings
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.stores import InMemoryByteStore, InMemoryStore
+from langchain_openai import OpenAIEmbeddings
 
-import embedonce
 from embedonce import Identity
-from langchain_embedonce import CacheBackedEmbeddings, FsspecByteStore
 
 LIMIT = 60.0
 """Seconds after which something that should have happened counts as a deadlock."""
@@ -86,6 +83,18 @@ class Model(Embeddings):
 
     async def aembed_query(self, text, **arguments):
         return self.embed_query(text, **arguments)
+
+
+EMBEDDED = []
+"""The texts that `Counting` has embedded."""
+
+
+class Counting(DeterministicFakeEmbedding):
+    """Counts the texts that it embeds."""
+
+    def embed_documents(self, texts):
+        EMBEDDED.extend(texts)
+        return super().embed_documents(texts)
 
 
 class Scripted(Embeddings):
@@ -189,6 +198,12 @@ class Worker(threading.Thread):
         return self._outcome
 
 
+class Deployed(OpenAIEmbeddings):
+    """A subclass with a field of its own that is named like something we know of its base."""
+
+    endpoint: str
+
+
 class Decoding(InMemoryByteStore):
     """Keeps str, as the Upstash store does, and so refuses what is not UTF-8."""
 
@@ -247,51 +262,6 @@ class SizedLists(InMemoryStore):
 
     def __len__(self):
         return len(self.store)
-
-
-def text_itself(text):
-    """A key encoder that leaves everything to the store."""
-    return text
-
-
-LANES = ("wrap", "wrap-bytes", "wrap-memory", "path", "bytes", "segments", "two-stores", "identity-keys", "lists")
-
-
-class Lane:
-    """One way to put a cache before embeddings; each `cached` is a new wrapper on the same store.
-
-    `wrap*` is `embedonce.wrap`, `path` is `from_bytes_store` on a path, `lists` is the constructor, and the others are
-    `from_bytes_store` on a byte store. Documents and queries share the store in all of them.
-    """
-
-    def __init__(self, name, tmp_path):
-        self.name = name
-        self.directory = tmp_path / "cache"
-        self.url = f"memory://{uuid.uuid4()}"
-        self.bytes = InMemoryByteStore()
-        self.lists = InMemoryStore()
-
-    def cached(self, embedder, **options):
-        if self.name == "wrap":
-            return embedonce.wrap(embedder, self.directory, **options)
-        if self.name == "wrap-bytes":
-            return embedonce.wrap(embedder, self.bytes, **options)
-        if self.name == "wrap-memory":
-            return embedonce.wrap(embedder, self.url, **options)
-        if self.name == "lists":
-            return CacheBackedEmbeddings(embedder, self.lists, query_embedding_store=self.lists, **options)
-        options = {"query_embedding_cache": True, "key_encoder": "sha256", **options}
-        store = self.bytes
-        if self.name == "path":
-            store = self.directory
-        elif self.name == "segments":
-            store = FsspecByteStore(self.directory)
-        elif self.name == "two-stores":
-            store = LocalFileStore(self.directory)
-            options["query_embedding_cache"] = LocalFileStore(str(self.directory))
-        elif self.name == "identity-keys":
-            options["key_encoder"] = text_itself
-        return CacheBackedEmbeddings.from_bytes_store(embedder, store, **options)
 
 
 async def documents(way, embeddings, texts, **arguments):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from langchain_core.stores import InMemoryByteStore
-from langchain_openai import OpenAIEmbeddings
-from langchain_support import documents, is_plain, query
-from openai_service import Service, serving, without_vocabularies
+from lazily import lazily
 
 import embedonce
-from langchain_embedonce import CacheBackedEmbeddings
+
+lc = lazily("langchain_core.stores", "langchain_openai", "langchain_support", "openai_service", "langchain_embedonce")
 
 SECRET = "s3cr3t-0123456789"
 LONG = " ".join(f"word{number}" for number in range(2000))
@@ -18,18 +16,18 @@ assert len(LONG) > 8191
 
 @pytest.fixture
 def service():
-    return Service()
+    return lc.Service()
 
 
 @pytest.fixture
 def url(service):
-    with serving(service) as url:
+    with lc.serving(service) as url:
         yield url
 
 
 @pytest.fixture(autouse=True)
 def _vocabulary(monkeypatch):
-    without_vocabularies(monkeypatch)
+    lc.without_vocabularies(monkeypatch)
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def at_server(url):
 
     def build(**settings):
         defaults = {"model": "text-embedding-3-small", "api_key": SECRET, "base_url": url, "max_retries": 0}
-        return OpenAIEmbeddings(**{**defaults, **settings})
+        return lc.OpenAIEmbeddings(**{**defaults, **settings})
 
     return build
 
@@ -50,7 +48,7 @@ def at_openai(service):
     client, async_client = service.clients()
 
     def build(**settings):
-        return OpenAIEmbeddings(
+        return lc.OpenAIEmbeddings(
             **{
                 "model": "text-embedding-3-small",
                 "api_key": SECRET,
@@ -74,9 +72,9 @@ async def test_hits_cost_no_request(at_server, service, tmp_path, settings, chec
     service.requests.clear()
     for _ in range(2):
         cached = embedonce.wrap(embedder, tmp_path)
-        vectors = await documents(way, cached, ["b", "a", "b"])
+        vectors = await lc.documents(way, cached, ["b", "a", "b"])
         assert vectors == [expected[1], expected[0], expected[1]]
-        assert is_plain(vectors)
+        assert lc.is_plain(vectors)
     assert [sorted(request) for request in service.requests] == [["a", "b"]]
     assert SECRET not in f"{cached!r}{cached.namespace}"
 
@@ -85,23 +83,23 @@ async def test_both_formats_and_both_roles_share_entries(at_server, service, tmp
     one = embedonce.wrap(at_server(), tmp_path)
     other = embedonce.wrap(at_server(model_kwargs={"encoding_format": "float"}), tmp_path)
     assert one.namespace == other.namespace
-    vectors = await documents(way, one, ["a", "b"])
-    assert await query(way, other, "a") == vectors[0]
-    assert await query(way, one, "c") == (await documents(way, other, ["c"]))[0]
+    vectors = await lc.documents(way, one, ["a", "b"])
+    assert await lc.query(way, other, "a") == vectors[0]
+    assert await lc.query(way, one, "c") == (await lc.documents(way, other, ["c"]))[0]
     assert service.texts == ["a", "b", "c"]
 
 
 async def test_dimensions_are_part_of_the_identity(at_server, service, tmp_path, way):
-    store = InMemoryByteStore()
+    store = lc.InMemoryByteStore()
     for _ in range(2):
         for dimensions in (None, 4):
             embedder = at_server(dimensions=dimensions)
-            cached = CacheBackedEmbeddings.from_bytes_store(embedder, store, namespace="n", key_encoder="sha256")
-            assert [len(vector) for vector in await documents(way, cached, ["a"])] == [dimensions or 8]
-            assert [len(vector) for vector in await documents(way, embedonce.wrap(embedder, tmp_path), ["a"])] == [
+            cached = lc.CacheBackedEmbeddings.from_bytes_store(embedder, store, namespace="n", key_encoder="sha256")
+            assert [len(vector) for vector in await lc.documents(way, cached, ["a"])] == [dimensions or 8]
+            assert [len(vector) for vector in await lc.documents(way, embedonce.wrap(embedder, tmp_path), ["a"])] == [
                 dimensions or 8
             ]
-    lengths = await documents(way, embedonce.wrap(at_server(), tmp_path), ["a"], dimensions=4)
+    lengths = await lc.documents(way, embedonce.wrap(at_server(), tmp_path), ["a"], dimensions=4)
     assert len(lengths[0]) == 4
 
 
@@ -109,12 +107,12 @@ async def test_the_request_size_is_passed_on_and_no_request_gets_smaller(at_serv
     texts = [str(number) for number in range(25)]
     cached = embedonce.wrap(at_server(chunk_size=10), tmp_path)
     assert cached.batch_size == 1020
-    await documents(way, cached, texts)
+    await lc.documents(way, cached, texts)
     assert [len(request) for request in service.requests] == [10, 10, 5]
     service.requests.clear()
-    await documents(way, cached, [text + "!" for text in texts], chunk_size=20)
+    await lc.documents(way, cached, [text + "!" for text in texts], chunk_size=20)
     assert [len(request) for request in service.requests] == [20, 5]
-    await documents(way, cached, [text + "!" for text in texts], chunk_size=3)
+    await lc.documents(way, cached, [text + "!" for text in texts], chunk_size=3)
     assert len(service.requests) == 2
 
 
@@ -130,11 +128,11 @@ async def test_a_text_that_is_split_and_averaged_has_an_entry_of_its_own(at_open
         for _ in range(2):
             for each in order:
                 cached = embedonce.wrap(splitting if each == "split" else whole, place)
-                assert await documents(way, cached, texts) == expected[each]
-                assert await query(way, cached, LONG) == expected[each][1]
-                assert await query(way, cached, "b") == expected[each][2]
+                assert await lc.documents(way, cached, texts) == expected[each]
+                assert await lc.query(way, cached, LONG) == expected[each][1]
+                assert await lc.query(way, cached, "b") == expected[each][2]
     service.requests.clear()
-    assert await documents(way, embedonce.wrap(splitting, tmp_path / "split"), texts) == expected["split"]
+    assert await lc.documents(way, embedonce.wrap(splitting, tmp_path / "split"), texts) == expected["split"]
     assert service.requests == []
 
 
@@ -152,29 +150,30 @@ def test_exactly_the_texts_that_cannot_be_split_share_entries(at_openai, service
 @pytest.mark.parametrize("name", ["from_bytes_store", "wrap"])
 async def test_a_changed_model_is_asked_itself(at_server, service, tmp_path, name, way):
     embedder = at_server()
+    options = {"namespace": "n", "key_encoder": "sha256"}
     cached = (
         embedonce.wrap(embedder, tmp_path)
         if name == "wrap"
-        else CacheBackedEmbeddings.from_bytes_store(embedder, InMemoryByteStore(), namespace="n", key_encoder="sha256")
+        else lc.CacheBackedEmbeddings.from_bytes_store(embedder, lc.InMemoryByteStore(), **options)
     )
-    small = await documents(way, cached, ["a"])
+    small = await lc.documents(way, cached, ["a"])
     embedder.model = "text-embedding-3-large"
-    large = await documents(way, cached, ["a"])
+    large = await lc.documents(way, cached, ["a"])
     assert small != large == embedder.embed_documents(["a"])
     embedder.model, embedder.dimensions = "text-embedding-3-small", 4
-    assert [len(vector) for vector in await documents(way, cached, ["a"])] == [4]
+    assert [len(vector) for vector in await lc.documents(way, cached, ["a"])] == [4]
     embedder.dimensions = None
-    assert await documents(way, cached, ["a"]) == small
+    assert await lc.documents(way, cached, ["a"]) == small
 
 
 async def test_newlines_are_spaces_for_the_old_models_only(at_server, service, tmp_path, way):
     old = embedonce.wrap(at_server(model="text-search-ada-doc-001"), tmp_path)
-    assert await documents(way, old, ["a\nb", "a b"]) == old.underlying_embeddings.embed_documents(["a\nb", "a b"])
+    assert await lc.documents(way, old, ["a\nb", "a b"]) == old.underlying_embeddings.embed_documents(["a\nb", "a b"])
     service.requests.clear()
-    await documents(way, old, ["a b", "a\nb"])
+    await lc.documents(way, old, ["a b", "a\nb"])
     assert service.requests == []
     new = embedonce.wrap(at_server(), tmp_path)
-    vectors = await documents(way, new, ["a\nb", "a b"])
+    vectors = await lc.documents(way, new, ["a\nb", "a b"])
     assert vectors[0] != vectors[1]
 
 
@@ -183,6 +182,6 @@ async def test_errors_of_the_service_arrive_as_they_are(tmp_path, at_server, way
 
     cached = embedonce.wrap(at_server(base_url="http://127.0.0.1:9/v1"), tmp_path)
     with pytest.raises(openai.APIConnectionError):
-        await documents(way, cached, ["a"])
+        await lc.documents(way, cached, ["a"])
     with pytest.raises(openai.APIConnectionError):
-        await query(way, cached, "a")
+        await lc.query(way, cached, "a")

@@ -2,126 +2,114 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import itertools
 import uuid
 
 import pytest
-from langchain_classic.storage import LocalFileStore
-from langchain_core.embeddings import DeterministicFakeEmbedding
-from langchain_core.stores import InMemoryByteStore
-from langchain_tests.integration_tests import (
-    BaseStoreAsyncTests,
-    BaseStoreSyncTests,
-    EmbeddingsIntegrationTests,
-)
-from langchain_tests.unit_tests import EmbeddingsUnitTests
+from langchain_lanes import from_bytes_store
+from lazily import lazily
+from variants import over
 
 import embedonce
-from langchain_embedonce import CacheBackedEmbeddings, FsspecByteStore
+
+lc = lazily(
+    "langchain_embedonce",
+    "langchain_classic.storage",
+    "langchain_core.embeddings",
+    "langchain_core.stores",
+    "langchain_tests.integration_tests",
+    "langchain_tests.unit_tests",
+)
+NUMBERS = itertools.count()
+
+
+def passes_standard_tests(suite, **fixtures):
+    """Run all tests of a suite as pytest does; each gets what the functions make that stand for its fixtures."""
+    # The wrapper is set up by arguments alone.
+    tests = [name for name in dir(suite) if name.startswith("test_") and name != "test_init_from_env"]
+    for name in tests:
+        test = getattr(suite(), name)
+        arguments = {each: fixtures[each]() for each in inspect.signature(test).parameters}
+        try:
+            if inspect.iscoroutinefunction(test):
+                asyncio.run(test(**arguments))
+            else:
+                test(**arguments)
+        except Exception as error:
+            msg = f"{name}: {error!r}"
+            raise AssertionError(msg) from error
+    return len(tests)
 
 
 def wrapped(size, store):
-    return embedonce.wrap(DeterministicFakeEmbedding(size=size), store)
+    return embedonce.wrap(lc.DeterministicFakeEmbedding(size=size), store)
 
 
-def from_bytes_store(size, store):
-    return CacheBackedEmbeddings.from_bytes_store(
-        DeterministicFakeEmbedding(size=size), store, namespace="fake", key_encoder="sha256", query_embedding_cache=True
+def built(size, store):
+    embedder = lc.DeterministicFakeEmbedding(size=size)
+    return from_bytes_store(embedder, store, namespace="fake", query_embedding_cache=True)
+
+
+def files(directory):
+    return lc.LocalFileStore(directory)
+
+
+def memory(_):
+    return f"memory://{uuid.uuid4()}"
+
+
+def in_bytes(_):
+    return lc.InMemoryByteStore()
+
+
+EMBEDDINGS = {
+    "wrap on a path": (wrapped, lambda directory: directory),
+    "wrap on a URL": (wrapped, memory),
+    "from_bytes_store on a path": (built, lambda directory: directory),
+    "from_bytes_store on files": (built, files),
+    "from_bytes_store on bytes": (built, in_bytes),
+}
+
+
+@over(how=EMBEDDINGS, kind=["EmbeddingsUnitTests", "EmbeddingsIntegrationTests"])
+def test_wrappers_are_embeddings(tmp_path, how, kind):
+    build, place = how
+
+    class Suite(getattr(lc, kind)):
+        # The suites ask for no more than a callable and its arguments.
+        embeddings_class = property(lambda self: build)
+        embedding_model_params = property(lambda self: {"size": 6, "store": place(tmp_path / f"{next(NUMBERS)}")})
+
+    assert passes_standard_tests(Suite, model=lambda: build(**Suite().embedding_model_params)) >= 2
+
+
+@over(place=[lambda directory: directory, memory], kind=["BaseStoreSyncTests", "BaseStoreAsyncTests"])
+def test_the_segment_store_is_a_byte_store(tmp_path, place, kind):
+    class Suite(getattr(lc, kind)):
+        pass
+
+    count = passes_standard_tests(
+        Suite,
+        kv_store=lambda: lc.FsspecByteStore(place(tmp_path / f"{next(NUMBERS)}")),
+        three_values=lambda: (b"foo", b"bar", b"\x00\xff not UTF-8"),
     )
-
-
-class Parameters:
-    """The suites ask for no more than a callable and its arguments."""
-
-    build = staticmethod(wrapped)
-    kind = "directory"
-
-    @pytest.fixture(autouse=True)
-    def _store(self, tmp_path):
-        stores = {
-            "directory": lambda: tmp_path / "cache",
-            "memory": lambda: f"memory://{uuid.uuid4()}",
-            "files": lambda: LocalFileStore(tmp_path / "files"),
-            "bytes": InMemoryByteStore,
-        }
-        self.store = stores[self.kind]()
-
-    @property
-    def embeddings_class(self):
-        return self.build
-
-    @property
-    def embedding_model_params(self):
-        return {"size": 6, "store": self.store}
-
-
-class TestWrapUnit(Parameters, EmbeddingsUnitTests):
-    pass
-
-
-class TestWrapIntegration(Parameters, EmbeddingsIntegrationTests):
-    pass
-
-
-class TestWrapRemoteIntegration(Parameters, EmbeddingsIntegrationTests):
-    kind = "memory"
-
-
-class TestFromBytesStoreUnit(Parameters, EmbeddingsUnitTests):
-    build = staticmethod(from_bytes_store)
-    kind = "bytes"
-
-
-class TestFromBytesStoreIntegration(Parameters, EmbeddingsIntegrationTests):
-    build = staticmethod(from_bytes_store)
-    kind = "files"
-
-
-class TestFromBytesStoreOnAPathIntegration(Parameters, EmbeddingsIntegrationTests):
-    build = staticmethod(from_bytes_store)
-
-
-class Stores:
-    @pytest.fixture
-    def kv_store(self, tmp_path):
-        return FsspecByteStore(self.place(tmp_path))
-
-    @pytest.fixture
-    def three_values(self):
-        return (b"foo", b"bar", b"\x00\xff not UTF-8")
-
-
-class TestLocalStore(Stores, BaseStoreSyncTests[bytes]):
-    def place(self, tmp_path):
-        return tmp_path / "store"
-
-
-class TestLocalStoreAsync(Stores, BaseStoreAsyncTests):
-    def place(self, tmp_path):
-        return tmp_path / "store"
-
-
-class TestMemoryStore(Stores, BaseStoreSyncTests[bytes]):
-    def place(self, tmp_path):
-        return f"memory://{uuid.uuid4()}"
-
-
-class TestMemoryStoreAsync(Stores, BaseStoreAsyncTests):
-    def place(self, tmp_path):
-        return f"memory://{uuid.uuid4()}"
+    assert count >= 12
 
 
 def test_two_namespaces_on_one_path_see_nothing_of_each_other(tmp_path):
-    one, other = FsspecByteStore(tmp_path, namespace="one"), FsspecByteStore(tmp_path, namespace="other")
+    one, other = lc.FsspecByteStore(tmp_path, namespace="one"), lc.FsspecByteStore(tmp_path, namespace="other")
     one.mset([("key", b"1")])
     assert other.mget(["key"]) == [None]
     other.mset([("key", b"2")])
     assert one.mget(["key"]) == [b"1"]
-    assert list(FsspecByteStore(tmp_path, namespace="one").yield_keys()) == ["key"]
+    assert list(lc.FsspecByteStore(tmp_path, namespace="one").yield_keys()) == ["key"]
 
 
 def test_a_read_only_store_refuses_to_write(tmp_path):
-    FsspecByteStore(tmp_path).mset([("key", b"1")])
-    store = FsspecByteStore(tmp_path, read_only=True)
+    lc.FsspecByteStore(tmp_path).mset([("key", b"1")])
+    store = lc.FsspecByteStore(tmp_path, read_only=True)
     assert store.mget(["key"]) == [b"1"]
     with pytest.raises(embedonce.StoreError, match="read-only"):
         store.mset([("key", b"2")])

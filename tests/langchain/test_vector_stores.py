@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from langchain_core.documents import Document
-from langchain_core.indexing import InMemoryRecordManager, aindex, index
-from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_support import Lane, Model
+from langchain_lanes import in_lanes
+from lazily import lazily
 
 import embedonce
+
+lc = lazily("langchain_core.documents", "langchain_core.indexing", "langchain_core.vectorstores", "langchain_support")
 
 # langchain-community warns at its import that it is being retired; faiss, that SWIG makes types without a module.
 pytestmark = [
@@ -25,15 +25,13 @@ def faiss():
     return FAISS
 
 
-@pytest.fixture(params=["wrap", "bytes", "segments", "lists"])
-def lane(request, tmp_path):
-    return Lane(request.param, tmp_path)
+SOME = ("wrap", "bytes", "segments", "lists")
 
 
-@pytest.mark.parametrize("kind", ["faiss", "memory"])
+@in_lanes(SOME, kind=["faiss", "memory"])
 def test_a_second_index_of_a_corpus_asks_nobody(lane, kind):
-    store = faiss() if kind == "faiss" else InMemoryVectorStore
-    model = Model(dimensions=16)
+    store = faiss() if kind == "faiss" else lc.InMemoryVectorStore
+    model = lc.Model(dimensions=16)
     plain = store.from_texts(TEXTS, model).similarity_search_with_score("document 7", k=5)
     model.calls.clear()
     answers = [
@@ -45,10 +43,10 @@ def test_a_second_index_of_a_corpus_asks_nobody(lane, kind):
     assert sorted(map(len, model.calls)) == [1, len(TEXTS)], "the documents once, and the query once"
 
 
-@pytest.mark.parametrize("kind", ["faiss", "memory"])
+@in_lanes(SOME, kind=["faiss", "memory"])
 async def test_a_second_async_index_of_a_corpus_asks_nobody(lane, kind):
-    store = faiss() if kind == "faiss" else InMemoryVectorStore
-    model = Model(dimensions=16)
+    store = faiss() if kind == "faiss" else lc.InMemoryVectorStore
+    model = lc.Model(dimensions=16)
     plain = await (await store.afrom_texts(TEXTS, model)).asimilarity_search("document 7", k=5)
     model.calls.clear()
     for _ in range(2):
@@ -59,7 +57,7 @@ async def test_a_second_async_index_of_a_corpus_asks_nobody(lane, kind):
 
 
 def test_a_saved_faiss_index_works_with_the_wrapper(tmp_path):
-    model = Model(dimensions=16)
+    model = lc.Model(dimensions=16)
     cached = embedonce.wrap(model, tmp_path / "cache")
     faiss().from_texts(TEXTS, cached).save_local(str(tmp_path / "index"))
     loaded = faiss().load_local(str(tmp_path / "index"), cached, allow_dangerous_deserialization=True)
@@ -69,41 +67,46 @@ def test_a_saved_faiss_index_works_with_the_wrapper(tmp_path):
 
 
 def _corpus():
-    return [Document(text, metadata={"source": str(number % 3)}) for number, text in enumerate(TEXTS)]
+    return [lc.Document(text, metadata={"source": str(number % 3)}) for number, text in enumerate(TEXTS)]
 
 
+@in_lanes(SOME)
 def test_indexing_by_force_embeds_nothing_anew(lane):
-    model = Model(dimensions=16)
+    model = lc.Model(dimensions=16)
     cached = lane.cached(model)
-    store, records = InMemoryVectorStore(cached), InMemoryRecordManager("n")
+    store, records = lc.InMemoryVectorStore(cached), lc.InMemoryRecordManager("n")
     options = {"cleanup": "incremental", "source_id_key": "source", "key_encoder": "sha256"}
-    assert index(_corpus(), records, store, **options)["num_added"] == len(TEXTS)
+    assert lc.index(_corpus(), records, store, **options)["num_added"] == len(TEXTS)
     assert sorted(model.asked) == sorted(TEXTS)
     model.calls.clear()
-    assert index(_corpus(), records, store, force_update=True, **options)["num_updated"] == len(TEXTS)
-    moved = [Document(document.page_content, metadata={"source": "moved"}) for document in _corpus()]
-    assert index(moved, records, store, **options)["num_added"] == len(TEXTS), "other metadata"
-    other = InMemoryVectorStore(lane.cached(model))
-    assert index(_corpus(), InMemoryRecordManager("m"), other, **options)["num_added"] == len(TEXTS), "another store"
+    assert lc.index(_corpus(), records, store, force_update=True, **options)["num_updated"] == len(TEXTS)
+    moved = [lc.Document(document.page_content, metadata={"source": "moved"}) for document in _corpus()]
+    assert lc.index(moved, records, store, **options)["num_added"] == len(TEXTS), "other metadata"
+    other = lc.InMemoryVectorStore(lane.cached(model))
+    assert lc.index(_corpus(), lc.InMemoryRecordManager("m"), other, **options)["num_added"] == len(TEXTS), (
+        "another store"
+    )
     assert model.calls == []
     assert other.similarity_search("document 7", k=1)
 
 
+@in_lanes(SOME)
 async def test_async_indexing_by_force_embeds_nothing_anew(lane):
-    model = Model(dimensions=16)
-    store, records = InMemoryVectorStore(lane.cached(model)), InMemoryRecordManager("n")
+    model = lc.Model(dimensions=16)
+    store, records = lc.InMemoryVectorStore(lane.cached(model)), lc.InMemoryRecordManager("n")
     options = {"cleanup": "full", "source_id_key": "source", "key_encoder": "sha256"}
-    await aindex(_corpus(), records, store, **options)
+    await lc.aindex(_corpus(), records, store, **options)
     model.calls.clear()
-    result = await aindex(_corpus(), records, store, force_update=True, **options)
+    result = await lc.aindex(_corpus(), records, store, force_update=True, **options)
     assert result["num_updated"] == len(TEXTS)
     assert model.calls == []
 
 
+@in_lanes(SOME)
 def test_equal_texts_with_other_metadata_are_paid_once(lane):
-    model = Model(dimensions=16)
-    corpus = [Document("the same", metadata={"source": str(number)}) for number in range(10)]
-    store = InMemoryVectorStore(lane.cached(model))
-    index(corpus, InMemoryRecordManager("n"), store, cleanup=None, key_encoder="sha256")
+    model = lc.Model(dimensions=16)
+    corpus = [lc.Document("the same", metadata={"source": str(number)}) for number in range(10)]
+    store = lc.InMemoryVectorStore(lane.cached(model))
+    lc.index(corpus, lc.InMemoryRecordManager("n"), store, cleanup=None, key_encoder="sha256")
     assert len(store.store) == 10
     assert model.calls == [["the same"]]

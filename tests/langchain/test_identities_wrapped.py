@@ -1,0 +1,194 @@
+"""Identities of fakes, of wrappers around others, of what declares its own, and of subclasses."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+from known_class import SECRET
+from langchain_makers import (
+    cohere,
+    openai,
+)
+from lazily import lazily
+
+from embedonce.errors import IdentityError
+from embedonce.identification.rows import Description
+from embedonce.identity import Identity
+from langchain_embedonce.identities import describer
+
+# The last one: langchain-community warns at its import that it is being retired.
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
+]
+
+lc = lazily("langchain_classes", "langchain_core.embeddings", "pydantic")
+
+describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
+
+
+def namespace(embedder: object) -> str:
+    identity = describe(embedder).identity
+    assert identity is not None
+    return identity.namespace
+
+
+# -- fakes, wrappers, declarations ---------------------------------------------------------------------------------
+
+
+def test_random_embedder_is_not_cacheable() -> None:
+    """A cached vector would look like a model."""
+    description = describe(lc.FakeEmbeddings(size=4))
+    assert description.identity is None
+    assert "random" in description.not_cacheable
+    assert fingerprint(lc.FakeEmbeddings(size=4)) == fingerprint(lc.FakeEmbeddings(size=8))
+
+
+def test_deterministic_fake() -> None:
+    """Tests cache it, and its size is all that matters."""
+    identity = describe(lc.DeterministicFakeEmbedding(size=4)).identity
+    assert identity is not None
+    assert identity.namespace == "langchain/DeterministicFakeEmbedding?dimensions=4"
+    assert (identity.symmetric, identity.dimensions) == (True, 4)
+    assert fingerprint(lc.DeterministicFakeEmbedding(size=4)) != fingerprint(lc.DeterministicFakeEmbedding(size=8))
+
+
+class _Cached:
+    def __init__(self, inner: object, documents: object, queries: object = None) -> None:
+        self.underlying_embeddings = inner
+        self.document_embedding_store = documents
+        self.query_embedding_store = queries
+        self.batch_size = None
+
+
+CacheBackedEmbeddings = type("CacheBackedEmbeddings", (_Cached,), {"__module__": "langchain_classic.embeddings.cache"})
+
+
+def test_langchains_cache_is_looked_through() -> None:
+    """It returns the vectors of the embedder inside."""
+    inner = openai(chunk_size=300)
+    wrapper = CacheBackedEmbeddings(inner, object())
+    assert describe(wrapper) == describe(inner)
+    assert sub_batch(wrapper) == 900
+    before = fingerprint(wrapper)
+    inner.dimensions = 8
+    assert fingerprint(wrapper) != before
+
+
+def test_langchains_cache_with_one_store_for_both_roles() -> None:
+    """It serves a document's vector for a query, which only a symmetric model forgives."""
+    store = object()
+    assert describe(CacheBackedEmbeddings(openai(), store, store)).identity is not None
+    assert describe(CacheBackedEmbeddings(cohere(), store, object())).identity is not None
+    mixed = describe(CacheBackedEmbeddings(cohere(), store, store))
+    assert mixed.identity is None
+    assert "one store" in mixed.not_cacheable
+
+
+def test_real_cache_of_langchain() -> None:
+    """The stand-in above looks like the class."""
+    module = pytest.importorskip("langchain_classic.embeddings.cache")
+    from langchain_core.stores import InMemoryByteStore
+
+    store = InMemoryByteStore()
+    inner = lc.DeterministicFakeEmbedding(size=3)
+    wrapper = module.CacheBackedEmbeddings.from_bytes_store(
+        inner, store, namespace="x", query_embedding_cache=True, key_encoder="sha256"
+    )
+    assert describe(wrapper) == describe(inner)
+
+
+def test_error_inside_a_wrapper_names_the_embedder_inside() -> None:
+    """That is where the attribute has to go."""
+    with pytest.raises(IdentityError, match=r"langchain_classes\.Nameless") as caught:
+        describe(CacheBackedEmbeddings(lc.Nameless(), object()))
+    assert "CacheBackedEmbeddings" not in str(caught.value)
+
+
+def test_declared_identity_wins() -> None:
+    """On the class or the instance, and nothing else is looked at."""
+    identity = Identity.named("acme/e5@3", symmetric=True)
+
+    class Declared(lc.Embeddings):
+        embedonce_identity = identity
+        client = object()
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return []
+
+        def embed_query(self, text: str) -> list[float]:
+            return []
+
+    assert describe(Declared()) == Description(identity)
+    embedder: Any = lc.Custom(live=object())
+    before = fingerprint(embedder)
+    embedder.embedonce_identity = identity
+    assert describe(embedder) == Description(identity)
+    assert fingerprint(embedder) != before
+    embedder.embedonce_identity = Identity.named("other")
+    assert fingerprint(embedder) == fingerprint(lc.Custom(embedonce_identity=Identity.named("other")))
+
+
+def test_declared_identity_must_be_one() -> None:
+    """A string would leave open whether the roles are equal."""
+    embedder = lc.Custom(embedonce_identity="acme")
+    with pytest.raises(IdentityError, match="not an embedonce Identity"):
+        describe(embedder)
+    assert fingerprint(embedder) == fingerprint(embedder)
+
+
+# -- subclasses of known classes -----------------------------------------------------------------------------------
+
+
+def _subclass(**body: Any) -> Any:
+    """Return an importable subclass of OpenAIEmbeddings, without importing its package before a test runs."""
+    from langchain_openai import OpenAIEmbeddings
+
+    name = "_".join(["Sub", *body.get("__annotations__", {})])
+    module = sys.modules.setdefault("acme_embedders", ModuleType("acme_embedders"))
+    if not hasattr(module, name):
+        meta: Any = type(OpenAIEmbeddings)
+        setattr(module, name, meta(name, (OpenAIEmbeddings,), {"__module__": module.__name__, **body}))
+    return getattr(module, name)
+
+
+def test_subclass_counts_as_its_base_with_its_own_name_and_fields() -> None:
+    """It may override anything, so its vectors are its own, and its roles may differ."""
+    kind = _subclass(__annotations__={"prefix": str}, prefix="q: ")
+    plain, other = kind(api_key=SECRET), kind(api_key=SECRET, prefix="d: ")
+    description = describe(plain)
+    assert description.identity is not None
+    assert description.identity.namespace == (
+        'openai/text-embedding-ada-002?class="acme_embedders.Sub_prefix"&prefix="q: "'
+    )
+    assert not description.identity.symmetric
+    assert description.whole_up_to == 8191
+    assert namespace(other) != namespace(plain)
+    assert fingerprint(other) != fingerprint(plain)
+    assert namespace(kind(api_key="x", chunk_size=3)) == namespace(plain)
+    assert fingerprint(kind(api_key="x", chunk_size=3)) == fingerprint(plain)
+    assert sub_batch(plain) == 1000
+
+
+def test_subclass_with_a_constant() -> None:
+    """A constant of the class is a setting as well."""
+    assert 'PREFIX="q: "' in namespace(_subclass(__annotations__={"PREFIX": ClassVar[str]}, PREFIX="q: ")(api_key="x"))
+
+
+def test_subclass_of_a_function_or_script_is_refused() -> None:
+    """Another script may define another class with the same name."""
+    from langchain_openai import OpenAIEmbeddings
+
+    class Local(OpenAIEmbeddings):
+        pass
+
+    with pytest.raises(IdentityError, match=r"Local.*script, a notebook or a function.*namespace=.*embedonce_identity"):
+        describe(Local(api_key=lc.SecretStr("x")))
+
+
+def test_subclass_of_a_random_embedder_is_not_cacheable() -> None:
+    """Nothing says that it became deterministic."""
+    assert describe(lc.SeededFake(size=3)).identity is None
