@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import sysconfig
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +59,7 @@ class Environment:
         (embedonce,) = wheels.glob("embedonce-*.whl")
         pip("--python", made._python, "install", "--no-index", "--no-deps", embedonce)
         (site_packages,) = home.rglob("site-packages")
-        others = dict.fromkeys(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
+        others = dict.fromkeys(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages"))
         (site_packages / "of_the_tests.pth").write_text("\n".join(others), encoding="utf-8")
         made.install("embedonce-acme", "acme-framework", wheels=wheels)
         return made
