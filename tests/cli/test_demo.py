@@ -330,19 +330,17 @@ def test_ctrl_c_ends_tidily(tmp_path):
     scratch, long = tmp_path / "scratch", tmp_path / "long.txt"
     scratch.mkdir()
     long.write_text("\n\n".join(f"Paragraph {number} of a long text." for number in range(100_000)))
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command("demo", "--text", long),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(scratch)},
-    )
-    for line in process.stdout:
-        if line.startswith("store: "):
-            process.send_signal(signal.SIGINT)
-    assert (process.wait(LIMIT), process.stderr.read()) == (130, "embedonce demo: stopped\n")
-    process.stdout.close()
-    process.stderr.close()
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("store: "):
+                process.send_signal(signal.SIGINT)
+        assert (process.wait(LIMIT), process.stderr.read()) == (130, "embedonce demo: stopped\n")
     assert list(scratch.iterdir()) == []
 
 
