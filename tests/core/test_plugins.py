@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import json
 import pickle
 import textwrap
 
@@ -84,7 +85,7 @@ def test_its_version_is_recorded_and_another_one_is_refused(install, directory):
         directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
 
 
-def test_an_encoder_may_come_from_a_hook(install):
+def test_an_encoder_may_come_from_a_hook(install, directory):
     install(
         "acme-hooks",
         """
@@ -100,9 +101,10 @@ def test_an_encoder_may_come_from_a_hook(install):
             register("md5", lambda text: hashlib.md5(text.encode("utf-8", "surrogatepass")).hexdigest(), version="2")
         """,
     )
-    cache = EmbeddingCache(MemoryStore(), key_encoder="md5")
-    assert (cache._key_encoder.name, cache._key_encoder.version) == ("md5", "2")
-    cache.embed(["a"], Model(), namespace=NAMESPACE)
+    directory.cache(key_encoder="md5").embed(["a"], Model(), namespace=NAMESPACE)
+    (description,) = (json.loads(value) for name, value in directory.contents().items() if name.endswith("space.json"))
+    recorded = description["key_encoder"]
+    assert (recorded["name"], recorded["version"]) == ("md5", "2")
 
 
 def test_two_claimants_of_one_name_are_both_named_and_hurt_nobody_else(install):

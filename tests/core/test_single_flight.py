@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -26,7 +27,7 @@ from core_support import (
     words,
 )
 
-from embedonce import CacheMissError, EmbedderContractError, EmbeddingCache, MemoryStore, StoreError
+from embedonce import CacheMissError, EmbedderContractError, EmbeddingCache, MemoryStore, StoreError, locks
 from embedonce.keys import sha256
 
 CROWD = 64
@@ -496,8 +497,6 @@ def test_a_forked_child_waits_for_nobody_of_its_parent(place):
         try:
             signal.alarm(30)
             model = Model()
-            with cache._lock:
-                status = 2
             right = bits(cache.embed(["a"], model, namespace=NAMESPACE)) == bits(model.rows(["a"]))
             status = 0 if right and model.calls == [["a"]] else 3
         finally:
@@ -514,7 +513,10 @@ def test_locks_held_by_other_threads_are_free_in_a_forked_child(place):
     cache, entered, release = place.cache(), threading.Event(), threading.Event()
 
     def hold():
-        with cache._lock, cache._ledger._lock:
+        with contextlib.ExitStack() as stack:
+            # Every lock that there is, those of the cache among them.
+            for lock in list(locks._ALL):
+                stack.enter_context(lock)
             entered.set()
             release.wait(LIMIT)
 
