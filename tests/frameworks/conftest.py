@@ -9,14 +9,7 @@ import pytest
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the harness.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from haystack_framework import Haystack
-from langchain_framework import LangChain
-from llamaindex_framework import LlamaIndex
-
-from embedonce.testing.suites.adapters import WAYS, Api
-
-FRAMEWORKS = (LangChain(), LlamaIndex(), Haystack())
-APIS = [Api(framework, way) for framework in FRAMEWORKS for way in WAYS]
+from every_framework import APIS, FRAMEWORKS
 
 
 @pytest.fixture(autouse=True)
@@ -33,30 +26,15 @@ def place(tmp_path):
     return tmp_path / "cache"
 
 
-# Of the session, so that Hypothesis may ask for them.
-
-
-@pytest.fixture(scope="session", params=FRAMEWORKS, ids=str)
+@pytest.fixture(params=FRAMEWORKS, ids=str)
 def framework(request):
     """Every framework."""
     return request.param
 
 
-@pytest.fixture(scope="session", params=FRAMEWORKS, ids=str)
-def other_framework(request):
-    """Whoever else uses the store."""
-    return request.param
-
-
-@pytest.fixture(scope="session", params=APIS, ids=str)
+@pytest.fixture(params=APIS, ids=str)
 def api(request):
     """The sync and the async methods of every framework."""
-    return request.param
-
-
-@pytest.fixture(scope="session", params=APIS, ids=str)
-def other_api(request):
-    """Whoever else uses the store."""
     return request.param
 
 

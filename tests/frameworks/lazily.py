@@ -18,8 +18,8 @@ class lazily:
         self._names = names
 
     def __getattr__(self, attribute):
-        # pytest and inspect probe for marks of their own, which no module here has.
-        if attribute.startswith(("__", "pytest")):
+        # pytest, inspect and mock probe for marks of their own, and must not import anything by that.
+        if attribute.startswith(("_", "pytest")):
             raise AttributeError(attribute)
         for name in self._names:
             try:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from langchain_framework import LangChain
-from llamaindex_framework import LlamaIndex
+from every_framework import LANGCHAIN, LLAMAINDEX
 
 from embedonce import CacheMissError
 from embedonce.testing.suites.adapters import WAYS, Api
 
 
 # Haystack's components are told by what they write down, which holds no live objects.
-@pytest.mark.parametrize("api", [Api(each, way) for each in (LangChain(), LlamaIndex()) for way in WAYS], ids=str)
+@pytest.mark.parametrize("api", [Api(each, way) for each in (LANGCHAIN, LLAMAINDEX) for way in WAYS], ids=str)
 def test_an_embedder_that_becomes_unclear_is_asked_itself(api, place, caplog):
     """What was wrapped goes on working, and says once why nothing is cached any more."""
     native = api.suite.embedder_of_fields(model_name="acme-1")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from haystack import Document
-from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
-from haystack.utils import Secret
 from haystack_framework import Haystack, Pair
 from langchain_framework import LangChain
-from langchain_openai import OpenAIEmbeddings
-from llama_index.embeddings.openai import OpenAIEmbedding
+from lazily import lazily
 from llamaindex_framework import LlamaIndex
-from openai_service import Service, serving, without_vocabularies
+from variants import covering
 
 from embedonce.testing.suites.adapters import WAYS, Api
+
+openai_service = lazily("openai_service")
+hs = lazily("haystack", "haystack.components.embedders", "haystack.utils")
+lc = lazily("langchain_openai")
+li = lazily("llama_index.embeddings.openai")
 
 SECRET = "s3cr3t-0123456789"
 TEXTS = ["one text", "another text", "one text", "Straße, 東京"]
@@ -29,7 +30,7 @@ class LangChainOpenAI(LangChain):
             settings["model"] = settings.pop("model_name")
         if url is None:
             client, async_client = service.clients()
-            return OpenAIEmbeddings(
+            return lc.OpenAIEmbeddings(
                 **{
                     "model": MODEL,
                     "api_key": SECRET,
@@ -40,14 +41,14 @@ class LangChainOpenAI(LangChain):
             )
         # Of a server of one's own nobody knows whether it reads tokens as OpenAI does.
         settings.setdefault("check_embedding_ctx_length", False)
-        return OpenAIEmbeddings(**{"model": MODEL, "api_key": SECRET, "base_url": url, **settings})
+        return lc.OpenAIEmbeddings(**{"model": MODEL, "api_key": SECRET, "base_url": url, **settings})
 
 
 class LlamaIndexOpenAI(LlamaIndex):
     def openai(self, service, url, **settings):
         if url is None:
             client, async_client = service.clients()
-            return OpenAIEmbedding(
+            return li.OpenAIEmbedding(
                 **{
                     "model": MODEL,
                     "api_key": SECRET,
@@ -56,64 +57,57 @@ class LlamaIndexOpenAI(LlamaIndex):
                     **settings,
                 }
             )
-        return OpenAIEmbedding(**{"model": MODEL, "api_key": SECRET, "api_base": url, **settings})
+        return li.OpenAIEmbedding(**{"model": MODEL, "api_key": SECRET, "api_base": url, **settings})
 
 
 class HaystackOpenAI(Haystack):
     def openai(self, service, url, **settings):
         if "model_name" in settings:
             settings["model"] = settings.pop("model_name")
-        settings = {"model": MODEL, "api_key": Secret.from_token(SECRET), "api_base_url": url, **settings}
+        settings = {"model": MODEL, "api_key": hs.Secret.from_token(SECRET), "api_base_url": url, **settings}
         if url is None:
             settings["http_client_kwargs"] = {"transport": service.transport()}
-        return Pair(OpenAIDocumentEmbedder(progress_bar=False, **settings), OpenAITextEmbedder(**settings))
+        return Pair(hs.OpenAIDocumentEmbedder(progress_bar=False, **settings), hs.OpenAITextEmbedder(**settings))
 
 
 MODEL = "text-embedding-3-small"
 FRAMEWORKS = LANGCHAIN, LLAMAINDEX, HAYSTACK = LangChainOpenAI(), LlamaIndexOpenAI(), HaystackOpenAI()
-PAIRS = list(itertools.permutations(FRAMEWORKS, 2))
-ORDERS = list(itertools.permutations(FRAMEWORKS))
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
-    without_vocabularies(monkeypatch)
+    openai_service.without_vocabularies(monkeypatch)
     for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_API_TYPE"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def service():
-    return Service()
+    return openai_service.Service()
 
 
-@pytest.fixture(params=["openai", "server"])
+@pytest.fixture
 def url(request, service):
     """None for OpenAI itself, else the URL of a server of one's own."""
     if request.param == "openai":
         yield None
     else:
-        with serving(service) as url:
+        with openai_service.serving(service) as url:
             yield url
 
 
-@pytest.fixture(params=WAYS)
-def way(request):
-    return request.param
+class Several(tuple):
+    """Some frameworks, one after the other."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return "-then-".join(map(str, self))
 
 
-def in_words(frameworks):
-    return "-then-".join(map(str, frameworks))
-
-
-@pytest.fixture(params=PAIRS, ids=in_words)
-def pair(request):
-    return request.param
-
-
-@pytest.fixture(params=ORDERS, ids=in_words)
-def order(request):
-    return request.param
+PAIRS = list(map(Several, itertools.permutations(FRAMEWORKS, 2)))
+ORDERS = list(map(Several, itertools.permutations(FRAMEWORKS)))
+SERVERS = ("openai", "server")
 
 
 def effective(framework, texts):
@@ -121,6 +115,7 @@ def effective(framework, texts):
     return [text.replace("\n", " ") for text in texts] if framework is LLAMAINDEX else texts
 
 
+@pytest.mark.parametrize(("pair", "way", "url"), covering(PAIRS, WAYS, SERVERS), indirect=["url"])
 def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
     """Without a namespace; documents and queries, since OpenAI's models are symmetric."""
     first, second = (Api(framework, way) for framework in pair)
@@ -136,6 +131,7 @@ def test_the_second_framework_asks_for_nothing(pair, way, service, url, place):
     assert SECRET not in f"{cached!r}{cached.namespace}"
 
 
+@pytest.mark.parametrize(("pair", "way"), covering(PAIRS, WAYS))
 def test_a_namespace_of_the_users_is_shared(pair, way, service, place):
     first, second = (Api(framework, way) for framework in pair)
     filled = pair[0].wrap(pair[0].openai(service, None), place, namespace="x")
@@ -146,7 +142,10 @@ def test_a_namespace_of_the_users_is_shared(pair, way, service, place):
     assert service.requests == []
 
 
-@pytest.mark.parametrize("settings", [{"dimensions": 4}, {"model_name": "text-embedding-3-large"}], ids=str)
+OTHERS = ({"dimensions": 4}, {"model_name": "text-embedding-3-large"})
+
+
+@pytest.mark.parametrize(("pair", "way", "settings"), covering(PAIRS, WAYS, OTHERS))
 def test_another_model_or_length_is_another_entry(pair, way, service, settings, place):
     first, second = (Api(framework, way) for framework in pair)
     small = first.documents(pair[0].wrap(pair[0].openai(service, None), place), ["a"])
@@ -159,6 +158,7 @@ def test_another_model_or_length_is_another_entry(pair, way, service, settings, 
     assert service.texts == ["a"]
 
 
+@pytest.mark.parametrize(("order", "way"), covering(ORDERS, WAYS))
 def test_what_a_framework_makes_of_newlines_is_the_text(order, way, service, place):
     """LlamaIndex's class sends spaces, all others send newlines: these are two texts for the model."""
     cached = {framework: framework.wrap(framework.openai(service, None), place) for framework in order}
@@ -175,6 +175,7 @@ def test_what_a_framework_makes_of_newlines_is_the_text(order, way, service, pla
     assert service.requests == []
 
 
+@pytest.mark.parametrize(("order", "way"), covering(ORDERS, WAYS))
 def test_a_text_that_langchain_splits_and_averages_is_not_shared(order, way, service, place):
     """The others send it whole, and share it."""
     expected = {
@@ -197,6 +198,7 @@ def parts(service):
     return sent
 
 
+@pytest.mark.parametrize(("order", "way", "url"), covering(ORDERS, WAYS, SERVERS), indirect=["url"])
 def test_the_provider_sees_each_effective_text_once(order, way, service, url, place):
     """One corpus through three frameworks: as queries and as documents, which are the same for OpenAI's models."""
     namespaces = set()
@@ -216,12 +218,13 @@ def test_the_provider_sees_each_effective_text_once(order, way, service, url, pl
     assert bool(parts(service)) == (url is None), "only of OpenAI itself LangChain knows how texts become tokens"
 
 
+@pytest.mark.parametrize("way", WAYS)
 def test_what_haystack_puts_around_a_text_is_part_of_it(way, service, place):
     settings = {"prefix": "passage: ", "suffix": "!"}
     native = HAYSTACK.openai(service, None, **settings)
     native.documents.meta_fields_to_embed = ["title"]
     cached, api = HAYSTACK.wrap(native, place), Api(HAYSTACK, way)
-    document = Document(content="a", meta={"title": "On a", "pages": 3})
+    document = hs.Document(content="a", meta={"title": "On a", "pages": 3})
     (vector,) = api.documents(cached, [document])
     others = [*api.documents(cached, ["a"]), api.query(cached, "b")]
     texts = ["passage: On a\na!", "passage: a!", "passage: b!"]
@@ -233,14 +236,15 @@ def test_what_haystack_puts_around_a_text_is_part_of_it(way, service, place):
     assert service.texts == [*texts, "a"]
 
 
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_a_server_of_ones_own_is_not_openai(pair, service, place):
-    with serving(service) as url:
+    with openai_service.serving(service) as url:
         official, own = pair[0].openai(service, None), pair[1].openai(service, url)
         assert pair[0].wrap(official, place).namespace != pair[1].wrap(own, place).namespace
 
 
 def test_tokens_and_texts_are_not_the_same_for_a_server_of_ones_own(service, place):
-    with serving(service) as url:
+    with openai_service.serving(service) as url:
         tokens = LANGCHAIN.openai(service, url, check_embedding_ctx_length=True)
         namespace = LANGCHAIN.wrap(tokens, place).namespace
         for framework in (LLAMAINDEX, HAYSTACK):

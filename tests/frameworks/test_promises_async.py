@@ -6,6 +6,9 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from every_framework import FRAMEWORKS
+from variants import over
+
 import embedonce.parts
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.testing import ModelBehind
@@ -21,6 +24,7 @@ def waiting(*wrapped, count):
     return sum(cache.stats().calls for cache in caches.values()) == count
 
 
+@over(framework=FRAMEWORKS, other_framework=FRAMEWORKS)
 async def test_threads_and_tasks_of_all_frameworks_wait_for_the_first(framework, other_framework, place):
     model, never = ModelBehind(is_known=False), ModelBehind(is_known=False, fail_at=0)
     started, gate = model.hold()
@@ -51,11 +55,11 @@ async def test_many_vectors_are_not_made_lists_on_the_event_loop(framework, monk
         return as_lists(matrix)
 
     monkeypatch.setattr(embedonce.parts, "as_lists", watched)
-    store, model, texts = MemoryStore(), ModelBehind(dimensions=64), [f"text {i}" for i in range(2000)]
+    store, model, texts = MemoryStore(), ModelBehind(dimensions=512), [f"text {i}" for i in range(200)]
     for _ in range(2):
         seen.clear()
         wrapped = framework.wrapped(model, EmbeddingCache(store))
         assert await in_time(framework.aembed_documents(wrapped, texts)) == model.documents(texts)
         assert seen
         assert here not in seen
-    assert len(model.paid) == 2000
+    assert len(model.paid) == 200

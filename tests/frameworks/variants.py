@@ -69,6 +69,29 @@ def over(**variants):
     return decorate
 
 
+def covering(*axes):
+    """Return parameters for all combinations of some values, of which few are asked in the fast suite.
+
+    Those few hold each value of the longest axis once, each of the others as often as possible, and neighbours of an
+    axis in turn; the others are marked as `soak`.
+    """
+    counts = [len(axis) for axis in axes]
+    chosen, step = set(), [1] * len(axes)
+    for position in range(2, len(axes)):
+        step[position] = step[position - 1] * counts[position - 1]
+    for number in range(max(counts)):
+        chosen.add(tuple(number // step[position] % count for position, count in enumerate(counts)))
+    every = itertools.product(*(enumerate(axis) for axis in axes))
+    return [
+        pytest.param(
+            *(value for _, value in combination),
+            marks=[] if tuple(position for position, _ in combination) in chosen else [pytest.mark.soak],
+            id="-".join(str(value) for _, value in combination),
+        )
+        for combination in every
+    ]
+
+
 def _labelled(values):
     return [(str(value), value) for value in values]
 
@@ -84,7 +107,7 @@ def _one(combination, number, fixtures, signature, skipped):
             yield {name: own[name] for name in signature.parameters}
         except pytest.skip.Exception as reason:
             skipped.append(str(reason))
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             told = ", ".join(f"{name}={label}" for name, label, _ in combination)
             msg = f"with {told}: {type(error).__name__}: {error}"
             raise AssertionError(msg) from error

@@ -85,7 +85,7 @@ def test_an_adapter_of_thirty_lines_passes(run_suite):
     """And what does not apply to it is reported, not silently absent."""
     found, texts = run_suite(collected(Acme))
     assert set(found) == {"passed", "skipped"}, texts
-    assert found["passed"] > 80
+    assert found["passed"] > 40
     for reason in (
         "TestAcme has no aembed_documents and aembed_query: no async methods are tested",
         "TestAcme has no embedder_of_fields: only embedders that declare what they are",
@@ -271,25 +271,22 @@ BROKEN = [
     (SharesLists, "test_equal_texts_of_many_threads_are_paid_once"),
     (HasOneNamespace, "test_two_models_in_one_store_share_nothing"),
     (HasOneNamespace, "test_a_namespace_is_the_whole_identity"),
-    (ForgetsTheVersion, "test_two_models_in_one_store_share_nothing[sync-version]"),
-    (
-        FillsIn,
-        "test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stored[sync-the last is missing]",
-    ),
+    (ForgetsTheVersion, "test_two_models_in_one_store_share_nothing"),
+    (FillsIn, "test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stored"),
     (StripsTexts, "test_texts_are_taken_as_they_are"),
     (PrintsWhatIsNoText, "test_what_is_no_text_is_refused"),
     (CutsBeforeItLooks, "test_misses_are_gathered_before_they_are_sent"),
     (SendsAllAtOnce, "test_a_failure_at_nine_tenths_keeps_nine_tenths"),
     (LooksOnce, "test_a_model_that_is_changed_after_wrapping_is_another_one"),
-    (Rounds, "test_a_hit_is_like_a_miss_bit_by_bit_and_in_type[sync-float64]"),
+    (Rounds, "test_a_hit_is_like_a_miss_bit_by_bit_and_in_type"),
     (GuessesAName, "test_an_embedder_that_nobody_can_tell_from_another_is_refused"),
     (HidesFaults, "test_a_store_that_fails_is_an_error_if_that_is_asked_for"),
     (EmbedsInReplay, "test_replay_never_embeds"),
     (AsksTwice, "test_stats_tell_what_happened"),
     (TurnsErrors, "test_an_error_of_the_embedder_arrives_as_it_is"),
     (WaitsForNobody, "test_equal_texts_of_many_threads_are_paid_once"),
-    (DamagesWhatIsCopied, "test_a_copy_works_and_leaves_the_original_as_it_is[sync-pickle 4]"),
-    (KeepsTheOriginalsModel, "test_a_copy_works_and_leaves_the_original_as_it_is[sync-deepcopy]"),
+    (DamagesWhatIsCopied, "test_a_copy_works_and_leaves_the_original_as_it_is"),
+    (KeepsTheOriginalsModel, "test_a_copy_works_and_leaves_the_original_as_it_is"),
     (ShowsItsStore, "test_options_of_the_storage_are_neither_shown_nor_pickled"),
     (IsNoEmbedder, "test_a_wrapper_is_an_embedder_of_the_framework"),
     (ForgetsItsOptions, "test_wrapping_a_wrapper_gives_it_back_or_is_refused"),

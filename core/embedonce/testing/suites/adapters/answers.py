@@ -9,7 +9,7 @@ import pytest
 
 from embedonce import EmbedderContractError, MemoryStore, StoreError
 from embedonce.testing.stores import FaultyStore
-from embedonce.testing.suites.adapters.comparing import exactly
+from embedonce.testing.suites.adapters.comparing import exactly, variant
 from embedonce.testing.suites.adapters.harness import Harness
 from embedonce.testing.suites.adapters.identities import NAMESPACE
 from embedonce.testing.suites.adapters.model import ModelBehind, ToldToFailError
@@ -51,15 +51,17 @@ def failing(*fails: str) -> FaultyStore:
 class Answers(Harness):
     """An answer that is not one finite vector of one length for each text is refused as a whole."""
 
-    @pytest.mark.parametrize("spoil", BROKEN.values(), ids=BROKEN.keys())
-    def test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stored(
-        self, api: Api, spoil: Spoil
-    ) -> None:
+    def test_an_answer_that_breaks_the_contract_is_refused_and_nothing_of_it_is_stored(self, api: Api) -> None:
         """Too few or too many vectors, one for all, NaN, infinities, empty or ragged ones: an `EmbedderContractError`.
 
         If not, look for code that pads, cuts, drops or fills in vectors before the cache sees them. If it is the
         framework that may answer without a vector, set `may_leave_out`.
         """
+        for name, spoil in BROKEN.items():
+            with variant(name):
+                self._refuses(api, spoil)
+
+    def _refuses(self, api: Api, spoil: Spoil) -> None:
         store, model = MemoryStore(), ModelBehind(spoil=spoil)
         wrapped = api.wrap(model, store)
         asks = [(api.documents, ["a", "b", "c"]), (api.document, "a"), (api.query, "a")]
@@ -93,17 +95,21 @@ class Answers(Harness):
                 api.documents(wrapped, ["a", "b", "a", "c"])
             assert model.texts == [["a"]]
 
-    @pytest.mark.parametrize("nothing", [[], None], ids=str)
-    def test_a_text_that_is_left_without_a_vector_is_asked_for_again(self, api: Api, nothing: Any) -> None:
+    def test_a_text_that_is_left_without_a_vector_is_asked_for_again(self, api: Api) -> None:
         """Nothing is stored for it. The caller gets an error or, where the framework may leave texts out, nothing.
 
         If not, look for an empty vector or None that reaches the store. If the framework refuses None by an error of
         its own before the wrapper sees it, add that to `refusals`.
         """
+        for nothing in list[Any]([[], None]):
+            with variant(nothing):
+                self._asks_again(api, nothing)
+
+    def _asks_again(self, api: Api, nothing: Any) -> None:
         store, model = MemoryStore(), ModelBehind(spoil=lambda vectors: [*vectors[:-1], nothing])
         wrapped = api.wrap(model, store)
         asks = [(api.documents, ["a", "b", "c"]), (api.document, "c"), (api.query, "c")]
-        expected = [[*model.documents(["a", "b"]), None], None, nothing]
+        expected: list[Any] = [[*model.documents(["a", "b"]), None], None, nothing]
         for (ask, question), answer in zip(asks, expected, strict=True):
             if self.may_leave_out:
                 assert exactly(ask(wrapped, question)) == exactly(answer)
@@ -180,36 +186,37 @@ class KeptWork(Harness):
                 ask(wrapped, question)
             assert caught.value is error
 
-    @pytest.mark.parametrize("fails", [("read",), ("write",), ("read", "write")], ids=" and ".join)
-    def test_a_store_that_fails_costs_no_vector(
-        self, api: Api, fails: tuple[str, ...], caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_store_that_fails_costs_no_vector(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         """Vectors are returned all the same; the faults are counted, and one warning is logged.
 
         If not, look for an adapter that reads or writes the store by itself, beside `EmbeddingCache.embed`.
         """
-        model = ModelBehind()
-        wrapped = api.wrap(model, failing(*fails))
-        with caplog.at_level(logging.WARNING, "embedonce"):
-            for _ in range(5):
-                assert exactly(api.documents(wrapped, ["a", "b"])) == exactly(model.documents(["a", "b"]))
-                assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
-        assert len(model.calls) == 10
-        stats = wrapped.cache.stats()
-        assert (stats.read_errors > 0, stats.write_errors > 0) == ("read" in fails, "write" in fails)
-        assert len([record for record in caplog.records if record.name.startswith("embedonce")]) == 1
+        for fails in (["read"], ["write"], ["read", "write"]):
+            caplog.clear()
+            with variant(fails):
+                model = ModelBehind()
+                wrapped = api.wrap(model, failing(*fails))
+                with caplog.at_level(logging.WARNING, "embedonce"):
+                    for _ in range(5):
+                        assert exactly(api.documents(wrapped, ["a", "b"])) == exactly(model.documents(["a", "b"]))
+                        assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+                assert len(model.calls) == 10
+                stats = wrapped.cache.stats()
+                assert (stats.read_errors > 0, stats.write_errors > 0) == ("read" in fails, "write" in fails)
+                assert len([record for record in caplog.records if record.name.startswith("embedonce")]) == 1
 
-    @pytest.mark.parametrize("fails", ["read", "write"])
-    def test_a_store_that_fails_is_an_error_if_that_is_asked_for(self, api: Api, fails: str) -> None:
+    def test_a_store_that_fails_is_an_error_if_that_is_asked_for(self, api: Api) -> None:
         """`on_store_error="raise"` reaches the cache; what cannot be looked up is not paid for.
 
         If not, look for an error that the wrapper swallows.
         """
-        store, model = failing(fails), ModelBehind()
-        wrapped = api.wrap(model, store, on_store_error="raise")
-        for ask, question in ((api.documents, ["a"]), (api.document, "a"), (api.query, "a")):
-            with pytest.raises(StoreError, match="ToldToFailError"):
-                ask(wrapped, question)
-        assert bool(model.calls) == (fails == "write"), "what cannot be asked is not paid for"
-        store.heal()
-        assert exactly(api.documents(wrapped, ["a"])) == exactly(model.documents(["a"]))
+        for fails in ("read", "write"):
+            with variant(fails):
+                store, model = failing(fails), ModelBehind()
+                wrapped = api.wrap(model, store, on_store_error="raise")
+                for ask, question in ((api.documents, ["a"]), (api.document, "a"), (api.query, "a")):
+                    with pytest.raises(StoreError, match="ToldToFailError"):
+                        ask(wrapped, question)
+                assert bool(model.calls) == (fails == "write"), "what cannot be asked is not paid for"
+                store.heal()
+                assert exactly(api.documents(wrapped, ["a"])) == exactly(model.documents(["a"]))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from embedonce.flight import _SHARED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LIMIT = 60.0
 """Seconds after which something that should have happened counts as a deadlock."""
@@ -31,6 +33,16 @@ def _as_lists(answer: Any) -> Any:
     if isinstance(answer, list):
         return [_as_lists(each) for each in answer]
     return answer
+
+
+@contextlib.contextmanager
+def variant(name: object) -> Iterator[None]:
+    """Name a variant of a test, where a failure has to say which of them it was."""
+    try:
+        yield
+    except (Exception, pytest.fail.Exception) as error:
+        msg = f"{name}: {error}"
+        raise AssertionError(msg) from error
 
 
 def until(happened: Callable[[], Any]) -> None:

@@ -296,7 +296,7 @@ class EventLoop(Harness):
             note("key")
             return sha256(text)
 
-        store, model, texts = Watched(), ModelBehind(dimensions=64), [f"text {i}" for i in range(2000)]
+        store, model, texts = Watched(), ModelBehind(dimensions=64), [f"text {i}" for i in range(200)]
         for _ in range(2):
             wrapped = self.wrapped(model, EmbeddingCache(store, key_encoder=encoder))
             seen.clear()
@@ -310,4 +310,4 @@ class EventLoop(Harness):
             assert {name for name, threads in seen.items() if here in threads} == set()
             assert "read" in seen
         assert "write" not in seen
-        assert len(model.paid) == 2002
+        assert len(model.paid) == 202

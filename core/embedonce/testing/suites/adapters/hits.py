@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 from embedonce import EmbeddingCache, MemoryStore
-from embedonce.testing.suites.adapters.comparing import exactly
+from embedonce.testing.suites.adapters.comparing import exactly, variant
 from embedonce.testing.suites.adapters.harness import Api, Harness
 from embedonce.testing.suites.adapters.model import ModelBehind
 from embedonce.testing.suites.adapters.texts import NASTY
@@ -96,17 +96,18 @@ class Hits(Harness):
         assert exactly(api.documents(api.wrap(model, place), changed)) == exactly(model.documents(changed))
         assert model.texts == [texts, ["new"]]
 
-    @pytest.mark.parametrize("batch_size", ["auto", None, 1, 2])
-    def test_duplicates_are_paid_once(self, api: Api, place: Path, batch_size: Any) -> None:
+    def test_duplicates_are_paid_once(self, api: Api, place: Path) -> None:
         """Equal texts of one call are sent once, and each of them gets the vector.
 
         If not, look at what the wrapper does with the texts before the cache sees them, and whether it passes
         `options.batch_size` on.
         """
-        model, texts = ModelBehind(), ["a", "a", "b", "a", "c", "b"]
-        wrapped = api.wrap(model, place, batch_size=batch_size)
-        assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
-        assert model.paid == [("document", text) for text in "abc"]
+        for batch_size in ("auto", None, 1, 2):
+            with variant(f"batch_size={batch_size}"):
+                model, texts = ModelBehind(f"{batch_size}"), ["a", "a", "b", "a", "c", "b"]
+                wrapped = api.wrap(model, place, batch_size=batch_size)
+                assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
+                assert model.paid == [("document", text) for text in "abc"]
 
     def test_misses_are_gathered_before_they_are_sent(self, api: Api, place: Path) -> None:
         """Ten misses among a hundred texts are one request.
@@ -118,17 +119,14 @@ class Hits(Harness):
         api.documents(api.wrap(model, place), texts)
         assert model.texts[1:] == [texts[::10]]
 
-    @pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
-    @pytest.mark.parametrize("batch_size", [None, 1, 3])
-    def test_any_mix_of_hits_misses_and_duplicates_keeps_its_order(
-        self, api: Api, batch_size: int | None, dtype: str
-    ) -> None:
+    def test_any_mix_of_hits_misses_and_duplicates_keeps_its_order(self, api: Api) -> None:
         """Each text gets its own vector wherever it stands, in calls that are drawn at random, always the same ones.
 
         If not, look at how the wrapper spreads vectors over the positions of the call.
         """
         random = np.random.default_rng(7)
-        for _ in range(12):
+        kinds = itertools.product(("float32", "float64", "int8"), (None, 1, 3))
+        for number, (dtype, batch_size) in enumerate(itertools.islice(itertools.cycle(kinds), 36)):
             texts = [NASTY[i] for i in random.integers(len(NASTY) - 1, size=random.integers(14))]
             before = [text for text in texts if random.random() < 0.5]
             store, model = MemoryStore(), ModelBehind(dtype=dtype)
@@ -136,9 +134,10 @@ class Hits(Harness):
             model.calls.clear()
             misses = [text for text in dict.fromkeys(texts) if text not in before]
             wrapped = api.wrap(model, store, batch_size=batch_size)
-            assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
             size = batch_size or max(1, len(misses))
-            assert model.texts == [misses[i : i + size] for i in range(0, len(misses), size)]
+            with variant(f"call {number}, dtype={dtype}, batch_size={batch_size}, texts={texts}, stored={before}"):
+                assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
+                assert model.texts == [misses[i : i + size] for i in range(0, len(misses), size)]
 
     def test_an_empty_store_is_a_store(self, api: Api) -> None:
         """A store that is false because it is empty is used all the same.

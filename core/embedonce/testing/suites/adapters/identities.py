@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from embedonce import Identity, IdentityError
-from embedonce.testing.suites.adapters.comparing import LIMIT, exactly, until
+from embedonce.testing.suites.adapters.comparing import LIMIT, exactly, until, variant
 from embedonce.testing.suites.adapters.harness import Harness
 from embedonce.testing.suites.adapters.hits import served
 from embedonce.testing.suites.adapters.model import ModelBehind
@@ -20,40 +20,55 @@ if TYPE_CHECKING:
     from embedonce.testing.suites.adapters.harness import Api
 
 NAMESPACE = "acme/e5-small@3"
+PAIRS: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
+    "model": [("one", 3, {}), ("other", 3, {})],
+    "larger": [("m", 3, {}), ("m", 5, {})],
+    "smaller": [("m", 5, {}), ("m", 3, {})],
+    "namespace": [("one", 3, {"namespace": "one"}), ("other", 3, {"namespace": "other"})],
+    "version of a namespace": [
+        ("one", 3, {"namespace": NAMESPACE}),
+        ("other", 3, {"namespace": NAMESPACE, "version": 2}),
+    ],
+    "version": [("one", 3, {"version": 1}), ("one", 3, {"version": 2})],
+    "case": [("one", 3, {"namespace": "Acme/E5"}), ("other", 3, {"namespace": "acme/e5"})],
+}
+"""Models of which a place keeps each apart from the other: name, length of vectors and options, by what differs."""
 
 
 class Roles(Harness):
     """Documents and queries."""
 
-    @pytest.mark.parametrize("first", ["document", "query"])
-    def test_roles_are_kept_apart(self, api: Api, place: Path, first: str) -> None:
+    def test_roles_are_kept_apart(self, api: Api, place: Path) -> None:
         """The vector of a query is never served for the document of that text, nor the reverse.
 
         If not, look for a call of `EmbeddingCache.embed` for queries without `role="query"`.
         """
-        model = ModelBehind()
-        for _ in range(2):
-            wrapped = api.wrap(model, place)
-            for text in NASTY:
-                if first == "document":
-                    assert exactly(api.document(wrapped, text)) == exactly(model.document(text))
-                assert exactly(api.query(wrapped, text)) == exactly(model.query(text))
-                assert exactly(api.documents(wrapped, [text])) == exactly([model.document(text)])
-        assert sorted(model.paid) == sorted((role, text) for role in ("document", "query") for text in NASTY)
+        for first in ("document", "query"):
+            with variant(f"{first} first"):
+                model = ModelBehind(first)
+                for _ in range(2):
+                    wrapped = api.wrap(model, place)
+                    for text in NASTY:
+                        if first == "document":
+                            assert exactly(api.document(wrapped, text)) == exactly(model.document(text))
+                        assert exactly(api.query(wrapped, text)) == exactly(model.query(text))
+                        assert exactly(api.documents(wrapped, [text])) == exactly([model.document(text)])
+                assert sorted(model.paid) == sorted((role, text) for role in ("document", "query") for text in NASTY)
 
-    @pytest.mark.parametrize("options", [{}, {"symmetric": True}, {"namespace": NAMESPACE, "symmetric": True}], ids=str)
-    def test_roles_share_entries_if_they_are_embedded_alike(
-        self, api: Api, place: Path, options: dict[str, Any]
-    ) -> None:
+    def test_roles_share_entries_if_they_are_embedded_alike(self, api: Api, place: Path) -> None:
         """The model says so, or the user: then a query finds what was stored as a document, and the reverse.
 
         If not, look whether the wrapper applies `options` to the identity, by `WrapOptions.applied_to`.
         """
-        model = ModelBehind(symmetric=True, says_so=not options, is_known="namespace" not in options)
-        wrapped = api.wrap(model, place, **options)
-        assert exactly([api.query(wrapped, "a"), api.document(wrapped, "a")]) == exactly([model.document("a")] * 2)
-        assert exactly(api.documents(wrapped, ["b"])) == exactly([api.query(wrapped, "b")])
-        assert model.paid == [("query", "a"), ("document", "b")]
+        every: list[dict[str, Any]] = [{}, {"symmetric": True}, {"namespace": NAMESPACE, "symmetric": True}]
+        for number, options in enumerate(every):
+            model = ModelBehind(f"{number}", symmetric=True, says_so=not options, is_known="namespace" not in options)
+            wrapped = api.wrap(model, place, **options)
+            with variant(options):
+                both = [api.query(wrapped, "a"), api.document(wrapped, "a")]
+                assert exactly(both) == exactly([model.document("a")] * 2)
+                assert exactly(api.documents(wrapped, ["b"])) == exactly([api.query(wrapped, "b")])
+                assert model.paid == [("query", "a"), ("document", "b")]
 
     def test_the_user_may_tell_the_roles_apart(self, api: Api, place: Path) -> None:
         """`symmetric=False` holds against what the model says of itself.
@@ -69,31 +84,18 @@ class Roles(Harness):
 class Identities(Harness):
     """Two models in one store, and one model under two names."""
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            (("one", 3, {}), ("other", 3, {})),
-            (("m", 3, {}), ("m", 5, {})),
-            (("m", 5, {}), ("m", 3, {})),
-            (("one", 3, {"namespace": "one"}), ("other", 3, {"namespace": "other"})),
-            (("one", 3, {"namespace": NAMESPACE}), ("other", 3, {"namespace": NAMESPACE, "version": 2})),
-            (("one", 3, {"version": 1}), ("one", 3, {"version": 2})),
-            (("one", 3, {"namespace": "Acme/E5"}), ("other", 3, {"namespace": "acme/e5"})),
-        ],
-        ids=["model", "larger", "smaller", "namespace", "version of a namespace", "version", "case"],
-    )
-    def test_two_models_in_one_store_share_nothing(
-        self, api: Api, place: Path, one: tuple[str, int, Any], other: tuple[str, int, Any]
-    ) -> None:
+    def test_two_models_in_one_store_share_nothing(self, api: Api, place: Path) -> None:
         """Neither the name nor the length nor the version of a model may be left out of the namespace.
 
         If not, look at the identity that the wrapper hands to the cache: it has to be the embedder's own with
         `options` applied.
         """
-        both = [(ModelBehind(name, dimensions), options) for name, dimensions, options in (one, other)]
-        for round_ in range(3):
-            for model, options in both:
-                assert served(api, model, place, **options) == (round_ > 0)
+        for name, pair in PAIRS.items():
+            both = [(ModelBehind(model, dimensions), options) for model, dimensions, options in pair]
+            with variant(name):
+                for round_ in range(3):
+                    for model, options in both:
+                        assert served(api, model, place.with_name(name), **options) == (round_ > 0)
 
     def test_a_namespace_is_the_whole_identity(self, api: Api, place: Path) -> None:
         """Embedders with one namespace share vectors, whether anybody could have told the model or not.

@@ -179,14 +179,12 @@ class ModelBehind:
         return vectors if self.spoil is None else self.spoil(vectors)
 
     def _numbers(self, role: Role, text: str) -> list[Any]:
-        digest = hashlib.sha256(
-            utf8(f"{self.name}\0{self.dimensions}\0{'document' if self.symmetric else role}\0{text}")
-        ).digest()
-        data = np.random.default_rng(list(digest)).bytes(self.dimensions * self.dtype.itemsize)
+        seed = f"{self.name}\0{self.dimensions}\0{'document' if self.symmetric else role}\0{text}"
+        data = hashlib.shake_256(utf8(seed)).digest(self.dimensions * self.dtype.itemsize)
         row = np.frombuffer(data, self.dtype).copy()
         if self.dtype.kind == "f":
             row[~np.isfinite(row)] = np.finfo(self.dtype).tiny / 2
-            row[0] = (-0.0, 0.0, np.finfo(self.dtype).max, row[0])[digest[0] % 4]
+            row[0] = (-0.0, 0.0, np.finfo(self.dtype).max, row[0])[data[0] % 4]
             # One number that no narrower float holds.
             row[-1] = 1 + np.finfo(self.dtype).eps
         if self.dtype == np.int64:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedonce.testing.suites.adapters.comparing import exactly
+from embedonce.testing.suites.adapters.comparing import exactly, variant
 from embedonce.testing.suites.adapters.harness import Harness
 from embedonce.testing.suites.adapters.model import ModelBehind
 
@@ -59,27 +59,28 @@ class Texts(Harness):
             api.documents(wrapped, "abc")
         assert model.calls == []
 
-    @pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "int64"])
-    def test_a_hit_is_like_a_miss_bit_by_bit_and_in_type(self, api: Api, place: Path, dtype: str) -> None:
+    def test_a_hit_is_like_a_miss_bit_by_bit_and_in_type(self, api: Api, place: Path) -> None:
         """Whoever gets a vector cannot tell whether it came from the cache.
 
         If not, look for a conversion that only one of the two goes through, or one to float32. Where vectors are
         lists, they hold Python's floats, whatever the embedder has answered with.
         """
-        model, texts = ModelBehind(dimensions=8, dtype=dtype), [f"text {i}" for i in range(12)]
-        kinds = set()
-        for wrapped in (api.wrap(model, place), api.wrap(model, place)):
-            vectors = api.documents(wrapped, texts)
-            assert exactly(vectors) == exactly(model.documents(texts))
-            assert type(vectors) is list
-            answers = [*vectors, api.document(wrapped, "text 3"), api.query(wrapped, "text 3")]
-            assert {type(vector) for vector in answers} == {self.vector_type}
-            kinds |= {getattr(vector, "dtype", float) for vector in answers}
-            if self.vector_type is list:
-                assert {type(number) for vector in answers for number in vector} == {float}
-            assert exactly(answers[-2:]) == exactly([model.document("text 3"), model.query("text 3")])
-        assert len(kinds) == 1
-        assert len(model.paid) == len(texts) + 1
+        for dtype in ("float32", "float64", "int8", "uint8", "int64"):
+            with variant(dtype):
+                model, texts = ModelBehind(dtype, dimensions=8, dtype=dtype), [f"text {i}" for i in range(12)]
+                kinds: set[Any] = set()
+                for wrapped in (api.wrap(model, place), api.wrap(model, place)):
+                    vectors = api.documents(wrapped, texts)
+                    assert exactly(vectors) == exactly(model.documents(texts))
+                    assert type(vectors) is list
+                    answers = [*vectors, api.document(wrapped, "text 3"), api.query(wrapped, "text 3")]
+                    assert {type(vector) for vector in answers} == {self.vector_type}
+                    kinds |= {getattr(vector, "dtype", float) for vector in answers}
+                    if self.vector_type is list:
+                        assert {type(number) for vector in answers for number in vector} == {float}
+                    assert exactly(answers[-2:]) == exactly([model.document("text 3"), model.query("text 3")])
+                assert len(kinds) == 1
+                assert len(model.paid) == len(texts) + 1
 
     def test_every_list_is_the_callers_own(self, api: Api, place: Path) -> None:
         """Whatever a caller does with a vector changes neither the cache nor what others get, duplicates included.
