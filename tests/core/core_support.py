@@ -15,7 +15,7 @@ from embedonce import EmbeddingCache, MemoryStore
 from embedonce.flight import _SHARED
 
 NAMESPACE = "acme/e5-small@3"
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds after which something that should have happened counts as a deadlock."""
 
 

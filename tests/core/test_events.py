@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict, fields
 
 import pytest
-from core_support import NAMESPACE, BoomError, Model, Worker, ask, is_awaited, until, words
+from core_support import LIMIT, NAMESPACE, BoomError, Model, Worker, ask, is_awaited, until, words
 
 import embedonce.plugins
 from embedonce import EmbeddingCache, EmbedEvent, MemoryStore, hookimpl, register_plugin
@@ -83,12 +83,15 @@ def test_a_call_that_goes_past_the_cache_is_told(way, observed, texts):
 
 
 def test_a_cancelled_call_is_told(observed):
-    async def embed(texts):
-        await asyncio.sleep(60)
-
     async def cancelled():
+        started = asyncio.Event()
+
+        async def embed(texts):
+            started.set()
+            await asyncio.sleep(LIMIT)
+
         task = asyncio.create_task(EmbeddingCache(MemoryStore()).aembed(["a"], embed, namespace=NAMESPACE))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(started.wait(), LIMIT)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -104,11 +107,11 @@ def test_who_waits_for_somebody_elses_embedding_has_joined(observed):
 
     def embed(texts):
         started.set()
-        gate.wait(60)
+        assert gate.wait(LIMIT)
         return Model().rows(texts)
 
     first = Worker(cache.embed, ["a"], embed, namespace=NAMESPACE)
-    started.wait(60)
+    assert started.wait(LIMIT)
     second = Worker(cache.embed, ["a"], Model(fail_at=0), namespace=NAMESPACE)
     until(is_awaited)
     gate.set()

@@ -31,7 +31,7 @@ def loaded_by(code):
     """Return the packages, of the first and second level, that a fresh interpreter has loaded after running code."""
     code += "\nimport sys\nfor name in sys.modules: print(name.partition('.')[0], '.'.join(name.split('.')[:2]))"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
@@ -57,7 +57,7 @@ def test_a_hit_needs_none_of_them_either(store):
 def test_importing_it_does_not_load_what_only_some_need(heavy):
     seen = f"{heavy!r} in sys.modules"
     code = f"import numpy, sys; was = {seen}; import embedonce.wrapping; print(was, {seen})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout.strip() in ("False False", "True True")
 
 

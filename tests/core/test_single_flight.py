@@ -495,7 +495,7 @@ def test_a_forked_child_waits_for_nobody_of_its_parent(place):
     if child == 0:
         status = 1
         try:
-            signal.alarm(30)
+            signal.alarm(int(LIMIT))
             model = Model()
             right = bits(cache.embed(["a"], model, namespace=NAMESPACE)) == bits(model.rows(["a"]))
             status = 0 if right and model.calls == [["a"]] else 3
@@ -528,7 +528,7 @@ def test_locks_held_by_other_threads_are_free_in_a_forked_child(place):
     if child == 0:
         status = 1
         try:
-            signal.alarm(30)
+            signal.alarm(int(LIMIT))
             cache.embed(["a"], Model(), namespace=NAMESPACE)
             status = 0 if cache.stats().stored == 1 else 3
         finally:
