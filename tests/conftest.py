@@ -15,10 +15,7 @@ os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the servers.
 sys.path.insert(0, str(Path(__file__).parent / "remote"))
 
-from servers import AzureServer, GcsServer, S3Server, ServerProcess
-
-DISTANT = ["s3", "gcs", "simplecache::s3", pytest.param("azure", marks=pytest.mark.azure)]
-"""Kinds of places on servers: parameters of fixtures."""
+from servers import KINDS, AzureServer, GcsServer, S3Server, ServerProcess
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +65,7 @@ class RemotePlace:
     """A new place on a server.
 
     Attributes:
-        kind: One of `DISTANT`.
+        kind: One of `servers.KINDS`.
         url: For `EmbeddingCache` and `as_location`.
         storage_options: Their `storage_options`.
         server: What serves it.
@@ -113,7 +110,7 @@ def make_remote_place(request, tmp_path):
     return lambda kind: RemotePlace(kind, request.getfixturevalue(_SERVERS[kind]), tmp_path / "copies")
 
 
-@pytest.fixture(params=DISTANT)
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.azure if kind == "azure" else ()) for kind in KINDS])
 def remote_place(request, make_remote_place):
     """A new place on every kind of server."""
     return make_remote_place(request.param)

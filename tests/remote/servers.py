@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Action = Callable[["Request", Answering], "Answer"]
     Rule = Callable[["Request"], "Action | None"]
 
+KINDS = ("s3", "gcs", "simplecache::s3", "azure")
+"""Kinds of places on servers; `azure` only for tests with that mark."""
 HOST = "127.0.0.1"
 # With it, every first write asks a service that no emulator offers, for 84 seconds.
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"

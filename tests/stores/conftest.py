@@ -9,6 +9,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from servers import KINDS
 
 from embedonce import MemoryStore
 from embedonce.codecs import Envelope, Row
@@ -25,16 +26,25 @@ _NUMBER = itertools.count()
 
 
 def pytest_generate_tests(metafunc):
-    distant = ["s3", "gcs", "simplecache::s3", pytest.param("azure", marks=pytest.mark.azure)]
-    if "any_store" in metafunc.fixturenames:
-        metafunc.parametrize("any_store", ["local", "fsspec", "memory", *distant], indirect=True)
-    if "place" in metafunc.fixturenames:
-        metafunc.parametrize("place", ["local", "fsspec", *distant], indirect=True)
+    """Run tests of `place` and `any_store` on every kind of place: on servers only under `soak`.
+
+    Those of `every_place` and `every_store` do not need `soak`: together they use each operation on each server.
+    """
+    near = {
+        "place": ["local", "fsspec"],
+        "every_place": ["local", "fsspec"],
+        "any_store": ["local", "fsspec", "memory"],
+        "every_store": ["local", "fsspec", "memory"],
+    }
+    for name in (name for name in near if name in metafunc.fixturenames):
+        marks = () if name.startswith("every") else pytest.mark.soak
+        on_servers = [pytest.param(kind, marks=pytest.mark.azure if kind == "azure" else marks) for kind in KINDS]
+        metafunc.parametrize(name, [*near[name], *on_servers], indirect=True)
 
 
 @pytest.fixture
 def place_of(request, tmp_path, monkeypatch):
-    """Kind to a new place for segment stores: a directory, or an URL that needs no options."""
+    """Kind to a new place for segment stores: a directory, or a URL that needs no options."""
     roots = []
 
     def place_of(kind):
@@ -58,6 +68,12 @@ def place_of(request, tmp_path, monkeypatch):
 
 @pytest.fixture
 def place(request, place_of):
+    """A place for segment stores of each kind; on servers under `soak`."""
+    return place_of(request.param)
+
+
+@pytest.fixture
+def every_place(request, place_of):
     """A place for segment stores of each kind."""
     return place_of(request.param)
 
@@ -138,6 +154,12 @@ def open_store():
 
 @pytest.fixture
 def any_store(request, place_of, open_store):
+    """A store of each kind; on servers under `soak`."""
+    return MemoryStore() if request.param == "memory" else open_store(place_of(request.param))
+
+
+@pytest.fixture
+def every_store(request, place_of, open_store):
     """A store of each kind."""
     return MemoryStore() if request.param == "memory" else open_store(place_of(request.param))
 

@@ -87,9 +87,9 @@ def _fill(store, digest, rows, first=0):
 
 
 def test_small_segments_become_one_and_the_second_run_does_nothing(
-    place, open_store, digest, vectors, files_of, watched, later
+    every_place, open_store, digest, vectors, files_of, watched, later
 ):
-    store, rows = open_store(place), vectors(20)
+    store, rows = open_store(every_place), vectors(20)
     _fill(store, digest, rows)
     report = store.compact()
     assert (report.segments_before, report.segments_after) == (20, 1)
@@ -103,7 +103,7 @@ def test_small_segments_become_one_and_the_second_run_does_nothing(
     report = store.compact()
     assert io.calls == ["listing"]
     assert (report.segments_before, report.segments_after, report.rewritten, report.deleted) == (1, 1, 0, 0)
-    for look in (store, open_store(place)):
+    for look in (store, open_store(every_place)):
         assert np.array_equal(look.get_rows([digest(i) for i in range(20)])[0], rows)
         assert list(look.yield_keys()) == [digest(i).hex() for i in range(20)]
 
@@ -122,8 +122,10 @@ def test_rows_of_different_kinds_stay_apart(place, open_store, digest, vectors, 
         assert look.mget(list(expected)) == list(expected.values())
 
 
-def test_what_was_written_anew_or_deleted_is_dropped_for_good(place, open_store, digest, vectors, no_grace, files_of):
-    store, rows = open_store(place), vectors(10)
+def test_what_was_written_anew_or_deleted_is_dropped_for_good(
+    every_place, open_store, digest, vectors, no_grace, files_of
+):
+    store, rows = open_store(every_place), vectors(10)
     digests = [digest(i) for i in range(10)]
     store.put_rows(digests, rows)
     store.put_rows(digests[:3], rows[5:8])
@@ -133,7 +135,7 @@ def test_what_was_written_anew_or_deleted_is_dropped_for_good(place, open_store,
     store.compact()
     assert len(files_of(store)) == 2  # the tombstone stays for a day
     expected = np.concatenate([rows[5:8], rows[3:9]])
-    for look in (store, open_store(place)):
+    for look in (store, open_store(every_place)):
         matrix, found = look.get_rows(digests)
         assert found.tolist() == [True] * 9 + [False]
         assert np.array_equal(matrix[:9], expected)
@@ -422,10 +424,10 @@ def test_a_merge_that_took_half_a_day_is_given_up(place, open_store, digest, vec
     assert files_of(store) == before
 
 
-def test_a_reader_with_an_old_view_reads_on(place, open_store, digest, vectors, no_grace):
-    store, rows = open_store(place), vectors(30, 5000)
+def test_a_reader_with_an_old_view_reads_on(every_place, open_store, digest, vectors, no_grace):
+    store, rows = open_store(every_place), vectors(30, 5000)
     _fill(store, digest, rows)
-    reader = open_store(place, read_only=True)
+    reader = open_store(every_place, read_only=True)
     reader.close()
     store.compact()
     store.compact()

@@ -1,4 +1,4 @@
-"""The byte store contract: one body for every store of ours."""
+"""The byte store contract: one body for every store that embedonce brings."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_every_store_is_a_byte_store(any_store):
     assert any_store
 
 
-def test_legal_keys_are_told_apart(any_store):
+def test_legal_keys_are_told_apart(every_store):
     pairs = [(key, f"value {i}".encode()) for i, key in enumerate(LEGAL_KEYS)]
-    any_store.mset(pairs)
-    assert any_store.mget(LEGAL_KEYS) == [value for _, value in pairs]
-    assert sorted(any_store.yield_keys()) == sorted(LEGAL_KEYS)
-    any_store.mdelete(LEGAL_KEYS[::2])
-    assert any_store.mget(LEGAL_KEYS) == [None if i % 2 == 0 else value for i, (_, value) in enumerate(pairs)]
+    every_store.mset(pairs)
+    assert every_store.mget(LEGAL_KEYS) == [value for _, value in pairs]
+    assert sorted(every_store.yield_keys()) == sorted(LEGAL_KEYS)
+    every_store.mdelete(LEGAL_KEYS[::2])
+    assert every_store.mget(LEGAL_KEYS) == [None if i % 2 == 0 else value for i, (_, value) in enumerate(pairs)]
 
 
 def test_the_hash_of_a_text_key_is_another_key(any_store):
@@ -70,28 +70,28 @@ def test_the_hash_of_a_text_key_is_another_key(any_store):
     assert list(any_store.yield_keys()) == [alias]
 
 
-@pytest.mark.parametrize("key", ILLEGAL_KEYS)
-def test_an_illegal_key_rejects_the_whole_call(any_store, key):
-    any_store.mset([("kept", b"1")])
-    with pytest.raises(ValueError):
-        any_store.mget(["kept", key])
-    with pytest.raises(ValueError):
-        any_store.mset([("new", b"1"), (key, b"2")])
-    with pytest.raises(ValueError):
-        any_store.mdelete(["kept", key])
-    assert any_store.mget(["kept", "new"]) == [b"1", None]
+def test_an_illegal_key_rejects_the_whole_call(every_store):
+    every_store.mset([("kept", b"1")])
+    for key in ILLEGAL_KEYS:
+        with pytest.raises(ValueError):
+            every_store.mget(["kept", key])
+        with pytest.raises(ValueError):
+            every_store.mset([("new", b"1"), (key, b"2")])
+        with pytest.raises(ValueError):
+            every_store.mdelete(["kept", key])
+    assert every_store.mget(["kept", "new"]) == [b"1", None]
 
 
-def test_one_str_is_no_list_of_keys(any_store):
+def test_one_str_is_not_a_list_of_keys(any_store):
     for call in (any_store.mget, any_store.mdelete):
         with pytest.raises(ValueError, match="list"):
             call("abc")
 
 
-@pytest.mark.parametrize("value", [None, "text", 7, [1]])
-def test_a_value_that_is_not_bytes_rejects_the_whole_call(any_store, value):
-    with pytest.raises(TypeError):
-        any_store.mset([("new", b"1"), ("bad", value)])
+def test_a_value_that_is_not_bytes_rejects_the_whole_call(any_store):
+    for value in (None, "text", 7, [1]):
+        with pytest.raises(TypeError):
+            any_store.mset([("new", b"1"), ("bad", value)])
     assert any_store.mget(["new", "bad"]) == [None, None]
 
 
@@ -107,10 +107,10 @@ def test_a_value_of_32_mib_is_kept(any_store):
     assert any_store.mget(["small", "large"]) == [b"s", value]
 
 
-def test_values_of_every_length_come_back_as_bytes(any_store):
+def test_values_of_every_length_come_back_as_bytes(every_store):
     pairs = {f"k{i}": value for i, value in enumerate(VALUES)}
-    any_store.mset(list(pairs.items()))
-    found = any_store.mget(list(pairs))
+    every_store.mset(list(pairs.items()))
+    found = every_store.mget(list(pairs))
     assert found == list(pairs.values())
     assert {type(value) for value in found} == {bytes}
 
@@ -150,11 +150,11 @@ def test_prefixes_are_plain_string_prefixes(any_store):
     assert len(list(any_store.yield_keys(prefix=""))) == len(list(any_store.yield_keys(prefix=None))) == 5
 
 
-def test_keys_are_yielded_in_the_order_in_which_they_were_written(any_store):
+def test_keys_are_yielded_in_the_order_in_which_they_were_written(every_store):
     keys = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(50)]
     for start in range(0, 50, 10):
-        any_store.mset([(key, b"same") for key in keys[start : start + 10]])
-    assert list(any_store.yield_keys()) == keys
+        every_store.mset([(key, b"same") for key in keys[start : start + 10]])
+    assert list(every_store.yield_keys()) == keys
 
 
 def test_writing_while_keys_are_yielded_changes_nothing_for_the_one_who_reads(any_store):
@@ -175,7 +175,7 @@ def test_absent_keys_may_be_deleted(any_store):
 
 def test_set_delete_set_within_one_clock_tick(any_store, monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000)
-    for i in range(20):
+    for i in range(5):
         any_store.mset([("a", b"%d" % i)])
         assert any_store.mget(["a"]) == [b"%d" % i]
         any_store.mdelete(["a"])
@@ -198,16 +198,16 @@ def test_a_vector_in_base64_comes_back_in_base64(any_store):
     assert any_store.mget(["a"]) == [value]
 
 
-async def test_async_twins_do_the_same(any_store):
-    await any_store.amset([("a", b"1"), ("b", b"2"), ("c", b"3")])
-    assert await any_store.amget(["b", "a", "x"]) == [b"2", b"1", None]
-    await any_store.amdelete(["b"])
-    assert [key async for key in any_store.ayield_keys()] == ["a", "c"]
-    assert [key async for key in any_store.ayield_keys(prefix="c")] == ["c"]
+async def test_async_twins_do_the_same(every_store):
+    await every_store.amset([("a", b"1"), ("b", b"2"), ("c", b"3")])
+    assert await every_store.amget(["b", "a", "x"]) == [b"2", b"1", None]
+    await every_store.amdelete(["b"])
+    assert [key async for key in every_store.ayield_keys()] == ["a", "c"]
+    assert [key async for key in every_store.ayield_keys(prefix="c")] == ["c"]
     with pytest.raises(ValueError):
-        await any_store.amget([""])
+        await every_store.amget([""])
     with pytest.raises(TypeError):
-        await any_store.amset([("a", None)])
+        await every_store.amset([("a", None)])
 
 
 async def test_thousands_of_keys_are_yielded_asynchronously(any_store):
@@ -215,50 +215,50 @@ async def test_thousands_of_keys_are_yielded_asynchronously(any_store):
     assert [key async for key in any_store.ayield_keys()] == [f"k{i:04}" for i in range(2500)]
 
 
-def test_a_pickled_copy_holds_the_same(any_store):
-    any_store.mset([("a", b"1")])
-    copy = pickle.loads(pickle.dumps(any_store))
+def test_a_pickled_copy_holds_the_same(every_store):
+    every_store.mset([("a", b"1")])
+    copy = pickle.loads(pickle.dumps(every_store))
     assert copy.mget(["a"]) == [b"1"]
     copy.mset([("b", b"2")])
     assert copy.mget(["a", "b"]) == [b"1", b"2"]
 
 
-def test_a_reopened_store_holds_everything(place, open_store):
-    store = open_store(place)
+def test_a_reopened_store_holds_everything(every_place, open_store):
+    store = open_store(every_place)
     store.mset([(key, key.encode()[:7]) for key in LEGAL_KEYS])
     store.mdelete(LEGAL_KEYS[:3])
-    again = open_store(place)
+    again = open_store(every_place)
     assert again.mget(LEGAL_KEYS) == [None] * 3 + [key.encode()[:7] for key in LEGAL_KEYS[3:]]
     assert list(again.yield_keys()) == list(store.yield_keys())
 
 
-def test_namespaces_on_one_path_see_nothing_of_each_other(place, open_store):
-    one, other = open_store(place, "one"), open_store(place, "other")
+def test_namespaces_on_one_path_see_nothing_of_each_other(every_place, open_store):
+    one, other = open_store(every_place, "one"), open_store(every_place, "other")
     one.mset([("a", b"1")])
     assert other.mget(["a"]) == [None]
     other.mdelete(["a"])
     assert one.mget(["a"]) == [b"1"]
 
 
-def test_a_read_only_store_writes_nothing(place, open_store, tmp_path, segments_in):
-    assert open_store(place, read_only=True).mget(["a"]) == [None]
-    open_store(place).mset([("a", b"1")])
-    reader = open_store(place, read_only=True)
+def test_a_read_only_store_writes_nothing(every_place, open_store, tmp_path, segments_in):
+    assert open_store(every_place, read_only=True).mget(["a"]) == [None]
+    open_store(every_place).mset([("a", b"1")])
+    reader = open_store(every_place, read_only=True)
     assert reader.mget(["a"]) == [b"1"]
     for write in (lambda: reader.mset([("b", b"2")]), lambda: reader.mdelete(["a"])):
         with pytest.raises(StoreError, match=r"acme/e5@3.*read-only.*mode=\"read_write\"") as caught:
             write()
         assert str(reader.location) in str(caught.value)
         assert caught.value.fault == "read_only"
-    assert open_store(place).mget(["a", "b"]) == [b"1", None]
+    assert open_store(every_place).mget(["a", "b"]) == [b"1", None]
 
 
-def test_rows_and_values_are_two_views_of_the_same(place, open_store, digest, vectors, sealed):
-    store = open_store(place)
+def test_rows_and_values_are_two_views_of_the_same(every_place, open_store, digest, vectors, sealed):
+    store = open_store(every_place)
     rows = vectors(4)
     store.put_rows([digest(0), digest(1)], rows[:2])
     store.mset([(digest(2).hex(), sealed(rows[2])), (digest(3).hex(), sealed(rows[3])), ("text", b"opaque")])
-    for look in (store, open_store(place)):
+    for look in (store, open_store(every_place)):
         assert look.mget([digest(i).hex() for i in range(4)]) == [sealed(row) for row in rows]
         matrix, found = look.get_rows([digest(i) for i in (3, 9, 0, 1, 2)])
         assert found.tolist() == [True, False, True, True, True]
@@ -299,8 +299,8 @@ def test_an_empty_store_that_is_read_only_says_which_namespace_is_not_there(plac
     assert 'mode="read_write"' in record.message
 
 
-def test_a_namespace_that_disappears_is_an_outage_with_a_remedy(place, open_store):
-    store = open_store(place)
+def test_a_namespace_that_disappears_is_an_outage_with_a_remedy(every_place, open_store):
+    store = open_store(every_place)
     store.mset([("a", b"1")])
     store._io.delete("space.json")
     with pytest.raises(

@@ -44,9 +44,9 @@ def _numbers(report):
 
 
 def test_rows_go_by_age_and_segments_with_old_and_new_ones_are_written_anew(
-    place, open_store, digest, vectors, later, files_of, no_grace
+    every_place, open_store, digest, vectors, later, files_of, no_grace
 ):
-    store, rows = open_store(place), vectors(10)
+    store, rows = open_store(every_place), vectors(10)
     _daily(store, digest, rows, later)
     store.compact()
     store.compact()
@@ -57,7 +57,7 @@ def test_rows_go_by_age_and_segments_with_old_and_new_ones_are_written_anew(
     report = store.evict(older_than=3.5 * DAY)
     assert _numbers(dry) == _numbers(report)
     assert (report.rows_before, report.rows_after, report.rewritten) == (12, 6, 1)
-    for look in (store, open_store(place)):
+    for look in (store, open_store(every_place)):
         matrix, found = look.get_rows([digest(i) for i in range(10)])
         assert found.tolist() == [True] * 2 + [False] * 4 + [True] * 4
         assert np.array_equal(matrix[:2], vectors(2))
@@ -66,15 +66,15 @@ def test_rows_go_by_age_and_segments_with_old_and_new_ones_are_written_anew(
     assert (again.rewritten, again.rows_before, again.rows_after) == (0, 6, 6)
 
 
-def test_the_oldest_segments_go_until_few_bytes_are_left(place, open_store, digest, vectors, later, files_of):
-    store, rows = open_store(place), vectors(10, 500)
+def test_the_oldest_segments_go_until_few_bytes_are_left(every_place, open_store, digest, vectors, later, files_of):
+    store, rows = open_store(every_place), vectors(10, 500)
     _daily(store, digest, rows, later)
     size = max(SegmentName.parse(file).size for file in files_of(store))
     dry = store.evict(max_bytes=2 * size, dry_run=True)
     assert len(files_of(store)) == 5
     report = store.evict(max_bytes=2 * size)
     assert _numbers(dry) == _numbers(report) == (2, 4, 2 * size, 3, 0)
-    assert open_store(place).get_rows([digest(i) for i in range(10)])[1].tolist() == [False] * 6 + [True] * 4
+    assert open_store(every_place).get_rows([digest(i) for i in range(10)])[1].tolist() == [False] * 6 + [True] * 4
     assert store.evict(max_bytes=2 * size).deleted == 0
     assert store.evict(max_bytes=0).segments_after == 0
     assert not store.get_rows([digest(9)])[1].any()
@@ -148,9 +148,9 @@ def test_tombstones_are_not_evicted(tmp_path, open_store, digest, vectors, later
     assert not reader.get_rows([digest(3)])[1].any()
 
 
-def test_what_is_purged_is_in_no_file_any_more(place, open_store, digest, vectors, files_of, monkeypatch):
+def test_what_is_purged_is_in_no_file_any_more(every_place, open_store, digest, vectors, files_of, monkeypatch):
     monkeypatch.setattr(LocalIO, "grace", 1000.0)
-    store, rows = open_store(place), vectors(8)
+    store, rows = open_store(every_place), vectors(8)
     for i in range(6):
         store.put_rows([digest(i)], rows[i : i + 1])
     store.compact()  # the replaced ones are still there
@@ -161,14 +161,14 @@ def test_what_is_purged_is_in_no_file_any_more(place, open_store, digest, vector
     content = b"".join(store._io.get_ranges([file], [0], [1 << 30])[0] for file in files_of(store))
     for gone in (rows[2].tobytes(), rows[6].tobytes(), b"secret value"):
         assert gone not in content
-    for look in (store, open_store(place)):
+    for look in (store, open_store(every_place)):
         matrix, found = look.get_rows([digest(i) for i in range(8)])
         assert found.tolist() == [True, True, False, True, True, True, False, True]
         assert np.array_equal(matrix[found], rows[[0, 1, 3, 4, 5, 7]])
         assert look.mget(["a text", digest(2).hex()[:16] + "0" * 48]) == [None, b"a neighbour"]
     # It may be written again.
     store.put_rows([digest(2)], rows[:1])
-    assert open_store(place).get_rows([digest(2)])[1].all()
+    assert open_store(every_place).get_rows([digest(2)])[1].all()
 
 
 def test_a_purge_that_others_undo_again_and_again_says_so(place, open_store, digest, vectors, monkeypatch, files_of):
@@ -309,12 +309,12 @@ def test_of_all_namespaces_together_the_oldest_segments_go_first(place, open_sto
     assert found == [False] * 7 + [True] * 5
 
 
-def test_all_namespaces_of_a_store_are_found(place, open_store, digest, vectors):
-    location = as_location(place)
+def test_all_namespaces_of_a_store_are_found(every_place, open_store, digest, vectors):
+    location = as_location(every_place)
     assert maintenance.spaces_at(location).stores == []
     encoder = {"name": "mine", "version": "1", "check": "abc"}
-    open_store(place, "plain").put_rows([digest(0)], vectors(1))
-    open_store(place, "encoded", encoder).put_rows([digest(1)], vectors(1))
+    open_store(every_place, "plain").put_rows([digest(0)], vectors(1))
+    open_store(every_place, "encoded", encoder).put_rows([digest(1)], vectors(1))
     spaces = maintenance.spaces_at(location)
     assert {store.space for store in spaces.stores} == {Space.of("plain"), Space.of("encoded", encoder)}
     assert [store.usage().rows_live for store in spaces.stores] == [1, 1]

@@ -235,8 +235,8 @@ def _with_new_hash(name: str, content: bytes) -> tuple[bytes, str]:
     return content, name.replace(parsed.digest, hashlib.sha256(content[: parsed.index_end]).hexdigest()[:16])
 
 
-def test_a_segment_of_another_key_encoder_is_an_error(place, open_store):
-    store = open_store(place, key_encoder=ENCODER)
+def test_a_segment_of_another_key_encoder_is_an_error(every_place, open_store):
+    store = open_store(every_place, key_encoder=ENCODER)
     store.mset([("b", b"1")])
     other = Space.of("acme/e5@3", {**ENCODER, "name": "blake2b"})
     name, content = _rewritten(other.metadata())
@@ -246,7 +246,7 @@ def test_a_segment_of_another_key_encoder_is_an_error(place, open_store):
         with pytest.raises(KeyEncoderError, match="blake2b"):
             store.mget(["a"])
         with pytest.raises(KeyEncoderError, match="blake2b"):
-            open_store(place, key_encoder=ENCODER)
+            open_store(every_place, key_encoder=ENCODER)
 
 
 def _header_with(table: dict, length: int = 4088) -> bytes:
@@ -353,15 +353,15 @@ def test_a_space_of_another_key_encoder_is_refused(place, open_store):
     assert open_store(place, key_encoder=ENCODER).mget(["a"]) == [b"1"]
 
 
-def test_a_space_of_another_namespace_is_refused(place, open_store):
+def test_a_space_of_another_namespace_is_refused(every_place, open_store):
     space = Space.of("acme/e5@3")
-    if "://" not in place:
-        open_store(place).mset([("a", b"1")])
-    io = as_location(place).open(space.directory, create=True)
+    if "://" not in every_place:
+        open_store(every_place).mset([("a", b"1")])
+    io = as_location(every_place).open(space.directory, create=True)
     io.create()
     io.put("space.json", [_space_json(space, namespace="somebody else's")])
     with pytest.raises(IdentityError, match="somebody else's"):
-        open_store(place)
+        open_store(every_place)
 
 
 def test_equal_settings_give_equal_bytes_and_unequal_ones_other_directories():

@@ -28,8 +28,8 @@ def listings(monkeypatch):
     return counted
 
 
-def test_what_another_store_wrote_is_seen_at_the_next_miss(place, open_store, digest, vectors):
-    one, other = open_store(place), open_store(place)
+def test_what_another_store_wrote_is_seen_at_the_next_miss(every_place, open_store, digest, vectors):
+    one, other = open_store(every_place), open_store(every_place)
     rows = vectors(20)
     for i in range(20):
         (one, other)[i % 2].put_rows([digest(i)], rows[i : i + 1])
@@ -82,10 +82,10 @@ def test_a_directory_changed_within_the_same_clock_tick_is_looked_at_again(tmp_p
     assert reader.mget(["b"]) == [b"2"]
 
 
-def test_a_directory_that_is_deleted_while_open_is_an_outage_and_no_miss(place, open_store, monotonic):
-    store = open_store(place)
+def test_a_directory_that_is_deleted_while_open_is_an_outage_and_no_miss(every_place, open_store, monotonic):
+    store = open_store(every_place)
     store.mset([("a", b"1")])
-    fs, path = fsspec.url_to_fs(place)
+    fs, path = fsspec.url_to_fs(every_place)
     fs.rm(path, recursive=True)
     monotonic[0] += 5
     for _ in range(2):
