@@ -31,7 +31,21 @@ def _gcs_server():
 
 
 @pytest.fixture
-def s3_server(_s3_server):
+def _nothing_left_behind(monkeypatch):
+    """Forgets what is not yet published when a test ends, instead of trying again beside later tests and at exit."""
+    from embedonce.stores.segments import flusher
+
+    own = flusher.Flusher()
+    monkeypatch.setattr(flusher, "_flusher", own)
+    yield
+    own.end()
+    with own._changed:
+        own._due.clear()
+        own._changed.notify_all()
+
+
+@pytest.fixture
+def s3_server(_s3_server, _nothing_left_behind):
     """The S3 server, which fails nothing and has recorded nothing yet."""
     _s3_server.fault, _s3_server.only = None, ""
     _s3_server.clear()
@@ -40,7 +54,7 @@ def s3_server(_s3_server):
 
 
 @pytest.fixture
-def gcs_server(_gcs_server):
+def gcs_server(_gcs_server, _nothing_left_behind):
     """The GCS server, which has recorded nothing yet."""
     _gcs_server.only = ""
     _gcs_server.clear()

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import servers
+from covering import each_once
 
 from embedonce import EmbeddingCache, StoreError
 
@@ -52,14 +53,13 @@ def opened(place, **options):
     return EmbeddingCache(place.url, storage_options=place.storage_options, **options)
 
 
-@pytest.mark.parametrize("kinds", [("GET",), ("PUT",), ("LIST",), ("GET", "PUT", "LIST", "DELETE")], ids="+".join)
-@pytest.mark.parametrize("fault", FAULTS)
+@each_once(fault=list(FAULTS), kinds=["GET PUT LIST DELETE", "GET", "PUT", "LIST"])
 def test_some_requests_fail(s3_place, no_waiting, fault, kinds):
     server, acknowledged = s3_place.server, set()
     cache = opened(s3_place, batch_size=7, refresh_interval=0)
     cache.open(NAMESPACE)
-    server.fault = every(3, FAULTS[fault], kinds)
-    for turn in range(8):
+    server.fault = every(3, FAULTS[fault], kinds.split())
+    for turn in range(6):
         texts = [f"text {(turn * 13 + i * 5) % 97}" for i in range(20)]
         check(cache.embed(texts, embed, namespace=NAMESPACE), texts)
         try:
@@ -126,7 +126,7 @@ def test_an_outage_is_told_from_a_miss(s3_place, no_waiting, fault):
     assert s3_place.storage_options["secret"] not in str(raised.value)
 
 
-def test_a_missing_bucket_is_said_at_once(s3_server, no_waiting, caplog):
+def test_a_missing_bucket_is_reported_at_once(s3_server, no_waiting, caplog):
     url, options = s3_server.url("no-such-bucket-anywhere"), s3_server.storage_options
     with pytest.raises(StoreError, match="bucket") as raised:
         EmbeddingCache(url, storage_options=options, on_store_error="raise").open(NAMESPACE)

@@ -79,7 +79,7 @@ def every_place(request, place_of):
 
 
 @pytest.fixture
-def distant(monkeypatch):
+def distant(monkeypatch, _nothing_left_behind):
     """A path on a file system in memory that is treated as one far away."""
     monkeypatch.setattr(RemoteLocation, "is_near", False)
     root = f"/distant-{next(_NUMBER)}"
