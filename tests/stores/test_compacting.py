@@ -89,23 +89,23 @@ def _fill(store, digest, rows, first=0):
 def test_small_segments_become_one_and_the_second_run_does_nothing(
     every_place, open_store, digest, vectors, files_of, watched, later
 ):
-    store, rows = open_store(every_place), vectors(20)
+    store, rows = open_store(every_place), vectors(6)
     _fill(store, digest, rows)
     report = store.compact()
-    assert (report.segments_before, report.segments_after) == (20, 1)
-    assert (report.rows_before, report.rows_after, report.rewritten, report.waiting) == (20, 20, 20, 20)
+    assert (report.segments_before, report.segments_after) == (6, 1)
+    assert (report.rows_before, report.rows_after, report.rewritten, report.waiting) == (6, 6, 6, 6)
     assert report.bytes_after < report.bytes_before
-    assert len(files_of(store)) == 21  # the sources wait for readers
+    assert len(files_of(store)) == 7  # the sources wait for readers
     later(FsspecIO.grace + 1)
     report = store.compact()
-    assert (report.deleted, report.waiting, report.rewritten) == (20, 0, 0)
+    assert (report.deleted, report.waiting, report.rewritten) == (6, 0, 0)
     io = watched(store)
     report = store.compact()
     assert io.calls == ["listing"]
     assert (report.segments_before, report.segments_after, report.rewritten, report.deleted) == (1, 1, 0, 0)
     for look in (store, open_store(every_place)):
-        assert np.array_equal(look.get_rows([digest(i) for i in range(20)])[0], rows)
-        assert list(look.yield_keys()) == [digest(i).hex() for i in range(20)]
+        assert np.array_equal(look.get_rows([digest(i) for i in range(6)])[0], rows)
+        assert list(look.yield_keys()) == [digest(i).hex() for i in range(6)]
 
 
 def test_rows_of_different_kinds_stay_apart(place, open_store, digest, vectors, sealed, no_grace):
@@ -425,13 +425,13 @@ def test_a_merge_that_took_half_a_day_is_given_up(place, open_store, digest, vec
 
 
 def test_a_reader_with_an_old_view_reads_on(every_place, open_store, digest, vectors, no_grace):
-    store, rows = open_store(every_place), vectors(30, 5000)
+    store, rows = open_store(every_place), vectors(8, 5000)
     _fill(store, digest, rows)
     reader = open_store(every_place, read_only=True)
     reader.close()
     store.compact()
     store.compact()
-    assert np.array_equal(reader.get_rows([digest(i) for i in range(30)])[0], rows)
+    assert np.array_equal(reader.get_rows([digest(i) for i in range(8)])[0], rows)
 
 
 def test_nothing_is_tidied_through_a_store_that_is_read_only(place, open_store, digest, vectors):
@@ -627,9 +627,19 @@ class TidiedRemotely(Tidied):
 
 
 TestTidiedLocally = Tidied.TestCase
-TestTidiedLocally.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+TestTidiedLocally.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 TestTidiedRemotely = TidiedRemotely.TestCase
-TestTidiedRemotely.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestTidiedRemotely.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.soak
+class TestTidiedLocallyForLong(Tidied.TestCase):
+    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.soak
+class TestTidiedRemotelyForLong(TidiedRemotely.TestCase):
+    settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_a_row_that_waits_in_memory_does_not_outdate_one_that_is_safe(

@@ -17,18 +17,18 @@ from embedonce.stores.segments.names import SegmentName
 def test_thousands_of_single_writes_leave_few_files(tmp_path, open_store, digest, vectors, segments_in, monkeypatch):
     monkeypatch.setattr(LocalIO, "grace", 0.0)
     store = open_store(tmp_path)
-    rows = vectors(3000, 16)
+    rows = vectors(2000, 16)
     most = 0
-    for i in range(3000):
+    for i in range(2000):
         store.put_rows([digest(i)], rows[i : i + 1])
         if i % 100 == 0:
             most = max(most, len(segments_in(tmp_path)))
     assert most <= 200
     for look in (store, open_store(tmp_path)):
-        matrix, found = look.get_rows([digest(i) for i in range(3000)])
+        matrix, found = look.get_rows([digest(i) for i in range(2000)])
         assert found.all()
         assert np.array_equal(matrix, rows)
-        assert list(look.yield_keys()) == [digest(i).hex() for i in range(3000)]
+        assert list(look.yield_keys()) == [digest(i).hex() for i in range(2000)]
 
 
 def test_deletes_and_mixed_values_leave_few_files_too(tmp_path, open_store, segments_in, eager_merging):
@@ -56,10 +56,11 @@ def test_a_row_is_rewritten_few_times(tmp_path, open_store, digest, vectors, mon
 
     monkeypatch.setattr(LocalIO, "put", counted)
     store = open_store(tmp_path)
-    for i in range(1000):
-        store.put_rows([digest(i)], vectors(1, 64))
+    row = vectors(1, 64)
+    for i in range(600):
+        store.put_rows([digest(i)], row)
     # Five files with 5^t rows each make one of 5^(t+1).
-    assert sum(written) <= 5 * 1000
+    assert sum(written) <= 5 * 600
 
 
 def test_processes_that_write_little_are_tidied_up_after(
@@ -255,16 +256,16 @@ from embedonce.stores.segments.store import SegmentStore
 merging._FAN_IN = 10_000
 merging._ADOPT = 10_000
 stores = [SegmentStore(as_location(sys.argv[1]), Space.of(name)) for name in ("a", "b", "c")]
-digests = [hashlib.sha256(b"%d" % i).digest() for i in range(700)]
-rows = np.arange(700, dtype="<f4")[:, None] * np.ones(5000, "<f4")
+digests = [hashlib.sha256(b"%d" % i).digest() for i in range(350)]
+rows = np.arange(350, dtype="<f4")[:, None] * np.ones(5000, "<f4")
 for store in stores:
-    for i in range(700):
+    for i in range(350):
         store.put_rows([digests[i]], rows[i:i + 1])
 for again in range(2):
     for store in stores:
         matrix, found = store.get_rows(digests)
         assert found.all() and (matrix == rows).all()
-        for i in range(0, 700, 7):
+        for i in range(0, 350, 7):
             assert (store.get_rows([digests[i]])[0] == rows[i]).all()
     stores = [SegmentStore(as_location(sys.argv[1]), store.space) for store in stores]
 files = [open("/dev/null") for _ in range(150)]
@@ -273,6 +274,6 @@ print("fine")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
-def test_thousands_of_mapped_segments_leave_most_descriptors_to_others(tmp_path):
+def test_a_thousand_mapped_segments_leave_most_descriptors_to_others(tmp_path):
     done = subprocess.run([sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "fine"), done.stderr

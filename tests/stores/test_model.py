@@ -123,11 +123,16 @@ class RemoteStores(Stores):
 
 
 TestLocalStores = Stores.TestCase
-TestLocalStores.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLocalStores.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 TestRemoteStores = RemoteStores.TestCase
-TestRemoteStores.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestRemoteStores.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.soak
-class TestLongRuns(Stores.TestCase):
+class TestLocalStoresForLong(Stores.TestCase):
     settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.soak
+class TestRemoteStoresForLong(RemoteStores.TestCase):
+    settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
