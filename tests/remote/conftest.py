@@ -33,3 +33,8 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr(patience, "_clock", clock)
     monkeypatch.setattr(patience, "_sleep", clock.wait)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def _tests_do_not_meet(_nothing_left_behind):
+    """What a test has not published it does not publish beside another one."""

@@ -25,6 +25,11 @@ from embedonce.stores.store_options import StoreOptions
 _NUMBER = itertools.count()
 
 
+@pytest.fixture(autouse=True)
+def _tests_do_not_meet(_nothing_left_behind):
+    """What a test has not published it does not publish beside another one."""
+
+
 def pytest_generate_tests(metafunc):
     """Run tests of `place` and `any_store` on every kind of place: on servers only under `soak`.
 
@@ -79,7 +84,7 @@ def every_place(request, place_of):
 
 
 @pytest.fixture
-def distant(monkeypatch, _nothing_left_behind):
+def distant(monkeypatch):
     """A path on a file system in memory that is treated as one far away."""
     monkeypatch.setattr(RemoteLocation, "is_near", False)
     root = f"/distant-{next(_NUMBER)}"

@@ -11,11 +11,13 @@ import signal
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from covering import each_once
+from forking import end_of, may_fork, needs_fork, start
 
 from embedonce import EmbeddingCache, StoreError
 from embedonce.stores.locations import LocalLocation, as_location
@@ -64,25 +66,13 @@ def _write_until_killed(root, rows: int, step: int, moment: str, log: int) -> No
 def _killed_at(root, rows: int, step: int, moment: str) -> tuple[bool, list[int]]:
     """Let a forked child write until it is killed; return whether it came to its end, and what it had finished."""
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            _write_until_killed(root, rows, step, moment, writing)
-            code = 0
-        finally:
-            os._exit(code)
+    child = start(lambda: _write_until_killed(root, rows, step, moment, writing))
     os.close(writing)
     with open(reading, "rb") as log:
         finished = [int(line) for line in log.read().split()]
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = end_of(child)
     assert code in (0, -signal.SIGKILL)
     return code == 0, finished
-
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-# Python 3.12 warns about forking with threads around, which do not matter to these children.
-may_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
 @needs_fork
@@ -206,8 +196,9 @@ def _row(key: bytes) -> np.ndarray:
     return np.frombuffer(hashlib.sha512(key).digest() * 4, "<u4").astype("<f4")
 
 
-def _write(root, seed: int, rounds: int, merge: str, log: int) -> None:
+def _write(root, seed: int, rounds: int, merge: str, log: Path) -> None:
     """Write and read with two threads; note each key in the log once its row is written."""
+    noted = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     if merge == "merge":
         merging._FAN_IN, merging._ADOPT, local.LocalIO.grace = 4, 8, -1.0
     store, failures = SegmentStore(as_location(root), Space.of("n")), []
@@ -220,7 +211,7 @@ def _write(root, seed: int, rounds: int, merge: str, log: int) -> None:
             # Some keys are written by everybody.
             keys += [hashlib.sha256(b"%d" % dice.randrange(500)).digest()]
             store.put_rows(keys, np.array([_row(key) for key in keys]))
-            os.write(log, b"".join(key.hex().encode() + b"\n" for key in keys))
+            os.write(noted, b"".join(key.hex().encode() + b"\n" for key in keys))
             mine += keys
             if i % 3 == 0:
                 some = list(dict.fromkeys(dice.sample(mine, min(8, len(mine)))))
@@ -243,25 +234,6 @@ def _write(root, seed: int, rounds: int, merge: str, log: int) -> None:
     assert store.counts.damaged_rows + store.counts.damaged_segments == 0
 
 
-def _start_writer(root, seed: int, rounds: int, merge: str, log: Path) -> int:
-    """Fork a process that writes; what goes wrong in it is in a file beside its log."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            _write(root, seed, rounds, merge, os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-            code = 0
-        except BaseException:
-            log.with_suffix(".errors").write_text(traceback.format_exc())
-        finally:
-            os._exit(code)
-    return child
-
-
-def _errors(folder) -> list[str]:
-    return [file.read_text() for file in folder.glob("*.errors")]
-
-
 def _write_and_kill(tmp_path, open_store, *, processes: int, rounds: int, merge: str, seconds: float, waves: int):
     root, dice = tmp_path / "cache", random.Random(7)
     acknowledged: set[bytes] = set()
@@ -269,24 +241,24 @@ def _write_and_kill(tmp_path, open_store, *, processes: int, rounds: int, merge:
         logs = [tmp_path / f"{wave}-{n}.log" for n in range(processes)]
         # Every other one is killed, and must not have ended before.
         running = [
-            _start_writer(root, wave * processes + n, rounds * (9999, 1)[n % 2], merge, log)
+            start(partial(_write, root, wave * processes + n, rounds * (9999, 1)[n % 2], merge, log), seconds=240)
             for n, log in enumerate(logs)
         ]
         try:
             # Once all of them have written something.
             end = time.monotonic() + 120
             while not all(log.exists() and log.stat().st_size for log in logs):
-                assert time.monotonic() < end, _errors(tmp_path)
+                assert time.monotonic() < end, "a writer has not written anything"
                 time.sleep(0.005)
             for child in running[::2]:
                 time.sleep(dice.random() * seconds / len(running[::2]))
                 os.kill(child, signal.SIGKILL)
-            codes = [os.waitstatus_to_exitcode(os.waitpid(running.pop(0), 0)[1]) for _ in logs]
+            codes = [end_of(running.pop(0)) for _ in logs]
         finally:
             for child in running:
                 os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-        assert codes == [-signal.SIGKILL, 0] * (processes // 2), _errors(tmp_path)
+                end_of(child)
+        assert codes == [-signal.SIGKILL, 0] * (processes // 2)
         for log in logs:
             lines = log.read_bytes().split(b"\n")[:-1]
             acknowledged.update(bytes.fromhex(line.decode()) for line in lines if len(line) == 64)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import shutil
-import signal
+import subprocess
 import sys
 import threading
+from functools import partial
 
 import fsspec
 import numpy as np
 import pytest
 from covering import each_once
+from forking import end_of, forked, may_fork, needs_fork, start
 from servers import KINDS
 
 from embedonce import EmbeddingCache, StoreError
@@ -136,36 +137,16 @@ def test_close_lets_go_of_maps_and_the_store_can_still_be_used(tmp_path, open_st
     assert np.array_equal(store.get_rows([digest(0)])[0], rows)
 
 
-def _child(store, rows, key, new):
-    """What a child process does with a store of its parent; the exit code says whether it went well."""
+def _use(store, rows, key, new):
+    """What a child process does with a store of its parent."""
     matrix, found = store.get_rows([key])
-    if not (found.all() and np.array_equal(matrix, rows)):
-        return 3
+    assert found.all()
+    assert np.array_equal(matrix, rows)
     store.put_rows([new], rows)
     for i in range(10):
         store.mset([(f"child {i}", b"1")])
-    if not store.get_rows([new])[1].all():
-        return 4
-    return 0 if None not in store.mget([f"child {i}" for i in range(10)]) else 5
-
-
-def _fork(work) -> int:
-    """Run in a forked child, killed after two minutes; return its exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 99
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(120)
-            code = work()
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-# Python 3.12 warns about forking with threads around, which is what these tests are about.
-may_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    assert store.get_rows([new])[1].all()
+    assert None not in store.mget([f"child {i}" for i in range(10)])
 
 
 @needs_fork
@@ -198,7 +179,7 @@ def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
     thread.start()
     held.wait()
     try:
-        assert _fork(lambda: _child(store, rows, digest(0), digest(1))) == 0
+        assert forked(lambda: _use(store, rows, digest(0), digest(1))) == 0
     finally:
         release.set()
         thread.join()
@@ -225,7 +206,7 @@ def test_a_child_forked_in_the_middle_of_a_refresh_or_a_merge_sees_everything(
                 store._catalog.listed = listed
                 store._writer._is_merging = True
                 codes.append(None)
-                codes[0] = _fork(lambda: _child(store, rows, digest(0), digest(1)))
+                codes[0] = forked(lambda: _use(store, rows, digest(0), digest(1)))
                 store._writer._is_merging = False
             return take(listed, known)
 
@@ -249,7 +230,7 @@ def test_a_child_forked_in_the_middle_of_a_write_sees_what_was_published(
         if not codes:
             codes.append(None)
             view.newest.append(segment)
-            codes[0] = _fork(lambda: _child(store, rows, digest(0), digest(1)))
+            codes[0] = forked(lambda: _use(store, rows, digest(0), digest(1)))
             view.newest.pop()
         overlaid(view, segment, *arguments)
 
@@ -270,20 +251,17 @@ def test_a_child_merges_what_it_writes_and_not_what_its_parent_has_written(
         store.put_rows([digest(i)], rows)
     store._writer._is_merging = True  # as if a thread of the parent were at it
 
-    def write() -> int:
+    def write():
         for i in range(3, 20):
             store.put_rows([digest(i)], rows)
-        return 0
 
-    assert _fork(write) == 0
+    assert forked(write) == 0
     names = {file.name for file in segments_in(tmp_path)}
     assert len(names) < 12
     assert {segment.file for segment in store._catalog.view.segments} <= names
 
 
 def test_a_store_can_be_sent_to_a_spawned_process(tmp_path, open_store, digest, vectors):
-    import subprocess
-
     store = open_store(tmp_path / "cache")
     rows = vectors(1)
     store.put_rows([digest(0)], rows)
@@ -306,14 +284,9 @@ def test_forked_children_and_their_parent_write_at_once(tmp_path, open_store, di
     store = open_store(tmp_path)
     rows = vectors(8)
     store.put_rows([digest(0)], rows[:1])
-    context = multiprocessing.get_context("fork")
-    children = [context.Process(target=_write_many, args=(store, digest, rows, number)) for number in range(1, 5)]
-    for child in children:
-        child.start()
+    children = [start(partial(_write_many, store, digest, rows, number)) for number in range(1, 5)]
     _write_many(store, digest, rows, 5)
-    for child in children:
-        child.join(120)
-        assert child.exitcode == 0
+    assert [end_of(child) for child in children] == [0] * 4
     keys = [digest(100 * number + i) for number in range(1, 6) for i in range(30)]
     for look in (store, open_store(tmp_path)):
         matrix, found = look.get_rows(keys)

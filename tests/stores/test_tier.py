@@ -10,9 +10,12 @@ import signal
 import stat
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
+from covering import each_once
+from forking import forked, may_fork, needs_fork
 
 from embedonce.stores.segments import tier
 from embedonce.stores.segments.names import SegmentName
@@ -78,72 +81,63 @@ def test_a_second_process_reads_nothing_of_the_distant_place(count, written, ope
 
 def test_what_this_process_wrote_need_not_be_read_by_anybody(open_tiered, asked, digest, vectors):
     writer = open_tiered(read_only=False)
-    for count in (50, 5000):
+    for count in (50, 1000):
         writer.put_rows([digest(i) for i in range(count)], vectors(count, count))
         writer.flush()
     asked.clear()
     for store in (open_tiered(), writer):
-        got, there = store.get_rows([digest(i) for i in range(5000)], 5000)
+        got, there = store.get_rows([digest(i) for i in range(1000)], 1000)
         assert there.all()
-        assert np.array_equal(got, vectors(5000, 5000))
+        assert np.array_equal(got, vectors(1000, 1000))
     assert asked == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@may_fork
 def test_a_forked_child_reads_and_adds_to_what_is_there(written, open_tiered, asked):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix, range(100))
     asked.clear()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            check(store, keys, matrix, range(100))
-            assert asked == []
-            check(store, keys, matrix, range(4000, 4200))
-            code = 0
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def read():
+        check(store, keys, matrix, range(100))
+        assert asked == []
+        check(store, keys, matrix, range(4000, 4200))
+
+    assert forked(read) == 0
     # What the child has read is there for its parent.
     check(store, keys, matrix, range(4000, 4200))
     assert asked == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@may_fork
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_process_killed_at_any_step_leaves_nothing_wrong(moment, written, open_tiered, directory):
     keys, matrix = written()
     small, more = written(10, first=5000)
-    write, step = tier._write, 0
-    while True:
-        step += 1
+    write = tier._write
+
+    def read_until_killed(step):
+        calls = itertools.count(1)
+
+        def killing(file, pieces):
+            is_last = next(calls) == step
+            if is_last and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(file, pieces)
+            if is_last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        tier._write = killing
+        store = open_tiered()
+        check(store, keys, matrix, range(1000))
+        check(store, small, more)
+
+    for step in itertools.count(1):
         shutil.rmtree(directory, ignore_errors=True)
-        child = os.fork()
-        if child == 0:
-            calls = itertools.count(1)
-
-            def killing(file, pieces, last=step, calls=calls):
-                is_last = next(calls) == last
-                if is_last and moment == "before":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                write(file, pieces)
-                if is_last:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            tier._write = killing
-            code = 1
-            try:
-                store = open_tiered()
-                check(store, keys, matrix, range(1000))
-                check(store, small, more)
-                code = 0
-            finally:
-                os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = forked(partial(read_until_killed, step))
         assert code in (0, -signal.SIGKILL)
         for _ in range(2):
             store = open_tiered()
@@ -190,10 +184,10 @@ def test_a_complete_segment_is_read_like_a_local_one(written, open_tiered):
 @pytest.mark.parametrize("kind", ["raw", "var", "keyed", "typed"])
 def test_values_of_every_kind_are_mirrored(kind, distant, open_store, open_tiered, asked, sealed, vectors):
     pairs = {
-        "raw": [(f"{i:064x}", b"%05d" % i * 3) for i in range(3000)],
-        "var": [(f"{i:064x}", b"%d" % i * (i % 9)) for i in range(3000)],
-        "keyed": [(f"key {i}", b"%05d" % i * 3) for i in range(3000)],
-        "typed": [(f"{i:064x}", sealed(vector)) for i, vector in enumerate(vectors(3000))],
+        "raw": [(f"{i:064x}", b"%05d" % i * 3) for i in range(2000)],
+        "var": [(f"{i:064x}", b"%d" % i * (i % 9)) for i in range(2000)],
+        "keyed": [(f"key {i}", b"%05d" % i * 3) for i in range(2000)],
+        "typed": [(f"{i:064x}", sealed(vector)) for i, vector in enumerate(vectors(2000))],
     }[kind]
     open_store(distant).mset(pairs)
     keys, values = zip(*pairs, strict=True)
@@ -209,7 +203,7 @@ def test_values_of_every_kind_are_mirrored(kind, distant, open_store, open_tiere
     assert asked == []
 
 
-@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("complete", [True, False], ids=["whole", "part"])
 @pytest.mark.parametrize("what", ["index", "rows", "have", "zeroes", "no have", "short", "long", "no file"])
 def test_no_damage_of_the_disk_is_a_miss_and_all_of_it_is_repaired(
     what, complete, written, open_tiered, directory, asked
@@ -317,8 +311,10 @@ def _failing(monkeypatch, name, code):
     monkeypatch.setattr(tier, name, fail)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
-@pytest.mark.parametrize("what", ["_open_for_writing", "_read", "_entries", "_delete", "_write"])
+@each_once(
+    what=["_open_for_writing", "_read", "_entries", "_delete", "_write"],
+    code=[errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO],
+)
 def test_a_disk_that_fails_costs_a_warning_and_nothing_else(
     what, code, written, open_tiered, monkeypatch, caplog, directory
 ):
