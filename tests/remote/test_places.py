@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import fsspec
 import pytest
 import servers
+from forking import forked, may_fork, needs_fork
 from fsspec.implementations.memory import MemoryFileSystem
 
 from embedonce import StoreError
@@ -132,28 +132,18 @@ def test_a_listing_cache_of_a_file_system_that_was_handed_in_hides_nothing(s3_pl
     assert as_location((fs, f"{s3_place.bucket}/cache")).directories() == sorted([DIRECTORY, OTHER])
 
 
-_FORK = """
-import os, pickle, signal, sys
-from embedonce.stores.locations import as_location
-
-location = as_location(sys.argv[1], eval(sys.argv[2]))
-io = location.open("n-0123456789abcdef", create=True)
-io.put("a", [b"abc"])
-child = os.fork()
-if child == 0:
-    signal.alarm(60)
-    assert io.listing() == {"a": 3}
-    io.put("b", [b"defg"])
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-assert io.listing() == {"a": 3, "b": 4}
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@needs_fork
+@may_fork
 def test_a_forked_child_opens_its_own_connections(s3_place):
-    arguments = [s3_place.url, repr(s3_place.storage_options)]
-    subprocess.run([sys.executable, "-c", _FORK, *arguments], check=True, timeout=120)
+    io = opened(s3_place)
+    io.put("a", [b"abc"])
+
+    def use():
+        assert io.listing() == {"a": 3}
+        io.put("b", [b"defg"])
+
+    assert forked(use) == 0
+    assert io.listing() == {"a": 3, "b": 4}
 
 
 def test_the_event_loop_is_there_before_anybody_can_fork():

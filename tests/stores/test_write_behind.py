@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
-import os
 import pickle
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -470,135 +465,6 @@ def test_a_copy_starts_with_nothing_waiting(distant, open_store, puts, digest, v
     assert puts.segments == []
     store.flush()
     assert len(puts.segments) == 1
-
-
-# The end of processes; on real files, since what is in memory does not survive
-
-SCRIPT = """
-    import sys, threading
-    from embedonce import EmbeddingCache
-    from embedonce.stores.locations import RemoteLocation
-    from embedonce.stores.segments.remote import FsspecIO
-    from embedonce.stores.segments import flusher
-
-    def embed(texts):
-        return [[float(len(text)), 1.0] for text in texts]
-
-    cache = EmbeddingCache("dir::file://" + sys.argv[1])
-    assert cache.store.location.is_near is False
-"""
-
-
-def run(script, tmp_path, timeout=100):
-    script = textwrap.dedent(SCRIPT) + textwrap.dedent(script)
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, str(tmp_path / "cache")],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=timeout,
-    )
-
-
-def stored(tmp_path, texts):
-    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache", mode="read_only")
-    cache.embed(texts, embed, namespace=NAMESPACE)
-    return cache.stats().hits
-
-
-def test_the_end_of_the_process_publishes_what_waits(tmp_path):
-    done = run('cache.embed(["a"], embed, namespace="acme/e5@3"); assert cache.stats().pending == 1', tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert stored(tmp_path, ["a", "b"]) == 1
-
-
-def test_an_error_that_ends_the_process_costs_nothing_that_waits(tmp_path):
-    done = run('cache.embed(["a"], embed, namespace="acme/e5@3"); raise RuntimeError("end")', tmp_path)
-    assert done.returncode == 1
-    assert stored(tmp_path, ["a"]) == 1
-
-
-def test_a_process_whose_store_fails_ends_with_a_warning(tmp_path):
-    done = run(
-        """
-        cache.embed(["a", "b"], embed, namespace="acme/e5@3")
-        def put(*arguments):
-            raise OSError("503 slow down")
-        FsspecIO.put = put
-        """,
-        tmp_path,
-    )
-    assert done.returncode == 0
-    assert "2 vectors could not be stored" in done.stderr
-
-
-def test_a_process_whose_store_hangs_ends_all_the_same(tmp_path):
-    done = run(
-        """
-        cache.embed(["a"], embed, namespace="acme/e5@3")
-        flusher.EXIT_PATIENCE = 0.5
-        def put(*arguments):
-            threading.Event().wait()
-        FsspecIO.put = put
-        """,
-        tmp_path,
-    )
-    assert done.returncode == 0
-    assert "1 vector could not be stored before the process ended: it will" in done.stderr
-
-
-def _child(cache, path, answer):
-    answer.put((cache.stats().pending, cache.embed(["a", "child"], embed, namespace=NAMESPACE).tolist()))
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_child_process_publishes_its_own_and_leaves_the_parents_alone(tmp_path, method):
-    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache")
-    cache.embed(["a"], embed, namespace=NAMESPACE)
-    context = multiprocessing.get_context(method)
-    answer = context.Queue()
-    process = context.Process(target=_child, args=(cache, str(tmp_path), answer))
-    process.start()
-    assert answer.get(timeout=60) == (0, [[1.0, 1.0], [5.0, 1.0]])
-    process.join(60)
-    assert process.exitcode == 0
-    assert cache.stats().pending == 1
-    assert stored(tmp_path, ["a", "child"]) == 2
-    cache.close()
-    assert stored(tmp_path, ["a", "child"]) == 2
-
-
-def test_a_child_forked_while_others_flush_does_not_hang(tmp_path):
-    cache = EmbeddingCache(f"dir::file://{tmp_path}/cache")
-    ends = threading.Event()
-
-    def work():
-        number = 0
-        while not ends.is_set():
-            number += 1
-            cache.embed([str(number)], embed, namespace=NAMESPACE)
-            cache.flush()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        for i in range(5):
-            child = os.fork()
-            if child == 0:
-                code = 1
-                try:
-                    cache.embed([f"child {i}"], embed, namespace=NAMESPACE)
-                    cache.flush()
-                    code = 0
-                finally:
-                    os._exit(code)
-            assert os.waitpid(child, 0)[1] == 0
-    finally:
-        ends.set()
-        for thread in threads:
-            thread.join()
-    assert stored(tmp_path, [f"child {i}" for i in range(5)]) == 5
 
 
 def test_the_thread_ends_when_nothing_waits(distant, open_store, puts, digest, vectors, monkeypatch):
