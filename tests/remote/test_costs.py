@@ -16,10 +16,7 @@ def texts(count=COUNT):
 
 
 def vectors(some):
-    numbers = np.zeros((len(some), DIMENSIONS), "<f4")
-    for i, text in enumerate(some):
-        numbers[i] = np.arange(DIMENSIONS, dtype="<f4") + int(text.split()[1])
-    return numbers
+    return np.array([[int(text.split()[1])] for text in some], "<f4") + np.arange(DIMENSIONS, dtype="<f4")
 
 
 def nobody(some):
