@@ -122,7 +122,7 @@ def test_two_encoders_in_one_byte_store_do_not_meet(way):
 
 
 def test_two_versions_of_an_encoder_in_one_byte_store_do_not_meet(way):
-    """A change may be one that the self-test does not see; a new version of the distribution alone is none."""
+    """The self-test does not see every change; a new version of the distribution alone is not a change."""
     store = DictStore()
 
     def plain(text):

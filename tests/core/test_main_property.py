@@ -96,7 +96,7 @@ def test_the_answer_is_the_embedders_and_each_miss_is_paid_once(
 @given(data=st.data())
 @pytest.mark.parametrize("way", WAYS)
 def test_numbers_survive_when_batches_need_different_dtypes(way, data):
-    """One text in single precision, the next in double: values stay exact whatever the mix of hits and misses."""
+    """One text in single precision, the next in double: values stay exact for any mix of hits and misses."""
     value = st.one_of(
         st.floats(allow_nan=False, allow_infinity=False, width=32),
         st.floats(allow_nan=False, allow_infinity=False),

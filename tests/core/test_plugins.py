@@ -515,7 +515,7 @@ def test_a_refusal_that_is_no_error_of_ours_reaches_the_user_if_nobody_else_know
         with pytest.raises(getattr(builtins, kind), match=r"^not like this$"):
             wrap(thing, MemoryStore(), namespace=NAMESPACE)
     assert plugins().failed == []
-    # A plain function is no embedder of any framework.
+    # A plain function is not an embedder of any framework.
     assert wrap(lambda texts: [[1.0] for _ in texts], MemoryStore(), namespace=NAMESPACE)(["a"]).shape == (1, 1)
 
 

@@ -196,7 +196,7 @@ def test_a_failure_is_shared_by_those_who_wanted_all_that_failed(place):
     for worker in (leader, follower):
         with pytest.raises(BoomError):
             worker.result()
-    # It is not remembered: whoever comes later pays anew.
+    # It is not remembered: a later call pays again.
     assert bits(sync(cache, ["a"], Model())) == bits(Model().rows(["a"]))
 
 
@@ -282,7 +282,7 @@ def test_batches_after_the_one_that_failed_are_free_for_others(place):
 
 
 def test_a_store_that_fails_costs_those_who_wait_nothing(place):
-    """Not even if whoever embedded prefers an exception."""
+    """Not even if the call that embedded prefers an exception."""
 
     class Broken(MemoryStore):
         def mset(self, key_value_pairs):
@@ -361,7 +361,7 @@ async def test_a_timeout_of_one_who_waits_for_a_thread_leaves_the_thread_alone(p
 
 
 async def test_cancelling_while_a_batch_is_stored_hands_it_on(place):
-    """The batch is paid for: those who wait get it, whatever becomes of its owner."""
+    """The batch is paid for: those who wait get it, even if its owner is cancelled."""
     entered, release = asyncio.Event(), asyncio.Event()
 
     class Slow(MemoryStore):

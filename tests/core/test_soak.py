@@ -128,7 +128,7 @@ def test_random_calls_from_threads_and_tasks(kind, seed, calls, tmp_path):
 
 @pytest.mark.soak
 def test_a_store_that_comes_and_goes_with_exceptions_wanted(tmp_path):
-    """on_store_error="raise": faults reach whoever met them, and only them."""
+    """on_store_error="raise": a fault reaches the call that met it, and no other."""
     store, model = Flaky(0), Model()
     cache = EmbeddingCache(store, on_store_error="raise", batch_size=2)
     outcomes = {"right": 0, "fault": 0}

@@ -120,7 +120,7 @@ def test_row_11_a_model_that_was_replaced_under_its_name(place):
 
 
 def test_row_15_an_identity_is_one_embedder(place):
-    """Nothing falls back to another namespace, whatever fails."""
+    """Nothing falls back to another namespace when an embedder fails."""
     place.cache().embed(["a"], Model(salt="cheap"), namespace="cheap")
     with pytest.raises(BoomError):
         place.cache().embed(["a"], Model(fail_at=0), namespace="good")

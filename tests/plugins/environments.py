@@ -78,7 +78,7 @@ class Environment:
         pip("--python", self._python, "uninstall", "--yes", distribution)
 
     def run(self, code, *arguments, **variables):
-        """Return the values that a program hands to `show`, which stands for whatever JSON holds."""
+        """Return the values that a program hands to `show`, which takes anything that JSON can hold."""
         code = f"import json\ndef show(value): print('shown:' + json.dumps(value))\n{textwrap.dedent(code)}"
         printed = ran(
             [self._python, "-W", "error", "-c", code, *map(str, arguments)], env=_environ(variables), cwd=self.home

@@ -293,7 +293,7 @@ def test_upgrading_to_another_encoder_is_refused_and_uninstalling_says_what_is_g
     refused, asked = new_environment.run(code, *places)
     named = re.findall(r"'lowercase-sha256' version '1' \(check '(\w+)'\)", refused)
     assert len(set(named)) == 2, refused
-    # In a byte store there is no place for the name of an encoder but the keys.
+    # A byte store has no place for the name of an encoder except its keys.
     assert asked == ["Straße"]
 
     later = tmp_path / "later"

@@ -147,7 +147,7 @@ class TestPackedStore(ByteStoreSuite):
         return store.values[key]
 
     def put_raw_value(self, store, key, value):
-        # What cannot be unpacked is no value, which is up to the store.
+        # What cannot be unpacked is not a value; that is up to the store.
         try:
             base64.b85decode(value)
         except ValueError:

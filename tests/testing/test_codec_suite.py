@@ -86,7 +86,7 @@ def centered(matrix):
 
 
 def by_largest(matrix):
-    """The usual int8: the largest number becomes 127, with a scale behind that is no power of two."""
+    """The usual int8: the largest number becomes 127, followed by a scale that is not a power of two."""
     scale = np.abs(matrix).max(axis=1, keepdims=True) / 127
     return np.concatenate([np.rint(matrix / scale), scale], axis=1).astype("f4")
 

@@ -55,7 +55,7 @@ def test_a_vector_depends_on_its_own_text_only(texts):
 
 
 def test_numbers_are_those_of_the_published_version():
-    """The identity says `hashing-ngrams-1`: whoever changes these numbers has to change that name."""
+    """The identity says `hashing-ngrams-1`: a change of these numbers needs another name."""
     texts = ["", "An embedding cache.", "Straße 12 + naïve café, 東京タワー\ud800 x_y"]
     sums = [zlib.crc32(HashingEmbedder(1536)([text]).astype("<f4").tobytes()) for text in texts]
     assert sums == [304175691, 4263860456, 4065468994]

@@ -80,7 +80,7 @@ class AcmeStore:
             raise PermissionError(msg)
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the values of the keys, None where there is none."""
+        """Return the values of the keys, None for each key that is absent."""
         with self._database() as database:
             rows = [database.execute("SELECT value FROM vectors WHERE key = ?", (key,)).fetchone() for key in keys]
         return [None if row is None else row[0] for row in rows]
