@@ -103,13 +103,13 @@ class RemotePlace:
 
     def location(self):
         """The place, as the store sees it."""
-        from embedonce.stores.locations import as_location
+        from embedonce.stores.locations.location import as_location
 
         return as_location(self.url, self.storage_options)
 
     def store(self, namespace="acme/e5@3", **options):
         """A segment store there, opened anew by each call."""
-        from embedonce.stores.segments.space import Space
+        from embedonce.stores.segments.format.namespace_directory import Space
         from embedonce.stores.segments.store import SegmentStore
 
         return SegmentStore(self.location(), Space.of(namespace, None), **options)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from embedonce.version import __version__
 
 if TYPE_CHECKING:
-    from embedonce.cache import EmbeddingCache
-    from embedonce.codecs import Codec
+    from embedonce.cache.cache import EmbeddingCache
+    from embedonce.cache.health import Stats
     from embedonce.errors import (
         CacheMissError,
         EmbedderContractError,
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from embedonce.events import EmbedEvent
     from embedonce.hookspecs import hookimpl
     from embedonce.identity import Identity
-    from embedonce.keyed import HmacKeyEncoder
-    from embedonce.keys import KeyEncoder
-    from embedonce.options import Mode
-    from embedonce.plugins import register_plugin
-    from embedonce.policy import Stats
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.hmac import HmacKeyEncoder
+    from embedonce.options import Mode, WrapOptions
+    from embedonce.plugins.host import register_plugin
     from embedonce.stores import ByteStore, MemoryStore, SegmentStore
-    from embedonce.stores.segments.reports import Report, Usage, Verification
-    from embedonce.wrapping import CachedFunction, WrapOptions, Wrapper, wrap
+    from embedonce.stores.segments.upkeep.reports import Report, Usage, Verification
+    from embedonce.vectors.codecs import Codec
+    from embedonce.wrappers import CachedFunction, Wrapper
+    from embedonce.wrapping import wrap
 
 __all__ = [
     "ByteStore",
@@ -69,21 +70,22 @@ __all__ = [
 ]
 
 _NAMES_OF = {
-    "cache": "EmbeddingCache",
-    "codecs": "Codec",
+    "cache.cache": "EmbeddingCache",
+    "cache.health": "Stats",
     "errors": "CacheMissError EmbedOnceError EmbedderContractError FormatError IdentityError KeyEncoderError "
     "PluginError StoreError UnsupportedEmbedderError",
     "events": "EmbedEvent",
     "hookspecs": "hookimpl",
     "identity": "Identity",
-    "keyed": "HmacKeyEncoder",
-    "keys": "KeyEncoder",
-    "options": "Mode",
-    "plugins": "register_plugin",
-    "policy": "Stats",
+    "keys.encoders": "KeyEncoder",
+    "keys.hmac": "HmacKeyEncoder",
+    "options": "Mode WrapOptions",
+    "plugins.host": "register_plugin",
     "stores": "ByteStore MemoryStore SegmentStore",
-    "stores.segments.reports": "Report Usage Verification",
-    "wrapping": "CachedFunction WrapOptions Wrapper wrap",
+    "stores.segments.upkeep.reports": "Report Usage Verification",
+    "vectors.codecs": "Codec",
+    "wrappers": "CachedFunction Wrapper",
+    "wrapping": "wrap",
 }
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _NAMES_OF.items() for name in names.split()}
 

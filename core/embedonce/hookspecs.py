@@ -9,25 +9,95 @@ inside its functions only, so that loading it costs nothing to those who use ano
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from embedonce.cache import EmbeddingCache
+    from numpy.typing import NDArray
+
     from embedonce.events import EmbedEvent
     from embedonce.identity import Identity
-    from embedonce.wrapping import WrapOptions
+    from embedonce.keys.specification import Role
+    from embedonce.options import Auto, Mode, WrapOptions
+    from embedonce.vectors.codecs import Codec
 
 PROJECT = "embedonce"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
+class Cache(Protocol):
+    """What wrappers ask of a cache; `EmbeddingCache` is one, and a test of a plugin may have a simpler one."""
+
+    @property
+    def mode(self) -> Mode:
+        """The mode; in `replay` a call that cannot be answered from the cache must raise `CacheMissError`."""
+
+    @property
+    def batch_size(self) -> int | Auto | None:
+        """Texts that are embedded between two writes, `"auto"` for what suits the embedder, None for all at once."""
+
+    @property
+    def codec(self) -> Codec:
+        """How vectors are written."""
+
+    @property
+    def store(self) -> Any:
+        """Where the vectors are kept; its `str` says where, without secrets."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the cache was made with, for wrappers that write themselves down; it may hold secrets."""
+
+    def embed(
+        self,
+        texts: Iterable[str],
+        embed: Callable[[list[str]], Any],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """Return the vectors of texts, shape (n, d); see `EmbeddingCache.embed`."""
+
+    async def aembed(
+        self,
+        texts: Iterable[str],
+        embed: Callable[[list[str]], Any] | Callable[[list[str]], Awaitable[Any]],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """Async twin of `embed`."""
+
+    def open(self, namespace: str | Identity) -> Any:
+        """Open a namespace now, so that errors of its place are raised before any text is embedded."""
+
+    def agrees_with(self, other: Any) -> bool:
+        """True if both do the same with the same store."""
+
+    def wrap(self, embedder: Any, **options: Any) -> Any:
+        """Return an embedder of the same framework that asks this cache first."""
+
+    def stats(self) -> Any:
+        """Return what the cache has done since it was made."""
+
+    def flush(self) -> None:
+        """Store what waits in memory."""
+
+    def settle(self) -> None:
+        """Store what waits in memory, as at the end of a job; faults are treated as `on_store_error` says."""
+
+    def close(self) -> None:
+        """Store what waits in memory and close open files."""
+
+
 @hookspec(firstresult=True)
-def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
+def embedonce_wrap(embedder: object, cache: Cache, options: WrapOptions) -> Any:
     """Recognise an embedder and wrap it.
 
     Called by every `embedonce.wrap`, until one plugin answers. Look into `sys.modules` for the framework: an object of

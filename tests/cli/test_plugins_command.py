@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import hookimpl, register_plugin
 from embedonce.cli.app import build
 
@@ -15,7 +15,7 @@ from embedonce.cli.app import build
 def run(monkeypatch):
     from typer.testing import CliRunner
 
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     return lambda *arguments: CliRunner().invoke(build(), ["plugins", *arguments])
 
 

@@ -26,7 +26,7 @@ from core_support import (
 )
 
 from embedonce import EmbeddingCache, MemoryStore
-from embedonce.keys import sha256
+from embedonce.keys.encoders import sha256
 
 
 def aembed(cache, texts, embed, **options):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import (
     Codec,
     EmbedderContractError,
@@ -26,7 +26,7 @@ from embedonce import (
     register_plugin,
     wrap,
 )
-from embedonce.codecs import BUILT_IN, EXACT
+from embedonce.vectors.codecs import BUILT_IN, EXACT
 
 LOSSY = ("float16", "int8")
 TEXTS = ["a", "b", "a", "c"]
@@ -185,7 +185,7 @@ def doubled(rows):
 
 @pytest.fixture
 def _fresh_plugins(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
 
 
 class CodecPlugin:

@@ -45,7 +45,7 @@ def store(request):
 def clock(monkeypatch):
     """Time that stands still until it is moved."""
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("embedonce.policy.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("embedonce.cache.health.time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

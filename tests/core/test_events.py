@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import pytest
 from core_support import LIMIT, NAMESPACE, BoomError, Model, Worker, ask, is_awaited, until, words
 
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import EmbeddingCache, EmbedEvent, MemoryStore, hookimpl, register_plugin
 
 
@@ -23,7 +23,7 @@ class Observer:
 
 @pytest.fixture
 def observed(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     observer = Observer()
     register_plugin(observer, "observer")
     return observer.events
@@ -127,7 +127,7 @@ def test_an_event_holds_no_text(place, observed):
 
 
 def test_one_who_observes_and_fails_is_logged_once_and_hurts_nobody(monkeypatch, place, way, caplog):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
 
     class Failing:
         @hookimpl
@@ -146,6 +146,6 @@ def test_one_who_observes_and_fails_is_logged_once_and_hurts_nobody(monkeypatch,
 
 
 def test_nothing_is_told_if_nobody_observes(monkeypatch, place):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
-    monkeypatch.setattr(embedonce.plugins.Plugins, "notify", None)
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host.Plugins, "notify", None)
     place.cache().embed(["a"], Model(), namespace=NAMESPACE)

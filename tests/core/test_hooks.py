@@ -7,14 +7,14 @@ import pytest
 from core_support import NAMESPACE, DictStore, Model, bits, words
 
 import embedonce
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import EmbeddingCache, Identity, IdentityError, MemoryStore, WrapOptions, hookimpl, register_plugin
 from embedonce.testing import CountingEmbedder
 
 
 @pytest.fixture(autouse=True)
 def _only_plugins_of_the_test(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     for variable in ("EMBEDONCE_PLUGINS", "EMBEDONCE_PLUGINS_DISABLED"):
         monkeypatch.delenv(variable, raising=False)
 

@@ -10,7 +10,7 @@ import pytest
 from core_support import NAMESPACE, Model, bits
 
 from embedonce import EmbeddingCache, HmacKeyEncoder, KeyEncoderError, MemoryStore
-from embedonce.keys import canonical
+from embedonce.keys.specification import canonical
 
 SECRET = "a secret of more than sixteen bytes"
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache, KeyEncoder, KeyEncoderError, MemoryStore, wrap
-from embedonce.key_encoders import resolve_key_encoder
-from embedonce.keys import BUILT_IN, ROLES, canonical, sha256, sha512, utf8
+from embedonce.keys.encoders import BUILT_IN, sha256, sha512
+from embedonce.keys.specification import ROLES, canonical, utf8
+from embedonce.plugins.names import resolve_key_encoder
 
 TEXTS = st.text(st.characters(), max_size=12)
 

@@ -9,7 +9,8 @@ import pytest
 from core_support import NAMESPACE, BoomError, DictStore, Model, Place, ask, bits, crossed, words
 
 from embedonce import CacheMissError, EmbeddingCache, MemoryStore, StoreError
-from embedonce.keys import canonical, sha256
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical
 from embedonce.options import MODES
 
 

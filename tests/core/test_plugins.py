@@ -11,7 +11,7 @@ import textwrap
 import pytest
 from core_support import NAMESPACE, Model, bits
 
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import (
     EmbeddingCache,
     IdentityError,
@@ -23,8 +23,8 @@ from embedonce import (
     register_plugin,
     wrap,
 )
-from embedonce.plugins import plugins
-from embedonce.registries import key_encoders
+from embedonce.plugins.host import plugins
+from embedonce.plugins.registrations import key_encoders
 
 _numbers = itertools.count()
 
@@ -32,7 +32,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Return a function that puts a distribution on the path, as pip would."""
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
 
     def install(distribution, entry_points, code="", version="1.0"):
         """`{module}` in entry points stands for the module that holds the code."""
@@ -185,7 +185,10 @@ def test_nobody_takes_the_name_of_a_built_in_encoder(install):
     install("good-keys", one_line("good"), ENCODER)
     EmbeddingCache(MemoryStore(), key_encoder="good")
     for name in ("sha256", "sha512"):
-        assert EmbeddingCache(MemoryStore(), key_encoder=name)._key_encoder.function.__module__ == "embedonce.keys"
+        assert (
+            EmbeddingCache(MemoryStore(), key_encoder=name)._key_encoder.function.__module__
+            == "embedonce.keys.encoders"
+        )
     shown = plugins().failures()
     for distribution in ("bad-keys 1.0", "bad-hooks 1.0"):
         assert distribution in shown

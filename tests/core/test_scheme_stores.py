@@ -9,7 +9,7 @@ import sys
 import pytest
 from core_support import NAMESPACE, DictStore, Model, bits
 
-import embedonce.plugins
+import embedonce.plugins.host
 from embedonce import EmbeddingCache, MemoryStore, StoreError, hookimpl, register_plugin, wrap
 
 SERVERS = {}
@@ -34,7 +34,7 @@ class Plugin:
 
 @pytest.fixture
 def plugin(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     monkeypatch.setattr(sys.modules[__name__], "SERVERS", {})
     plugin = Plugin()
     register_plugin(plugin, "acme")
@@ -102,7 +102,7 @@ def test_what_fsspec_knows_is_left_to_it(plugin):
     EmbeddingCache("good://x")
     EmbeddingCache("memory://greedy")
     assert len(plugin.opened) == 1
-    said = "".join(str(each) for each in embedonce.plugins.plugins().failed)
+    said = "".join(str(each) for each in embedonce.plugins.host.plugins().failed)
     assert "store 's3' of this program has the name of a built-in one" in said
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_scheme_is_refused(plugin, scheme):
 
     register_plugin(Odd(), "odd")
     EmbeddingCache("fine://x")
-    assert "which is no scheme" in str(embedonce.plugins.plugins().failed[0])
+    assert "which is no scheme" in str(embedonce.plugins.host.plugins().failed[0])
 
 
 @pytest.mark.usefixtures("plugin")
@@ -136,7 +136,7 @@ def test_a_path_asks_no_plugin(tmp_path):
     code = (
         "import sys, embedonce\n"
         f"embedonce.EmbeddingCache({str(tmp_path)!r})\n"
-        "assert embedonce.plugins._loaded.plugins is None\n"
+        "assert embedonce.plugins.host._loaded.plugins is None\n"
         "assert 'fsspec' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from embedonce import EmbedderContractError, EmbeddingCache, Identity, MemoryStore
-from embedonce.codecs import Envelope, Row, origin_of
+from embedonce.vectors.envelope import Envelope, Row, origin_of
 
 
 class Tensor:

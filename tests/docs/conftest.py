@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import embedonce.plugins
+import embedonce.plugins.host
 
 # With --import-mode=importlib the directory of a test is on no path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(autouse=True)
 def _nothing_of_a_page_stays(monkeypatch):
     """Neither what it registers nor what it puts into the environment; and no switch of the machine is set."""
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     before = dict(os.environ)
     for name in before:
         if name.startswith("EMBEDONCE"):

@@ -99,7 +99,7 @@ def test_variables_that_are_shown_are_read_somewhere():
 def test_the_sizes_and_errors_of_codecs_are_the_measured_ones():
     import numpy as np
 
-    from embedonce.codecs import BUILT_IN
+    from embedonce.vectors.codecs import BUILT_IN
 
     row_of_table = r"^\| `(\w+)` \| .* \| ([\d,]+) bytes \| ([\d.]+) \| ([\d.]+) \|$"
     rows = re.findall(row_of_table, text_of("codecs.md"), re.MULTILINE)

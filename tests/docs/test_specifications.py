@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache, HmacKeyEncoder, Identity, MemoryStore, SegmentStore
-from embedonce.codecs import origin_of
 from embedonce.errors import EmbedOnceError
-from embedonce.key_encoders import resolve_key_encoder
-from embedonce.keys import BUILT_IN, KeyEncoder, canonical, sha256
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.keys.encoders import BUILT_IN, KeyEncoder, sha256
+from embedonce.keys.specification import canonical
+from embedonce.plugins.names import resolve_key_encoder
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.testing import HashingEmbedder
+from embedonce.vectors.envelope import origin_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 STORAGE = (DOCS / "storage-format.md").read_text(encoding="utf-8")
@@ -242,7 +243,7 @@ def test_segment_names_and_headers_are_as_specified(tmp_path):
 
 
 def test_all_layouts_are_listed(tmp_path):
-    from embedonce.stores.segments.names import LAYOUTS
+    from embedonce.stores.segments.format.names import LAYOUTS
 
     listed = {word for row in table(STORAGE, "layout", "a row is") for word in re.findall(r"\w+", row[0])}
     assert listed == {*LAYOUTS, "raw", "var", "del"}
@@ -256,10 +257,10 @@ def test_the_size_of_a_vector_is_as_specified(tmp_path):
 
 
 def test_limits_are_as_specified():
-    from embedonce.keys import MAX_KEY_BYTES
-    from embedonce.stores.base import MAX_VALUE_BYTES
-    from embedonce.stores.segments.grouping import flushes
-    from embedonce.vectors import MAX_DIMENSIONS
+    from embedonce.keys.specification import MAX_KEY_BYTES
+    from embedonce.stores.protocol import MAX_VALUE_BYTES
+    from embedonce.stores.segments.writing.grouping import flushes
+    from embedonce.vectors.answers import MAX_DIMENSIONS
 
     limits = dict(table(STORAGE, "what", "limit"))
     assert limits["bytes of a key in UTF-8"] == f"{MAX_KEY_BYTES:,}"
@@ -271,8 +272,8 @@ def test_limits_are_as_specified():
 
 
 def test_times_of_grace_are_as_specified():
-    from embedonce.stores.segments.local import LocalIO
-    from embedonce.stores.segments.remote import FsspecIO
+    from embedonce.stores.places.local import LocalIO
+    from embedonce.stores.places.remote import FsspecIO
 
     assert f"{LocalIO.grace:.0f} seconds on local file systems, {FsspecIO.grace / 60:.0f} minutes elsewhere" in STORAGE
 
@@ -298,8 +299,8 @@ def test_envelopes_are_as_specified():
 
 
 def test_envelopes_name_all_types_by_their_codes():
-    from embedonce.codecs import Envelope, Row
-    from embedonce.stores.segments.names import LAYOUTS
+    from embedonce.stores.segments.format.names import LAYOUTS
+    from embedonce.vectors.envelope import Envelope, Row
 
     codes = {name: int(code) for code, name in re.findall(r"(\d+) `([fiu]\d+)`", section(STORAGE, "Envelopes"))}
     assert {name: Envelope.seal(Row(dtype, bytes(8)))[4] for name, dtype in LAYOUTS.items()} == codes
@@ -358,7 +359,7 @@ def test_rows_of_int8_are_as_specified(tmp_path):
 
 
 def test_all_codecs_are_in_the_table():
-    from embedonce.codecs import BUILT_IN
+    from embedonce.vectors.codecs import BUILT_IN
 
     listed = [row[0] for row in table(STORAGE, "codec", "layout", "a row of d numbers is", "the vector")]
     assert listed == ["none", *list(BUILT_IN)[1:]]

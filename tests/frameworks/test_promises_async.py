@@ -47,7 +47,7 @@ async def test_threads_and_tasks_of_all_frameworks_wait_for_the_first(framework,
 async def test_many_vectors_are_not_made_lists_on_the_event_loop(framework, monkeypatch):
     """The shipped suite sees hashing and the store; the conversion is the core's, and private."""
     here, seen = threading.get_ident(), set()
-    as_lists = embedonce.parts.as_lists
+    as_lists = embedonce.vectors.lists.as_lists
 
     def watched(matrix):
         if len(matrix) > 1:

@@ -15,7 +15,7 @@ from haystack import Document, component, tracing
 from haystack.tracing import Span, Tracer
 
 from embedonce import Identity
-from embedonce.flight import _SHARED
+from embedonce.cache.flight import _SHARED
 
 SECRET = "sk-s3cr3t-0123456789abcdef"
 LIMIT = 60.0

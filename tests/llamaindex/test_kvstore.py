@@ -28,8 +28,8 @@ from llama_index.core.storage.index_store.keyval_index_store import KVIndexStore
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from embedonce import Identity, IdentityError, StoreError
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
 from llama_index.embeddings.embedonce import FsspecKVStore
 

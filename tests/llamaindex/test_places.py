@@ -11,7 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.stores.locations import LocalLocation, as_location
+from embedonce.stores.locations.location import LocalLocation, as_location
 from embedonce.stores.memory import MemoryStore
 from llama_index.embeddings.embedonce.places import place_of
 

@@ -39,7 +39,7 @@ class Impatient:
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Pauses between attempts take no time, and are over as soon as they would have been."""
-    from embedonce.stores.segments import patience
+    from embedonce.stores.drivers import retrying as patience
 
     clock = Clock()
     monkeypatch.setattr(patience, "_clock", clock)

@@ -7,12 +7,12 @@ import pytest
 import servers
 from fsspec.config import conf
 
-from embedonce.stores import drivers
-from embedonce.stores.drivers import with_defaults
-from embedonce.stores.faults import fault_of
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments import patience
-from embedonce.stores.segments.listings import beneath_cache
+from embedonce.stores.drivers import drivers
+from embedonce.stores.drivers import retrying as patience
+from embedonce.stores.drivers.drivers import with_defaults
+from embedonce.stores.drivers.faults import fault_of
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.places.listings import beneath_cache
 
 
 def file_system(url, options):

@@ -12,8 +12,8 @@ import pytest
 
 from embedonce import StoreError
 from embedonce.errors import FormatError
-from embedonce.stores import faults
-from embedonce.stores.faults import fault_of, store_error
+from embedonce.stores.drivers import faults
+from embedonce.stores.drivers.faults import fault_of, store_error
 
 # What each exception class means when it says nothing but its name.
 EXPECTED = {

@@ -12,11 +12,11 @@ from forking import forked, may_fork, needs_fork
 from fsspec.implementations.memory import MemoryFileSystem
 
 from embedonce import StoreError
-from embedonce.stores.faults import fault_of
-from embedonce.stores.locations import as_location
-from embedonce.stores.remote_locations import RemoteLocation
-from embedonce.stores.segments.listings import MissingPlaceError
-from embedonce.stores.segments.space import Space
+from embedonce.stores.drivers.faults import fault_of
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.locations.remote_location import RemoteLocation
+from embedonce.stores.places.listings import MissingPlaceError
+from embedonce.stores.segments.format.namespace_directory import Space
 
 DIRECTORY = Space.of("acme/e5@3", None).directory
 OTHER = Space.of("acme/e5@4", None).directory
@@ -147,7 +147,7 @@ def test_a_forked_child_opens_its_own_connections(s3_place):
 
 
 def test_the_event_loop_is_there_before_anybody_can_fork():
-    code = "import embedonce.stores.segments.remote, fsspec.asyn; assert fsspec.asyn.loop[0] is not None"
+    code = "import embedonce.stores.places.remote, fsspec.asyn; assert fsspec.asyn.loop[0] is not None"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

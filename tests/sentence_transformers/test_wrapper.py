@@ -16,7 +16,7 @@ from st_support import TEXTS, counted, load
 
 import embedonce
 from embedonce.errors import CacheMissError
-from embedonce.wrapping import Wrapper
+from embedonce.wrappers import Wrapper
 from sentence_transformers_embedonce import CachedSentenceTransformer
 
 
@@ -174,7 +174,7 @@ def test_models_without_dense_vectors_are_refused(kind, reason, tmp_path):
 
 
 def test_identify_is_what_the_wrapper_says(model, wrapped):
-    from embedonce.plugins import plugins
+    from embedonce.plugins.host import plugins
 
     assert plugins().identify(model) == wrapped.identity
 

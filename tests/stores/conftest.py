@@ -12,15 +12,16 @@ import pytest
 from servers import KINDS
 
 from embedonce import MemoryStore
-from embedonce.codecs import Envelope, Row
-from embedonce.stores.locations import RemoteLocation, as_location
-from embedonce.stores.segments import merging, writing
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.segments.space import Space
+from embedonce.options import StoreOptions
+from embedonce.stores.locations.location import RemoteLocation, as_location
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.store_options import StoreOptions
+from embedonce.stores.segments.writing import merger as merging
+from embedonce.stores.segments.writing import writer as writing
+from embedonce.vectors.envelope import Envelope, Row
 
 _NUMBER = itertools.count()
 
@@ -140,7 +141,7 @@ def asked(monkeypatch):
 def monotonic(monkeypatch):
     """The clock of refreshes and retries, set by hand."""
     now = [1000.0]
-    monkeypatch.setattr("embedonce.stores.segments.catalog.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("embedonce.stores.segments.catalog.catalog.time.monotonic", lambda: now[0])
     return now
 
 
@@ -225,5 +226,5 @@ def eager_merging(monkeypatch):
     """Merge a few files at once, and delete what was merged at the next write."""
     monkeypatch.setattr(merging, "_FAN_IN", 3)
     monkeypatch.setattr(merging, "_ADOPT", 6)
-    monkeypatch.setattr("embedonce.stores.segments.local.LocalIO.grace", -1.0)
-    monkeypatch.setattr("embedonce.stores.segments.remote.FsspecIO.grace", -1.0)
+    monkeypatch.setattr("embedonce.stores.places.local.LocalIO.grace", -1.0)
+    monkeypatch.setattr("embedonce.stores.places.remote.FsspecIO.grace", -1.0)

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from embedonce import StoreError
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments import compacting, merging
-from embedonce.stores.segments.format import key_digest
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.segments.format.keys import key_digest
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.segments.upkeep import compacting
+from embedonce.stores.segments.writing import merger as merging
 
 DAY = 24 * 3600
 _NUMBER = itertools.count()

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedonce import ByteStore, StoreError
-from embedonce.codecs import Envelope, Row
-from embedonce.stores.segments.format import key_digest
+from embedonce.stores.segments.format.keys import key_digest
+from embedonce.vectors.envelope import Envelope, Row
 
 LEGAL_KEYS = [
     "k",

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedonce import EmbeddingCache
-from embedonce.stores.segments import copying
-from embedonce.stores.segments.format import crc32
+from embedonce.stores.segments.format.layout import crc32
+from embedonce.stores.segments.reading import copying
 
 NAMESPACE = "acme/e5@3"
 ROWS = 700

@@ -20,10 +20,11 @@ from covering import each_once
 from forking import end_of, may_fork, needs_fork, start
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.stores.locations import LocalLocation, as_location
-from embedonce.stores.segments import local, merging
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import LocalLocation, as_location
+from embedonce.stores.places import local
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.segments.writing import merger as merging
 
 
 class HalfWritten:
@@ -140,7 +141,7 @@ def test_a_failing_disk_is_an_error_and_leaves_nothing_half_visible(
     before = sorted(path for path in tmp_path.rglob("*"))
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("embedonce.stores.segments.local._write_all", _failing(code))
+            patch.setattr("embedonce.stores.places.local._write_all", _failing(code))
         else:
             patch.setattr(os, call, _failing(code))
         with pytest.raises(StoreError):
@@ -174,7 +175,7 @@ def test_a_place_that_cannot_be_read_is_an_outage_and_not_a_miss(tmp_path, open_
     os.utime(writer._io.directory, (1_500_000_000, 1_500_000_000.5))
     with monkeypatch.context() as patch:
         if call == "open":
-            patch.setattr("embedonce.stores.segments.local.open", _failing(code), raising=False)
+            patch.setattr("embedonce.stores.places.local.open", _failing(code), raising=False)
         else:
             patch.setattr(os, call, _failing(code))
         for _ in range(2):
@@ -187,7 +188,7 @@ def test_a_place_that_cannot_be_read_is_an_outage_and_not_a_miss(tmp_path, open_
 def test_vectors_are_returned_when_the_disk_is_full(tmp_path, monkeypatch):
     cache = EmbeddingCache(tmp_path)
     embed = lambda texts: np.array([[float(len(text)), 1] for text in texts])  # noqa: E731
-    monkeypatch.setattr("embedonce.stores.segments.local._write_all", _failing(errno.ENOSPC))
+    monkeypatch.setattr("embedonce.stores.places.local._write_all", _failing(errno.ENOSPC))
     assert cache.embed(["a", "bb"], embed, namespace="n").tolist() == [[1, 1], [2, 1]]
     assert cache.stats().write_errors == 1
 

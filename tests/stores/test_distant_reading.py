@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedonce import StoreError
-from embedonce.codecs import Envelope
-from embedonce.stores.segments import ranges
-from embedonce.stores.segments.format import Rows, build
-from embedonce.stores.segments.names import SegmentName
+from embedonce.stores.places import ranges
+from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.vectors.envelope import Envelope
 
 DIMENSIONS = 1536
 
@@ -379,7 +379,7 @@ def test_what_was_just_published_is_not_read_back_to_look_it_up(distant, open_st
 
 
 def test_a_pinned_segment_outlives_everything_but_its_end(written, distant, open_store, monkeypatch, digest, vectors):
-    monkeypatch.setattr("embedonce.stores.segments.files._KEPT_IN_MEMORY", 2)
+    monkeypatch.setattr("embedonce.stores.segments.files.files._KEPT_IN_MEMORY", 2)
     store = open_store(distant)
     keys, matrix = [digest(-1)], vectors(1)
     store.put_rows(keys, matrix)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedonce import MemoryStore, StoreError, maintenance
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.space import Space
+from embedonce import MemoryStore, StoreError
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.segments import root as maintenance
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.namespace_directory import Space
 
 DAY = 24 * 3600
 

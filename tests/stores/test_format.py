@@ -15,10 +15,11 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from embedonce import FormatError, IdentityError, KeyEncoderError
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.format import DamagedSegmentError, Rows, build, parse_index
-from embedonce.stores.segments.names import LARGEST_STAMP, LAYOUTS, RECORD, SegmentName
-from embedonce.stores.segments.space import Space, is_space_directory
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.places.directory import is_space_directory
+from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build, parse_index
+from embedonce.stores.segments.format.names import LARGEST_STAMP, LAYOUTS, RECORD, SegmentName
+from embedonce.stores.segments.format.namespace_directory import Space
 
 ENCODER = {"name": "sha256", "version": "1", "check": "abc"}
 
@@ -190,7 +191,7 @@ def test_files_with_other_names_are_ignored(tmp_path, open_store, segments_in, c
 
 def _rewritten(metadata, **changed) -> tuple[str, bytes]:
     """A segment with a key `a` and other strings in its header, but right checksums."""
-    from embedonce.stores.segments.view import IndexKey
+    from embedonce.stores.segments.format.keys import IndexKey
 
     key = IndexKey.of("a")
     rows = Rows("raw", key.digest, [key.text], np.array([1_000], "<u8"), np.frombuffer(b"evil", "u1").reshape(1, 4))
@@ -323,7 +324,7 @@ def test_any_bytes_in_place_of_an_index_are_damage_and_nothing_else(head, tail):
 
 
 def _space_json(space: Space, **changed) -> bytes:
-    from embedonce.stores.segments.space import _check
+    from embedonce.stores.segments.format.namespace_directory import _check
 
     record = {**json.loads(space.to_bytes()), **changed}
     record.pop("check")

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments import partial
-from embedonce.stores.segments.format import Rows, build
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.space import Space
+from embedonce.options import StoreOptions
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.lookup import sparse_index as partial
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.store_options import StoreOptions
 
 SPACE = Space.of("acme/e5@3")
 _NUMBER = itertools.count()
@@ -51,7 +51,7 @@ def digests(keys):
 def small_windows(monkeypatch):
     """Treat every segment of more than some KiB as huge."""
     monkeypatch.setattr(partial, "HUGE", 8192)
-    monkeypatch.setattr("embedonce.stores.segments.opening.SMALL", 0)
+    monkeypatch.setattr("embedonce.stores.segments.files.opening.SMALL", 0)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_partial_answers_are_the_full_answers(data):
     assert not full
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partial, "HUGE", 20_000)
-        patch.setattr("embedonce.stores.segments.opening.SMALL", 0)
+        patch.setattr("embedonce.stores.segments.files.opening.SMALL", 0)
         _, got = answers()
     assert got == expected
 

@@ -14,7 +14,7 @@ import fsspec
 import pytest
 
 from embedonce import EmbeddingCache, MemoryStore, StoreError
-from embedonce.stores.locations import LocalLocation, RemoteLocation, as_location, default_path
+from embedonce.stores.locations.location import LocalLocation, RemoteLocation, as_location, default_path
 
 SECRET = "p4ssw0rd-s3cr3t"
 
@@ -278,7 +278,7 @@ def test_another_process_opens_it_without_secrets_and_says_so():
 
 def test_another_process_that_cannot_even_open_it_says_why(monkeypatch):
     pickled = pickle.dumps(as_location("memory://a/b", OPTIONS))
-    monkeypatch.setattr("embedonce.stores.secrets._KEPT", {})
+    monkeypatch.setattr("embedonce.secrets._KEPT", {})
     location = pickle.loads(pickled)
 
     def fail(*arguments, **options):
@@ -292,7 +292,7 @@ def test_another_process_that_cannot_even_open_it_says_why(monkeypatch):
 def test_a_pair_is_made_again_elsewhere_without_its_secrets(monkeypatch):
     fs = fsspec.filesystem("dir", path="a", fs=fsspec.filesystem("memory", token=SECRET, colour="red"))
     pickled = pickle.dumps(as_location((fs, "b")))
-    monkeypatch.setattr("embedonce.stores.secrets._KEPT", {})
+    monkeypatch.setattr("embedonce.secrets._KEPT", {})
     made, path = pickle.loads(pickled)._connect()
     assert (type(made), made.path, path) == (type(fs), fs.path, "b")
     assert made.fs.storage_options == {"colour": "red"}
@@ -301,7 +301,7 @@ def test_a_pair_is_made_again_elsewhere_without_its_secrets(monkeypatch):
 def test_a_place_without_secrets_is_the_same_everywhere(monkeypatch):
     location = as_location("memory://a/b?version=1", {"anon": True, "token": "anon", "timeouts": (1, 2.5)})
     pickled = pickle.dumps(location)
-    monkeypatch.setattr("embedonce.stores.secrets._KEPT", {})
+    monkeypatch.setattr("embedonce.secrets._KEPT", {})
     assert pickle.loads(pickled) == location
     assert "not pickled" not in str(pickle.loads(pickled).error(PermissionError("x"), "read"))
 
@@ -310,7 +310,7 @@ def test_a_file_of_credentials_is_no_secret(tmp_path, monkeypatch):
     (tmp_path / "key.json").write_text("{}")
     location = as_location("memory://a/b", {"token": str(tmp_path / "key.json")})
     pickled = pickle.dumps(location)
-    monkeypatch.setattr("embedonce.stores.secrets._KEPT", {})
+    monkeypatch.setattr("embedonce.secrets._KEPT", {})
     assert pickle.loads(pickled) == location
 
 

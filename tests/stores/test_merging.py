@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from embedonce.stores.segments import merging
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.names import SegmentName
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.writing import merger as merging
 
 
 def test_thousands_of_single_writes_leave_few_files(tmp_path, open_store, digest, vectors, segments_in, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_reader_with_an_old_view_survives_the_end_of_its_files(
 def test_writing_alone_survives_that_somebody_else_merges(tmp_path, open_store, digest, vectors, monkeypatch):
     """A store that only writes never lists the directory, and its own segments are merged away under it."""
     monkeypatch.setattr(LocalIO, "grace", 0.0)
-    monkeypatch.setattr("embedonce.stores.segments.catalog._OVERLAY", 20)
+    monkeypatch.setattr("embedonce.stores.segments.catalog.catalog._OVERLAY", 20)
     writer = open_store(tmp_path)
     rows = vectors(60)
     for i in range(20):

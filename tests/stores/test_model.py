@@ -14,14 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from embedonce.codecs import Envelope, Row
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments import catalog, merging
-from embedonce.stores.segments.format import key_digest
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.segments.catalog import catalog
+from embedonce.stores.segments.format.keys import key_digest
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.segments.writing import merger as merging
+from embedonce.vectors.envelope import Envelope, Row
 
 _NUMBER = itertools.count()
 # Digest keys, one of them the alias of a text key and two with a common prefix; text keys.

@@ -173,7 +173,7 @@ def test_a_delete_outlives_every_merge(tmp_path, open_store, digest, vectors, ea
 def test_a_merge_that_has_not_seen_a_tombstone_brings_nothing_back(tmp_path, open_store, eager_merging, monkeypatch):
     store, other = open_store(tmp_path), open_store(tmp_path)
     store.mset([("a", b"1")])
-    from embedonce.stores.segments.local import LocalIO
+    from embedonce.stores.places.local import LocalIO
 
     put, state = LocalIO.put, {"deleted": False}
 
@@ -213,7 +213,7 @@ def test_a_slow_writer_does_not_hide_what_was_written_after_its_stamp(tmp_path, 
 
 
 def test_threads_of_one_store_agree_with_a_fresh_store(tmp_path, open_store, monkeypatch, eager_merging):
-    monkeypatch.setattr("embedonce.stores.segments.catalog._OVERLAY", 7)
+    monkeypatch.setattr("embedonce.stores.segments.catalog.catalog._OVERLAY", 7)
     store = open_store(tmp_path)
     keys = [f"k{i}" for i in range(6)]
 

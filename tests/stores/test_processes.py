@@ -18,8 +18,8 @@ from forking import end_of, forked, may_fork, needs_fork, start
 from servers import KINDS
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.stores.segments.local import LocalIO
-from embedonce.stores.segments.view import View
+from embedonce.stores.places.local import LocalIO
+from embedonce.stores.segments.lookup.view import View
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def _use(store, rows, key, new):
 def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
     place_of, open_store, digest, vectors, eager_merging, kind, lock
 ):
-    from embedonce.stores.segments import files
+    from embedonce.stores.segments.files import files
 
     store = open_store(place_of(kind))
     rows = vectors(1, 6000)

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from embedonce import StoreError
-from embedonce.locks import ForkLock
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.store_options import StoreOptions
+from embedonce.options import StoreOptions
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.places.remote import FsspecIO
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 from covering import each_once
 from forking import forked, may_fork, needs_fork
 
-from embedonce.stores.segments import tier
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.store_options import StoreOptions
+from embedonce.options import StoreOptions
+from embedonce.stores.segments.files import tier
+from embedonce.stores.segments.format.names import SegmentName
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_process_killed_at_any_step_leaves_nothing_wrong(moment, written, open
 
 
 def test_only_rows_that_are_not_there_are_read(written, open_tiered, asked, monkeypatch):
-    monkeypatch.setattr("embedonce.stores.segments.ranges.GAP", 0)
+    monkeypatch.setattr("embedonce.stores.places.ranges.GAP", 0)
     keys, matrix = written()
     check(open_tiered(), keys, matrix, range(100, 200))
     asked.clear()
@@ -448,7 +448,7 @@ def test_use_is_noted_at_most_once_a_minute(written, open_tiered, directory, mon
     check(store, keys, matrix)
     (file,) = files_in(directory)
     now = [time.monotonic() + 1]
-    monkeypatch.setattr("embedonce.stores.segments.tier.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("embedonce.stores.segments.files.tier.time.monotonic", lambda: now[0])
     os.utime(file, (1, 1))
     check(store, keys, matrix)
     assert file.stat().st_mtime == 1
@@ -458,7 +458,7 @@ def test_use_is_noted_at_most_once_a_minute(written, open_tiered, directory, mon
 
 
 def test_many_segments_need_few_descriptors(written, open_tiered, monkeypatch):
-    monkeypatch.setattr("embedonce.stores.segments.remote.FsspecIO.descriptors", lambda io: 4)
+    monkeypatch.setattr("embedonce.stores.places.remote.FsspecIO.descriptors", lambda io: 4)
     batches = [written(2500, first=2500 * i) for i in range(10)]
     store = open_tiered()
     for _ in range(2):

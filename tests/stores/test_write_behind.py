@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.codecs import Envelope, Row
-from embedonce.stores.segments import flusher, merging, writing
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.store_options import StoreOptions
+from embedonce.options import StoreOptions
+from embedonce.runtime import background as flusher
+from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.writing import merger as merging
+from embedonce.stores.segments.writing import writer as writing
+from embedonce.vectors.envelope import Envelope, Row
 
 NAMESPACE = "acme/e5@3"
 
@@ -496,7 +498,7 @@ def test_values_that_look_like_vectors_come_back_byte_by_byte(distant, open_stor
 def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
     distant, puts, nothing_late, monkeypatch, durability
 ):
-    monkeypatch.setattr("embedonce.detached.schedule", lambda late, seconds: None)
+    monkeypatch.setattr("embedonce.namespaces.detached.schedule", lambda late, seconds: None)
     listing = FsspecIO.listing
 
     def refused(io):
@@ -530,7 +532,7 @@ def test_leaving_a_cache_that_never_opened_says_so_and_goes_on_trying(distant, m
         return listing(io)
 
     monkeypatch.setattr(FsspecIO, "listing", refused)
-    monkeypatch.setattr("embedonce.detached._SECONDS", 0.01)
+    monkeypatch.setattr("embedonce.namespaces.detached._SECONDS", 0.01)
     with EmbeddingCache(distant) as cache:
         cache.embed(["a"], embed, namespace=NAMESPACE)
     assert cache.stats().write_errors >= 1

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.locks import ForkLock
-from embedonce.stores.segments import merging, writing
-from embedonce.stores.segments.names import SegmentName
-from embedonce.stores.segments.remote import FsspecIO
-from embedonce.stores.segments.rewriting import Rewriter
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.writing import merger as merging
+from embedonce.stores.segments.writing import writer as writing
+from embedonce.stores.segments.writing.rewriter import Rewriter
 
 NAMESPACE, OTHER = "acme/e5@3", "acme/e5@4"
 

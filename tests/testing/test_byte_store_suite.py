@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from embedonce import MemoryStore
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.testing import ByteStoreSuite
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from embedonce import Codec
-from embedonce.codecs import BUILT_IN
 from embedonce.testing import CodecSuite
+from embedonce.vectors.codecs import BUILT_IN
 
 
 class TestExact(CodecSuite):

@@ -11,7 +11,8 @@ import zlib
 import pytest
 
 from embedonce import KeyEncoder
-from embedonce.keys import canonical, sha256, utf8
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical, utf8
 from embedonce.testing import KeyEncoderSuite
 
 

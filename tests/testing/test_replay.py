@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from embedonce import CacheMissError, EmbeddingCache, StoreError
-from embedonce.keys import canonical, sha256
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical
 from embedonce.testing.cassettes import Cassette
 
 pytest_plugins = ["pytester"]

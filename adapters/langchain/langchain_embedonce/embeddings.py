@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
 
-from embedonce.cache import EmbeddingCache
-from embedonce.callers import warn_user
-from embedonce.identification.described import Described, Question
-from embedonce.wrapping import WrapOptions, Wrapper
+from embedonce.cache.cache import EmbeddingCache
+from embedonce.identification.tracker import Described, Question
+from embedonce.options import WrapOptions
+from embedonce.runtime.warnings import warn_user
+from embedonce.wrappers import Wrapper
 from langchain_embedonce.identities import describer
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
 from langchain_embedonce.naming import Naming
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.stores import BaseStore
 
     from embedonce.identity import Identity
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
 _warned_about_sha1 = False
 

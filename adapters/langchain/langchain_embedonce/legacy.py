@@ -13,13 +13,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from embedonce.byte_store_namespaces import ByteStoreNamespace
-from embedonce.codecs import Row
 from embedonce.errors import EmbedderContractError, KeyEncoderError
-from embedonce.key_encoders import resolve_key_encoder
-from embedonce.keys import BUILT_IN
-from embedonce.namespaces import Namespaces, WrittenAtOnce, checked_values, store_fault
-from embedonce.vectors import vectors_of
+from embedonce.keys.encoders import BUILT_IN
+from embedonce.namespaces.byte_stores import ByteStoreNamespace
+from embedonce.namespaces.protocol import Namespaces, WrittenAtOnce, checked_values, store_fault
+from embedonce.plugins.names import resolve_key_encoder
+from embedonce.vectors.answers import vectors_of
+from embedonce.vectors.envelope import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.identity import Identity
-    from embedonce.keys import KeyEncoder
-    from embedonce.plan import Key
-    from embedonce.stores.base import ByteStore
-    from embedonce.vectors import Gathered
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Key
+    from embedonce.stores.protocol import ByteStore
+    from embedonce.vectors.rows import Gathered
 
 LANGCHAIN_ALGORITHMS = ("sha1", "blake2b", "sha256", "sha512")
 _INLINE = 8

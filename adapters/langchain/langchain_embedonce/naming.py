@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from embedonce.errors import IdentityError
-from embedonce.identification.described import describe_with
-from embedonce.identification.rows import Description
+from embedonce.identification.known_classes import Description
+from embedonce.identification.tracker import describe_with
 from embedonce.identity import Identity
 from langchain_embedonce.identities import describer
 
 if TYPE_CHECKING:
-    from embedonce.wrapping import WrapOptions
+    from embedonce.options import WrapOptions
 
 _UNIDENTIFIED = "unidentified"
 _NOT_OURS = "its model was changed, and this store keeps vectors of the former one without saying so"

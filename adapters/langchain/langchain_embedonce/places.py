@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from embedonce.cache import EmbeddingCache
-from embedonce.stores.base import AsyncTwins
+from embedonce.cache.cache import EmbeddingCache
+from embedonce.stores.protocol import AsyncTwins
 from embedonce.stores.segments.store import SegmentStore
 
 if TYPE_CHECKING:

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.stores import BaseStore
 
-from embedonce.codecs import EXACT
-from embedonce.parts import as_lists
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.options import LOCAL_TIER_BYTES, StoreOptions
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
+from embedonce.vectors.codecs import EXACT
+from embedonce.vectors.lists import as_lists
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from embedonce.codecs import Codec
-    from embedonce.namespaces import Namespace
-    from embedonce.stores.store_options import Durability
+    from embedonce.namespaces.protocol import Namespace
+    from embedonce.options import Durability
+    from embedonce.vectors.codecs import Codec
 
 
 class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
@@ -75,7 +75,7 @@ class TextVectorStore(BaseStore[str, list[float]]):
 
     def mget(self, keys: Sequence[str]) -> list[list[float] | None]:
         """Return the vectors of texts, None where there is none."""
-        from embedonce.vectors import Gathered
+        from embedonce.vectors.rows import Gathered
 
         found = Gathered(len(keys), None)
         self._namespace.load(self._role, self._namespace.keys(self._role, keys), found)
@@ -91,7 +91,7 @@ class TextVectorStore(BaseStore[str, list[float]]):
             EmbedderContractError: The values are not vectors of one length.
             StoreError: The store cannot be written.
         """
-        from embedonce.vectors import vectors_of
+        from embedonce.vectors.answers import vectors_of
 
         given = dict(key_value_pairs)
         keys = self._namespace.keys(self._role, list(given))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from embedonce.identity import Identity
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
     from sentence_transformers_embedonce.saved import Saved
 
 _DECIDING = ("normalize_embeddings", "precision")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.describing import Describer
+from embedonce.identification.describer import Describer
 from embedonce.identification.fields import frozen
-from embedonce.identification.rows import Description, Row, Values
-from embedonce.identification.transformers import NET, READS, commit_of, hub_folders, load_settings_of
-from embedonce.settings import UnclearSettingError
+from embedonce.identification.known_classes import Description, Row, Values
+from embedonce.identification.providers.loaded_transformers import NET, READS, commit_of, hub_folders, load_settings_of
+from embedonce.identification.settings import UnclearSettingError
 from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
 
 if TYPE_CHECKING:

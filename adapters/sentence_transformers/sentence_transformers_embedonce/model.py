@@ -10,10 +10,12 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from embedonce.errors import CacheMissError
-from embedonce.identification.described import Described, Question, describe_with
-from embedonce.identification.rows import Description
-from embedonce.vectors import Unkept
-from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
+from embedonce.identification.known_classes import Description
+from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.options import WrapOptions
+from embedonce.vectors.answers import Unkept
+from embedonce.wrappers import Wrapper
+from embedonce.wrapping import cache_and_options
 from sentence_transformers_embedonce.calls import Call, Settings, settings_of
 from sentence_transformers_embedonce.identities import describer, saved_of
 from sentence_transformers_embedonce.outputs import Form
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from embedonce.cache import EmbeddingCache
+    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
-    from embedonce.wrapping import WrapKeywords
+    from embedonce.options import WrapKeywords
 
 _MOST_TEXTS = 1024
 """Texts between two writes."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification.fields import Same, frozen
-from embedonce.settings import UnclearSettingError, is_skipped, plain
+from embedonce.identification.settings import UnclearSettingError, is_skipped, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import embedonce
 from embedonce.cli.corpus import DemoError, collected
 from embedonce.cli.runs import FRAMEWORKS, embed_once, embed_once_elsewhere, is_installed
-from embedonce.key_encoders import resolve_key_encoder
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.plugins.names import resolve_key_encoder
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.testing import HashingEmbedder
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from embedonce.maintenance import Report, Spaces
+    from embedonce.stores.segments.root import Report, Spaces
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         yes: bool = yes_option,  # noqa: FBT001 - typer calls it so
     ) -> None:
         """Delete the oldest vectors: by age, or until the store is small enough."""
-        from embedonce import maintenance
+        from embedonce.stores.segments import root as maintenance
 
         with _ending("evict"):
             size, age = bytes_in(max_bytes) if max_bytes else None, seconds_in(older_than) if older_than else None
@@ -122,9 +122,9 @@ def _spaces(store: str, namespace: str | None, options: Sequence[str], *, read_o
     """Open the namespaces that a command is about."""
     import typer
 
-    from embedonce.maintenance import spaces_at
-    from embedonce.scheme_stores import scheme_store
-    from embedonce.stores.locations import as_location
+    from embedonce.namespaces.schemes import scheme_store
+    from embedonce.stores.locations.location import as_location
+    from embedonce.stores.segments.root import spaces_at
 
     if scheme := scheme_store(store):
         msg = (

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cli.tables import show_table
-from embedonce.named import SwitchedOffError
+from embedonce.plugins.registry import SwitchedOffError
 
 if TYPE_CHECKING:
     import typer
 
-    from embedonce.named import Named
-    from embedonce.plugins import Plugins
+    from embedonce.plugins.host import Plugins
+    from embedonce.plugins.registry import Named
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
         The exit code is 1 if one of them failed or is claimed twice.
         """
-        from embedonce.plugins import plugins as all_plugins
-        from embedonce.registries import codecs, key_encoders, stores
+        from embedonce.plugins.host import plugins as all_plugins
+        from embedonce.plugins.registrations import codecs, key_encoders, stores
 
         # First what they add: a plugin may fail at that.
         added: dict[str, Named[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.cache import EmbeddingCache
+    from embedonce.cache.cache import EmbeddingCache
 
     Embed = Callable[[list[str]], list[list[float]]]
 

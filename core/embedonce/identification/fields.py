@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from embedonce.settings import is_skipped, plain
+from embedonce.identification.settings import is_skipped, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
+from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

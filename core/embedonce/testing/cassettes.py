@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedonce.cache import EmbeddingCache
+from embedonce.cache.cache import EmbeddingCache
 from embedonce.errors import CacheMissError, StoreError
-from embedonce.keys import canonical, sha256
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical
 from embedonce.options import checked_choice
 from embedonce.testing.call_sites import call_site, shown_path
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from embedonce.call import Call
+    from embedonce.cache.call import Call
     from embedonce.identity import Identity
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
     from embedonce.options import Auto, Mode
 
 Record = Literal["none", "new", "all"]

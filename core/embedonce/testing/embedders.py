@@ -20,15 +20,15 @@ import numpy as np
 
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity
-from embedonce.keys import utf8
-from embedonce.locks import ForkLock
+from embedonce.keys.specification import utf8
+from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
     Vectors = list[list[float]]
 
@@ -199,7 +199,7 @@ class _Observer(ABC):
         declared = getattr(self.embedder, "embedonce_identity", None)
         if isinstance(declared, Identity):
             return declared
-        from embedonce.plugins import plugins
+        from embedonce.plugins.host import plugins
 
         try:
             return plugins().identify(self.embedder)

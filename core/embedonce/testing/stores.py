@@ -8,13 +8,13 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from embedonce.locks import ForkLock
+from embedonce.runtime.locks import ForkLock
 from embedonce.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from embedonce.stores.base import ByteStore
+    from embedonce.stores.protocol import ByteStore
 
     # Given the call that would answer, returns an answer.
     Act = Callable[[Callable[[], Any]], Any]

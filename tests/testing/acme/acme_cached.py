@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from acme import AcmeEmbedder
 from embedonce import Wrapper
-from embedonce.identification.described import Described, Question, describe_with
-from embedonce.identification.describing import Describer
+from embedonce.identification.describer import Describer
+from embedonce.identification.tracker import Described, Question, describe_with
 
 describer = Describer({})
 

@@ -1,6 +1,6 @@
 """The classes that `identities` knows, by the root of their module, since classes move within their package."""
 
-from embedonce.identification.rows import Description, Row
+from embedonce.identification.known_classes import Description, Row
 from langchain_embedonce.providers import fakes, hosted, local, openai
 
 __all__ = ["ROWS", "Description", "Row"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embedonce.identification.rows import Description, Row, Values, identity_of
+from embedonce.identification.known_classes import Description, Row, Values, identity_of
 
 
 def _random(_: Values) -> Description:

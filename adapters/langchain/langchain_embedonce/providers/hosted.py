@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embedonce.identification import providers
-from embedonce.identification.rows import (
+from embedonce.identification.known_classes import (
     Description,
     Row,
     Values,
@@ -12,7 +12,7 @@ from embedonce.identification.rows import (
     line_separators_to_spaces,
     newlines_to_spaces,
 )
-from embedonce.settings import UnclearSettingError, clean_url
+from embedonce.identification.settings import UnclearSettingError, clean_url
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
 

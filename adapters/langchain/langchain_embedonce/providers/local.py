@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values, newlines_to_spaces, unless
-from embedonce.settings import UnclearSettingError
+from embedonce.identification.known_classes import Description, Row, Values, newlines_to_spaces, unless
+from embedonce.identification.settings import UnclearSettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

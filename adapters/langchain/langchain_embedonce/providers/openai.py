@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values, endpoint_of, newlines_to_spaces, unless
+from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, newlines_to_spaces, unless
 
 
 def _tokens(values: Values, *, trusted: bool) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,9 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from embedonce.identification.known_classes import identity_of, in_host, unless
 from embedonce.identification.providers.openai import requested
-from embedonce.identification.rows import identity_of, in_host, unless
-from embedonce.settings import clean_url
+from embedonce.identification.settings import clean_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

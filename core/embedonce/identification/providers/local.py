@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.rows import identity_of, unless
-from embedonce.settings import local_files, plain
+from embedonce.identification.known_classes import identity_of, unless
+from embedonce.identification.settings import local_files, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

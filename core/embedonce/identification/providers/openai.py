@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from embedonce.identification.rows import identity_of
-from embedonce.settings import UnclearSettingError, clean_url
+from embedonce.identification.known_classes import identity_of
+from embedonce.identification.settings import UnclearSettingError, clean_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.codecs import Envelope
 from embedonce.errors import EmbedOnceError
-from embedonce.stores.base import AsyncTwins, checked_keys, checked_pairs
-from embedonce.stores.segments.catalog import Catalog, StoreCounts
-from embedonce.stores.segments.format import DamagedSegmentError
-from embedonce.stores.segments.grouping import by_kind
-from embedonce.stores.segments.names import LAYOUT_OF
-from embedonce.stores.segments.reading import Reader
-from embedonce.stores.segments.resolving import Resolver
-from embedonce.stores.segments.upkeep import Upkeep
-from embedonce.stores.segments.view import IndexKey
-from embedonce.stores.segments.writing import Writer
-from embedonce.stores.store_options import StoreOptions
-from embedonce.vectors import Gathered
+from embedonce.options import StoreOptions
+from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
+from embedonce.stores.segments.catalog.catalog import Catalog, StoreCounts
+from embedonce.stores.segments.catalog.resolving import Resolver
+from embedonce.stores.segments.format.keys import IndexKey
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.names import LAYOUT_OF
+from embedonce.stores.segments.reading.reader import Reader
+from embedonce.stores.segments.upkeep.upkeep import Upkeep
+from embedonce.stores.segments.writing.grouping import by_kind
+from embedonce.stores.segments.writing.writer import Writer
+from embedonce.vectors.envelope import Envelope
+from embedonce.vectors.rows import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from embedonce.codecs import Row
-    from embedonce.stores.base import Backlog
-    from embedonce.stores.locations import Location
-    from embedonce.stores.segments.grouping import Values
-    from embedonce.stores.segments.space import Space
-    from embedonce.stores.segments.tier import Tier
+    from embedonce.stores.locations.location import Location
+    from embedonce.stores.protocol import Backlog
+    from embedonce.stores.segments.files.tier import Tier
+    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.writing.grouping import Values
+    from embedonce.vectors.envelope import Row
 
     T = TypeVar("T")
 
@@ -118,7 +118,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         directory = self.options.tier_directory
         if directory is None or self.location.is_near:
             return None
-        from embedonce.stores.segments.tier import Tier
+        from embedonce.stores.segments.files.tier import Tier
 
         # The same namespace elsewhere has other segments.
         name = hashlib.sha256(f"{self.space.digest} {self.location}".encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from embedonce.cache import EmbeddingCache
+from embedonce.cache.cache import EmbeddingCache
 from embedonce.testing.embedders import AsymmetricEmbedder, CountingEmbedder
 from embedonce.testing.stores import FaultyStore, flipped, torn
 from embedonce.testing.suites.stored_bytes import StoredBytes, all_bytes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
 _TEXTS = ["a", "A", "a ", "", "two words", "line\nline", "naïve café", "\0", "東京", "x" * 5000]
 _NAMESPACE = "suite of byte stores"

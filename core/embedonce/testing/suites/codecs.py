@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from embedonce.cache import EmbeddingCache
+from embedonce.cache.cache import EmbeddingCache
 from embedonce.stores.memory import MemoryStore
 from embedonce.testing.embedders import CountingEmbedder
 from embedonce.testing.suites.declared import Suite
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.codecs import Codec
+    from embedonce.vectors.codecs import Codec
 
     Matrix = NDArray[Any]
 

@@ -19,10 +19,11 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 import pytest
 
-from embedonce.cache import EmbeddingCache
+from embedonce.cache.cache import EmbeddingCache
 from embedonce.errors import KeyEncoderError
-from embedonce.key_encoders import resolve_key_encoder
-from embedonce.keys import ROLES, KeyEncoder, canonical, checked_key, sha256, utf8
+from embedonce.keys.encoders import KeyEncoder, sha256
+from embedonce.keys.specification import ROLES, canonical, checked_key, utf8
+from embedonce.plugins.names import resolve_key_encoder
 from embedonce.stores.memory import MemoryStore
 from embedonce.testing.embedders import AsymmetricEmbedder, CountingEmbedder
 from embedonce.testing.suites.declared import Suite

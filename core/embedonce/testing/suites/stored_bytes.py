@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from embedonce.stores.base import ByteStore
+from embedonce.stores.protocol import ByteStore
 from embedonce.testing.suites.declared import Suite
 
 if TYPE_CHECKING:

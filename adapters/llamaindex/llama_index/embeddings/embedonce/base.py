@@ -13,8 +13,10 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, SimilarityMode
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny, model_serializer
 
 from embedonce.errors import IdentityError
-from embedonce.identification.described import Described, Question, describe_with
-from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
+from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.options import WrapOptions
+from embedonce.wrappers import Wrapper
+from embedonce.wrapping import cache_and_options
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.places import place_of
 
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
     from typing_extensions import Self, Unpack
 
-    from embedonce.cache import EmbeddingCache
+    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
-    from embedonce.keys import Role
-    from embedonce.wrapping import WrapKeywords
+    from embedonce.keys.specification import Role
+    from embedonce.options import WrapKeywords
 
 _OWN_CACHE = (
     "embeddings_cache must be None: embedonce is the cache, and LlamaIndex's own one knows neither models nor roles"

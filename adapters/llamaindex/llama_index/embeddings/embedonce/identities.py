@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification.describing import Describer
+from embedonce.identification.describer import Describer
 from embedonce.identification.fields import Same
-from embedonce.identification.rows import Description
-from embedonce.plugins import plugins
-from embedonce.settings import UnclearSettingError
+from embedonce.identification.known_classes import Description
+from embedonce.identification.settings import UnclearSettingError
+from embedonce.plugins.host import plugins
 from llama_index.embeddings.embedonce.providers import ROWS
 
 _OWN_CACHE = (

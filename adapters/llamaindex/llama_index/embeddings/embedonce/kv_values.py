@@ -4,7 +4,7 @@ r"""What a key-value store keeps under which key: entries that know their collec
     4   u32   CRC-32 of all that follows
     8   u32   length of the head
     12        the head: JSON
-              the body: JSON, then vectors (see `embedonce.codecs.Envelope`)
+              the body: JSON, then vectors (see `embedonce.vectors.envelope.Envelope`)
 
 Integers are little endian, JSON is UTF-8, lone surrogates included. The head of a whole entry is
 `[collection, key, length, lengths]`: those of the JSON in the body and of each vector. In that JSON, `{"\0": number}`
@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from embedonce.codecs import Envelope, Row
-from embedonce.keys import utf8
-from embedonce.vectors import MAX_DIMENSIONS, vectors_of
+from embedonce.keys.specification import utf8
+from embedonce.vectors.answers import MAX_DIMENSIONS, vectors_of
+from embedonce.vectors.envelope import Envelope, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

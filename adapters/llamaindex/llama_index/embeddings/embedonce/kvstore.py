@@ -10,13 +10,12 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE, DEFAULT_COLLECTION, BaseKVStore
 
 from embedonce.errors import IdentityError
-from embedonce.identification.described import describe_with
+from embedonce.identification.tracker import describe_with
 from embedonce.identity import Identity
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.options import LOCAL_TIER_BYTES, StoreOptions, WrapOptions
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import Space
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.store_options import LOCAL_TIER_BYTES, StoreOptions
-from embedonce.wrapping import WrapOptions
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.kv_values import Entry, key_of, opened, part_keys, prefix_of, sealed
 from llama_index.embeddings.embedonce.places import place_of
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
     from typing_extensions import Self
 
-    from embedonce.stores.store_options import Durability
+    from embedonce.options import Durability
 
 logger = logging.getLogger("embedonce")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import ImageType
 
-    from embedonce.cache import EmbeddingCache
-    from embedonce.wrapping import WrapOptions
+    from embedonce.cache.cache import EmbeddingCache
+    from embedonce.options import WrapOptions
 
 
 class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from embedonce import EmbedderContractError, EmbeddingCache
-from embedonce.keys import sha256
+from embedonce.keys.encoders import sha256
 from embedonce.testing.stores import FaultyStore
 from embedonce.testing.suites.adapters.comparing import LIMIT, auntil, exactly, is_awaited, until
 from embedonce.testing.suites.adapters.harness import Harness, awaited, in_time

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embedonce.identity import Identity
-from embedonce.keys import utf8
+from embedonce.keys.specification import utf8
 from embedonce.testing.suites.adapters.comparing import LIMIT, auntil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
     Vectors = list[list[float]]
 

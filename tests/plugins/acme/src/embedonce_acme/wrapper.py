@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from acme import Embedder
 from embedonce import Identity, Wrapper
-from embedonce.identification.described import Described, Question, describe_with
-from embedonce.identification.describing import Describer
-from embedonce.identification.rows import Description, Row, Values, endpoint_of
+from embedonce.identification.describer import Describer
+from embedonce.identification.known_classes import Description, Row, Values, endpoint_of
+from embedonce.identification.tracker import Described, Question, describe_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embedonce import EmbeddingCache, WrapOptions
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
 
 def _describe(values: Values) -> Description:

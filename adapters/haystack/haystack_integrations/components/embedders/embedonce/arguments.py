@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack.utils.auth import TokenSecret
 
-from embedonce.cache import EmbeddingCache
-from embedonce.stores.secrets import LEFT_OUT, Hidden, bare
+from embedonce.cache.cache import EmbeddingCache
+from embedonce.secrets import LEFT_OUT, Hidden, bare
 from embedonce.wrapping import WRAP_DEFAULTS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedderContractError
-from embedonce.vectors import Unkept
+from embedonce.vectors.answers import Unkept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import Any
 from haystack import Document, component
 
 from embedonce.errors import CacheMissError
-from embedonce.wrapping import Wrapper
+from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import (
     DocumentCall,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from embedonce.errors import IdentityError
-from embedonce.identification.describing import Describer
+from embedonce.identification.describer import Describer
 from embedonce.identification.fields import bare, fields_of
-from embedonce.identification.rows import Description
-from embedonce.settings import UnclearSettingError, is_skipped
+from embedonce.identification.known_classes import Description
+from embedonce.identification.settings import UnclearSettingError, is_skipped
 from haystack_integrations.components.embedders.embedonce.parameters import init_parameters
 from haystack_integrations.components.embedders.embedonce.providers import ROWS
 from haystack_integrations.components.embedders.embedonce.providers.refused import FILES, SPARSE

@@ -5,8 +5,8 @@ from typing import Any
 
 from haystack import component
 
-from embedonce.vectors import Unkept
-from embedonce.wrapping import Wrapper
+from embedonce.vectors.answers import Unkept
+from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder

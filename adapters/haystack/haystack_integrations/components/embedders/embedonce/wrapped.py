@@ -14,10 +14,11 @@ from haystack.tracing.tracer import tracer
 from haystack.utils import serialize_callable
 
 from embedonce.errors import IdentityError
-from embedonce.identification.described import Described, Question, describe_with
-from embedonce.identification.rows import Description
-from embedonce.stores.store_options import LOCAL_TIER_BYTES
-from embedonce.wrapping import WrapOptions, Wrapper, cache_and_options
+from embedonce.identification.known_classes import Description
+from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.options import LOCAL_TIER_BYTES, WrapOptions
+from embedonce.wrappers import Wrapper
+from embedonce.wrapping import cache_and_options
 from haystack_integrations.components.embedders.embedonce.arguments import (
     DEFAULTS,
     arguments_of,
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from embedonce.cache import EmbeddingCache
+    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
-    from embedonce.keys import Role
+    from embedonce.keys.specification import Role
 
 
 class CachedEmbedder:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values, endpoint_of
-from embedonce.settings import UnclearSettingError, clean_url
+from embedonce.identification.known_classes import Description, Row, Values, endpoint_of
+from embedonce.identification.settings import UnclearSettingError, clean_url
 from llama_index.embeddings.embedonce.providers.openai import lazy_endpoint
 
 _BATCH = ("embed_batch_size", 10)

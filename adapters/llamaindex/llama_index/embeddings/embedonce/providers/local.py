@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, identity_of, unless
 from embedonce.identification.providers import hosted
 from embedonce.identification.providers import local as providers
-from embedonce.identification.rows import Description, Row, Values, endpoint_of, identity_of, unless
-from embedonce.identification.transformers import load_settings_of, reads_at, values_at
-from embedonce.settings import UnclearSettingError, local_files
+from embedonce.identification.providers.loaded_transformers import load_settings_of, reads_at, values_at
+from embedonce.identification.settings import UnclearSettingError, local_files
 
 _BATCH = ("embed_batch_size", 10)
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values, endpoint_of, newlines_to_spaces
-from embedonce.settings import UnclearSettingError
+from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, newlines_to_spaces
+from embedonce.identification.settings import UnclearSettingError
 
 
 def lazy_endpoint(values: Values, *fallbacks: str, default: str) -> str | None:

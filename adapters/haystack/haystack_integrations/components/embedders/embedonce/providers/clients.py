@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from embedonce.identification.rows import Description, Values, in_host
-from embedonce.settings import UnclearSettingError, clean_url
+from embedonce.identification.known_classes import Description, Values, in_host
+from embedonce.identification.settings import UnclearSettingError, clean_url
 
 INTEGRATIONS = "haystack_integrations.components.embedders"
 Describe = Callable[[Values], Description]

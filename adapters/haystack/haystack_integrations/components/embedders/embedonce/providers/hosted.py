@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values
-from embedonce.settings import UnclearSettingError, clean_url
+from embedonce.identification.known_classes import Description, Row, Values
+from embedonce.identification.settings import UnclearSettingError, clean_url
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Describe,

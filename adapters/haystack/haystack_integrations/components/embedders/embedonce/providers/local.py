@@ -9,8 +9,8 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values, identity_of, unless
-from embedonce.settings import UnclearSettingError, local_files
+from embedonce.identification.known_classes import Description, Row, Values, identity_of, unless
+from embedonce.identification.settings import UnclearSettingError, local_files
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
 
 if TYPE_CHECKING:

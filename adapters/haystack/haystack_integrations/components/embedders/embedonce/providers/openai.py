@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from embedonce.identification import providers
-from embedonce.identification.rows import Description, Row, Values
+from embedonce.identification.known_classes import Description, Row, Values
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe, endpoint_of
 
 _URL = "https://api.openai.com/v1"

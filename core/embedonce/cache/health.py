@@ -1,0 +1,163 @@
+"""What happens when a store fails: counted, logged once, and after repeated faults left alone for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from embedonce.runtime.locks import ForkLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from embedonce.errors import StoreError
+    from embedonce.namespaces.protocol import Namespace
+
+logger = logging.getLogger("embedonce")
+
+OnStoreError = Literal["warn", "raise"]
+ON_STORE_ERROR: tuple[str, ...] = get_args(OnStoreError)
+
+_FAULTS = 3
+_PAUSE = 30.0
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a cache has done since it was made. Every field is a number of texts unless it says otherwise.
+
+    Calls that returned add up: texts == duplicates + hits + joined + embedded.
+
+    Attributes:
+        calls: Calls of `embed` and `aembed`.
+        texts: Texts asked for.
+        duplicates: Texts that stood more than once in one call.
+        hits: Unique texts of a call that were in the store.
+        joined: Unique texts of a call that somebody else was embedding already, and whose vectors were taken over.
+        embedded: Texts that the embedder was given.
+        stored: Vectors that were written, those that still wait included.
+        pending: Vectors among them that wait in memory for a distant store just now; see `EmbeddingCache.flush`.
+        lost: Vectors among them that were given up, since the store has not taken any for too long.
+        damaged: Entries and files of the store that were damaged and counted as misses.
+        read_errors: Faults of the store while reading.
+        write_errors: Faults of the store while writing; the vectors were returned all the same.
+        skipped: Reads and writes left out because the store had failed repeatedly just before.
+    """
+
+    calls: int = 0
+    texts: int = 0
+    duplicates: int = 0
+    hits: int = 0
+    joined: int = 0
+    embedded: int = 0
+    stored: int = 0
+    pending: int = 0
+    lost: int = 0
+    damaged: int = 0
+    read_errors: int = 0
+    write_errors: int = 0
+    skipped: int = 0
+
+
+class _Circuit:
+    """Faults in a row of one verb, and until when it is left out.
+
+    Reading and writing have one each: a full disk still answers reads, and must not be asked to write for ever.
+    """
+
+    __slots__ = ("faults", "until")
+
+    def __init__(self) -> None:
+        self.faults = 0
+        self.until = float("-inf")
+
+
+class Ledger:
+    """Counts what happens to one cache, and keeps its store from being asked while it is out of order.
+
+    Args:
+        on_store_error: `"warn"` to go on without the store, `"raise"` to pass its errors on.
+    """
+
+    def __init__(self, on_store_error: str) -> None:
+        self._raises = on_store_error == "raise"
+        self._stats = Stats()
+        self._lock = ForkLock()
+        self._reading = _Circuit()
+        self._writing = _Circuit()
+        self._logged = False
+
+    def count(self, **added: int) -> None:
+        """Add to the counters."""
+        with self._lock:
+            for name, number in added.items():
+                setattr(self._stats, name, getattr(self._stats, name) + number)
+
+    def single_hit(self) -> None:
+        """Count a call for one text that was in the store."""
+        with self._lock:
+            stats = self._stats
+            stats.calls += 1
+            stats.texts += 1
+            stats.hits += 1
+
+    def stats(self, namespaces: Iterable[Namespace]) -> Stats:
+        """Return a copy of the counters, with what open namespaces have met."""
+        with self._lock:
+            stats = replace(self._stats)
+        for namespace in namespaces:
+            backlog = namespace.backlog
+            stats.damaged += namespace.damaged
+            stats.pending += backlog.pending
+            stats.lost += backlog.lost
+            stats.write_errors += backlog.late_faults
+        return stats
+
+    def closed(self, namespaces: Iterable[Namespace]) -> None:
+        """Keep what namespaces have met that are open no longer."""
+        with self._lock:
+            self._stats = self.stats(namespaces)
+            # What still waits is in nobody's hands but the background's.
+            self._stats.pending = 0
+
+    def may_ask(self, *, writing: bool) -> bool:
+        """False while the store is left alone."""
+        if self.is_pausing(writing=writing):
+            self.count(skipped=1)
+            return False
+        return True
+
+    def is_pausing(self, *, writing: bool) -> bool:
+        """True while the store is left alone."""
+        return time.monotonic() < self._circuit(writing=writing).until and not self._raises
+
+    def succeeded(self, *, writing: bool) -> None:
+        """The store answered."""
+        circuit = self._circuit(writing=writing)
+        if circuit.faults:
+            with self._lock:
+                circuit.faults = 0
+
+    def failed(self, error: StoreError, *, writing: bool) -> None:
+        """The store failed.
+
+        Raises:
+            StoreError: The given one, if the user prefers that.
+        """
+        circuit = self._circuit(writing=writing)
+        with self._lock:
+            circuit.faults += 1
+            if circuit.faults >= _FAULTS:
+                circuit.until = time.monotonic() + _PAUSE
+            logged, self._logged = self._logged, True
+        self.count(**{"write_errors" if writing else "read_errors": 1})
+        if self._raises:
+            raise error
+        if not logged:
+            what = "vectors are returned all the same" if writing else "texts are embedded anew"
+            logger.warning("%s; %s (further faults are counted in stats() only)", error, what)
+
+    def _circuit(self, *, writing: bool) -> _Circuit:
+        return self._writing if writing else self._reading

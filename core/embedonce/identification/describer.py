@@ -1,0 +1,370 @@
+"""Find out what an embedder computes, without calling it and without importing its package.
+
+A class is recognised by its package and its name. For a known class, an allow-list of fields decides; for any other
+class everything decides that is not plainly a secret or operational, and what cannot be written down is refused: two
+embedders that only look alike must never share vectors.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import IdentityError
+from embedonce.identification.fields import Same, bare, fields_of, frozen, frozen_fields, settled
+from embedonce.identification.known_classes import Description
+from embedonce.identification.settings import UnclearSettingError, local_files
+from embedonce.identity import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from embedonce.hookspecs import Cache
+    from embedonce.identification.known_classes import Row
+    from embedonce.options import WrapOptions
+
+_SUB_BATCH = 1024
+
+# Fields that may name the model of an unknown class, the most telling one first.
+_NAMES_THE_MODEL = (
+    "model",
+    "model_name",
+    "model_id",
+    "model_name_or_path",
+    "model_path",
+    "model_uri",
+    "embedding_model",
+    "embedding_model_name",
+    "deployment",
+    "deployment_name",
+    "deployment_id",
+    "azure_deployment",
+    "repo_id",
+    "engine",
+    "endpoint_name",
+)
+_BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
+_DECLARED = "embedonce_identity"
+# Names of parameters that are added to what the fields say.
+_PARAMETERS = frozenset({"averaged_beyond", "call", "class", "namespace", "version"})
+_MISSING = object()
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A known class, prepared for quick reading.
+
+    Attributes:
+        base: The known class: that of the embedder or a base of it.
+        row: What is known of it.
+        reads: The paths of the row and their steps.
+        urls: The steps of the paths to URLs.
+    """
+
+    base: type
+    row: Row
+    reads: tuple[tuple[str, tuple[str, ...]], ...]
+    urls: tuple[tuple[str, ...], ...]
+
+
+class Describer:
+    """Describes the embedders of one framework.
+
+    Args:
+        rows: What is known of classes, by package and name.
+        package_depth: How many names of a class's module are its package; the rest may move between versions.
+        wrappers: Classes that only pass texts on to another embedder, with the attribute that holds it.
+        bases: Packages whose classes say nothing about an embedder that inherits from them.
+        placeholders: Names of models that say nothing.
+        refuses: Returns why an embedder must not be cached whatever its class, or an empty string.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[tuple[str, str], Row],
+        *,
+        package_depth: int = 1,
+        wrappers: Mapping[tuple[str, str], str] | None = None,
+        bases: Collection[str] = (),
+        placeholders: Collection[str] = (),
+        refuses: Callable[[object], str] = lambda _: "",
+    ) -> None:
+        self._rows = rows
+        self._package_depth = package_depth
+        self._wrappers = wrappers or {}
+        self._bases = tuple(bases)
+        self._placeholders = frozenset(placeholders)
+        self._refuses = refuses
+        self._known = lru_cache(maxsize=256)(self._look_up)
+        self._inner = lru_cache(maxsize=256)(self._look_up_inner)
+
+    def describe(self, embedder: object) -> Description:
+        """Return what decides the vectors of an embedder.
+
+        An attribute `embedonce_identity` decides alone. A subclass of a known class counts as that class plus its own
+        name and fields, and never as symmetric, since it may override anything.
+
+        Args:
+            embedder: Any embedder of the framework; it is neither changed nor called.
+
+        Raises:
+            IdentityError: The embedder cannot be told apart from another one.
+        """
+        declared = _declared(embedder)
+        try:
+            refused = self._refuses(embedder)
+            if refused:
+                return Description(None, not_cacheable=refused)
+            if declared is not _MISSING:
+                if not isinstance(declared, Identity):
+                    msg = f"its attribute `{_DECLARED}` is a {type(declared).__qualname__}, not an embedonce Identity"
+                    raise UnclearSettingError(msg)
+                return Description(declared)
+            return self._describe(embedder)
+        except (ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, IdentityError) and error.__cause__ is not None:
+                # Raised for the embedder inside a wrapper, and complete.
+                raise
+            known = isinstance(error, UnclearSettingError | IdentityError)
+            # Other errors may quote a value, and a value may be a secret.
+            reason = str(error) if known else f"one of its fields holds something unexpected ({type(error).__name__})"
+            msg = (
+                f"cannot tell the vectors of {_path(type(embedder))} from those of another embedder: {reason}. "
+                "Pass namespace=..., a name for the model with its version and settings, "
+                f"or give the class an attribute `{_DECLARED}`"
+            )
+            raise IdentityError(msg) from error
+
+    def is_known(self, embedder: object) -> bool:
+        """Return whether an embedder declares its identity or is of a class that the table knows."""
+        kind: type = type(embedder)
+        if _declared(embedder) is not _MISSING or self._known(kind) is not None:
+            return True
+        inner = self._inner(kind)
+        return bool(inner) and self.is_known(_read(embedder, (inner,)))
+
+    def fingerprint(self, embedder: object) -> object:
+        """Return a value that compares equal as long as `describe` would answer the same.
+
+        It is read at every call, because a model or a dimension may be changed after an embedder was wrapped. Files of
+        a local model are not looked at again: a model that is loaded stays as it is when its files change.
+        """
+        refused = self._refuses(embedder)
+        if refused:
+            return refused
+        declared = _declared(embedder)
+        if declared is not _MISSING:
+            return (_DECLARED, declared if isinstance(declared, Identity) else Same(declared))
+        kind: type = type(embedder)
+        inner = self._inner(kind)
+        if inner:
+            return (kind, self.fingerprint(_read(embedder, (inner,))), _shares_store(embedder))
+        known = self._known(kind)
+        if known is None:
+            return (kind, frozen_fields(self._fields(embedder)))
+        values = _values(embedder, known).values()
+        # Most values are strings or unset: a call for each of them would take longer than all the rest.
+        now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
+        return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
+
+    def sub_batch(self, embedder: object, most: int = _SUB_BATCH) -> int:
+        """Return how many texts to send between two writes to the store.
+
+        That is the largest multiple of the embedder's own request size up to `most`, so that no request gets smaller,
+        or the request size itself where it is larger.
+        """
+        kind: type = type(embedder)
+        inner = self._inner(kind)
+        if inner:
+            return self.sub_batch(_read(embedder, (inner,)), most)
+        known = self._known(kind)
+        batch = known.row.batch if known is not None else most
+        size = batch if isinstance(batch, int) else batch[1]
+        fields = _BATCH_FIELDS if known is None else () if isinstance(batch, int) else batch[:1]
+        for path in fields:
+            value = _read(embedder, tuple(path.split(".")))
+            if type(value) is int and value > 0:
+                size = value
+                break
+        return size if size > most else size * (most // size)
+
+    def batch_size(self, embedder: object, cache: Cache, options: WrapOptions, most: int = _SUB_BATCH) -> int | None:
+        """Return the texts between two writes: what was said when wrapping, else of the cache, else `sub_batch`."""
+        for size in (options.batch_size, cache.batch_size):
+            if size != "auto":
+                return size
+        return self.sub_batch(embedder, most)
+
+    # Known classes
+
+    def _look_up(self, kind: type) -> _Known | None:
+        """Return what is known of the nearest known class."""
+        for base in kind.__mro__:
+            row = self._rows.get(self._package_and_name(base))
+            if row is not None:
+                reads = tuple((path, tuple(path.split("."))) for path in row.reads.split())
+                return _Known(base, row, reads, tuple(tuple(path.split(".")) for path in row.urls.split()))
+        return None
+
+    def _look_up_inner(self, kind: type) -> str:
+        """Return the attribute of a wrapper that holds the embedder it passes texts on to; empty for others."""
+        return self._wrappers.get(self._package_and_name(kind), "")
+
+    def _package_and_name(self, kind: type) -> tuple[str, str]:
+        return ".".join(kind.__module__.split(".")[: self._package_depth]), kind.__name__
+
+    def _describe(self, embedder: object) -> Description:
+        kind: type = type(embedder)
+        inner = self._inner(kind)
+        if inner:
+            return self._describe_wrapper(embedder, inner)
+        known = self._known(kind)
+        if known is None:
+            return Description(self._identity_of_unknown(embedder))
+        description = known.row.describe(_values(embedder, known))
+        if known.base is kind or description.identity is None:
+            return description
+        base = Identity(description.identity.name, description.identity.parameters)
+        extra = _apart(settled(self._own_fields(embedder, known)), dict(base.parameters))
+        identity = base.with_parameters({"class": _importable(kind), **extra})
+        return Description(identity, whole_up_to=description.whole_up_to)
+
+    def _describe_wrapper(self, embedder: object, inner: str) -> Description:
+        description = self.describe(_read(embedder, (inner,)))
+        if _shares_store(embedder) and description.identity is not None and not description.identity.symmetric:
+            reason = "it keeps documents and queries in one store and may mix their vectors"
+            return Description(None, not_cacheable=reason)
+        return description
+
+    def _own_fields(self, embedder: object, known: _Known) -> dict[str, Any]:
+        """Return the fields that a subclass of a known class adds."""
+        row, base = known.row, known.base
+        theirs = {path.partition(".")[0] for path in f"{row.reads} {row.urls} {row.ignores}".split()}
+        for listing in ("__pydantic_fields__", "model_fields", "__private_attributes__"):
+            listed = getattr(base, listing, None)
+            if isinstance(listed, dict):
+                theirs.update(listed)
+        own = self._fields(embedder, below=base)
+        return {name: value for name, value in own.items() if name not in theirs}
+
+    # Unknown classes
+
+    def _fields(self, embedder: object, below: type | None = None) -> dict[str, Any]:
+        """Return all that may decide the vectors of an embedder; see `fields_of`."""
+        return fields_of(embedder, self._bases, below)
+
+    def _identity_of_unknown(self, embedder: object) -> Identity:
+        provider = _importable(type(embedder))
+        fields = settled(self._fields(embedder))
+        by_name = {bare(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
+        chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
+        if chosen is None:
+            msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
+            raise UnclearSettingError(msg)
+        for name in by_name.values():
+            if bare(name) in _NAMES_THE_MODEL:
+                fields.update({f"{name}_{key}": digest for key, digest in local_files(fields[name]).items()})
+        return Identity.of(provider, fields.pop(chosen)).with_parameters(_apart(fields))
+
+    def _may_name(self, value: object) -> bool:
+        return isinstance(value, str) and bool(value) and value not in self._placeholders
+
+
+# Reading
+
+
+def _read(embedder: object, steps: tuple[str, ...]) -> Any:
+    """Follow a path of attributes and keys; None if it breaks off.
+
+    The dictionaries come first: they are quick, and no property of a client can run. A step also finds the
+    attribute behind the property of that name: `base_url` finds `_base_url`.
+    """
+    value: Any = embedder
+    for step in steps:
+        own = value if isinstance(value, dict) else getattr(value, "__dict__", None) or _NOTHING
+        if step in own:
+            value = own[step]
+        elif f"_{step}" in own:
+            value = own[f"_{step}"]
+        else:
+            value = _read_further(value, step)
+        if value is None:
+            return None
+    return value
+
+
+def _read_further(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return None
+    # Asking pydantic for a private attribute takes fifty times as long as looking where it is.
+    private = getattr(value, "__pydantic_private__", None)
+    for name in (step, f"_{step}"):
+        if isinstance(private, dict) and name in private:
+            return private[name]
+    try:
+        return getattr(value, step, None)
+    except Exception:
+        # A property that fails tells nothing.
+        return None
+
+
+def _values(embedder: object, known: _Known) -> dict[str, Any]:
+    own = getattr(embedder, "__dict__", None) or _NOTHING
+    values = {path: own[path] if path in own else _read(embedder, steps) for path, steps in known.reads}
+    urls = tuple([_as_url(_read(embedder, steps)) for steps in known.urls])
+    values["urls"] = urls
+    if known.row.env and not (urls and all(urls)):
+        values.update({f"${name}": os.environ.get(name) for name in known.row.env.split()})
+    return values
+
+
+def _as_url(value: Any) -> Any:
+    """Return a string or an URL object as it is, and None for a stand-in of a test, whose text means nothing."""
+    return value if value and (isinstance(value, str) or type(value).__name__ == "URL") else None
+
+
+def _shares_store(embedder: object) -> bool:
+    queries = _read(embedder, ("query_embedding_store",))
+    return queries is not None and queries is _read(embedder, ("document_embedding_store",))
+
+
+def _apart(fields: Mapping[str, Any], others: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    """Return fields under names that no other parameter of the identity has, since one would replace the other."""
+    return {f"field {name}" if name in others or name in _PARAMETERS else name: fields[name] for name in fields}
+
+
+def _importable(kind: type) -> str:
+    """Return the dotted path of a class that is the same in every process.
+
+    Raises:
+        UnclearSettingError: The class belongs to a script, a notebook or a function.
+    """
+    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        msg = "its class is defined in a script, a notebook or a function, where another class may have the same name"
+        raise UnclearSettingError(msg)
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if found is not kind:
+        msg = f"its class cannot be imported as {_path(kind)}"
+        raise UnclearSettingError(msg)
+    return _path(kind)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _declared(embedder: object) -> Any:
+    """Return the attribute `embedonce_identity`, looked up without pydantic's slow failure."""
+    own = getattr(embedder, "__dict__", None)
+    if own is not None and _DECLARED in own:
+        return own[_DECLARED]
+    for kind in type(embedder).__mro__:
+        if _DECLARED in kind.__dict__:
+            return getattr(embedder, _DECLARED)
+    return _MISSING

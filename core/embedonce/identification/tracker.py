@@ -1,0 +1,289 @@
+"""An embedder and what decides its vectors just now, which is looked at anew in every call."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import CacheMissError, IdentityError
+from embedonce.identification.asking import Part, in_order, is_longer
+from embedonce.identification.known_classes import Description
+from embedonce.identification.settings import OPERATIONAL
+from embedonce.identity import Identity
+from embedonce.options import checked_texts
+from embedonce.vectors.answers import Unkept
+from embedonce.vectors.lists import as_lists, as_lists_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.hookspecs import Cache
+    from embedonce.identification.describer import Describer
+    from embedonce.keys.specification import Role
+    from embedonce.options import WrapOptions
+
+logger = logging.getLogger("embedonce")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a call of a wrapper asks for.
+
+    Attributes:
+        embedder: The embedder inside.
+        cache: The cache to ask.
+        texts: What is asked for.
+        role: As what it is embedded.
+        batch_size: Texts that are embedded between two writes.
+        arguments: Further arguments of the call that reach the embedder.
+        refine: Turns the identity of the embedder into that of the call; None if `arguments` alone does that.
+        not_cacheable: Why this call must not be cached, whatever the embedder; empty if it may be.
+    """
+
+    embedder: object
+    cache: Cache
+    texts: Sequence[str]
+    role: Role
+    batch_size: int | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    refine: Callable[[Identity], Identity] | None = None
+    not_cacheable: str = ""
+
+
+class Described:
+    """What decides the vectors of an embedder; it follows when the embedder or its settings are changed.
+
+    It may be shared by copies of a wrapper, so every method is told which embedder is meant.
+
+    Args:
+        describer: What the framework's classes are known by.
+        describe: Returns the description of an embedder that the wrapper uses.
+    """
+
+    def __init__(self, describer: Describer, describe: Callable[[object], Description]) -> None:
+        self._describer = describer
+        self._describe = describe
+        self._before: tuple[object, Description] | None = None
+        self._has_said_past = False
+        self._has_said_changed = False
+
+    def identity(self, embedder: object) -> Identity:
+        """Return what decides the vectors just now.
+
+        Raises:
+            IdentityError: The embedder is one whose vectors must not be cached.
+        """
+        description = self.now(embedder)
+        if description.identity is None:
+            msg = f"{type(embedder).__name__} has no identity: {description.not_cacheable}"
+            raise IdentityError(msg)
+        return description.identity
+
+    def now(self, embedder: object) -> Description:
+        """Return what decides the vectors just now, and how texts reach the model.
+
+        Raises:
+            IdentityError: The embedder was changed, and can no longer be told apart from another one.
+        """
+        return self._now(embedder)[0]
+
+    def _now(self, embedder: object) -> tuple[Description, object]:
+        """Return what decides the vectors, and the state of the embedder in which it does."""
+        state = self._describer.fingerprint(embedder)
+        before = self._before
+        if before is not None and before[0] == state:
+            return before[1], state
+        description = self._describe(embedder)
+        if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
+            self._has_said_changed = True
+            logger.warning(
+                "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
+                type(embedder).__name__,
+                description.identity,
+                before[1].identity,
+            )
+        self._before = (state, description)
+        return description, state
+
+    def declared(self, embedder: object) -> Identity | None:
+        """Return the identity that a wrapper declares; None if vectors must not be cached, or no longer.
+
+        Raises:
+            IdentityError: The embedder could never be told apart from another one.
+        """
+        try:
+            return self.now(embedder).identity
+        except IdentityError:
+            if self._before is None:
+                raise
+            return None
+
+    def embed(self, question: Question, embed: Callable[[list[str]], Any]) -> list[list[float]] | None:
+        """Return the vectors of texts, those that are missing from the embedder.
+
+        Args:
+            question: What is asked for.
+            embed: Asks the embedder.
+
+        Returns:
+            One list for each text, each of its own; None if the call goes past the cache.
+
+        Raises:
+            CacheMissError: It would go past the cache, or a text is missing, and the mode is `replay`.
+            EmbedderContractError: The embedder's answer is not one finite vector per text.
+            Exception: Whatever the embedder raises.
+        """
+        parts = self._embedded(question, embed)
+        return None if parts is None else in_order([part for part, _ in parts], [as_lists(rows) for _, rows in parts])
+
+    def matrix(self, question: Question, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
+        """Return the vectors of texts as `EmbeddingCache.embed` does, for embedders that never split a text.
+
+        See `embed` for all else.
+        """
+        parts = self._embedded(question, embed)
+        if parts is None:
+            return None
+        ((_, rows),) = parts
+        return rows
+
+    def _embedded(
+        self, question: Question, embed: Callable[[list[str]], Any]
+    ) -> list[tuple[Part, NDArray[Any]]] | None:
+        state, parts = self._parts(question)
+        if parts is None:
+            return None
+
+        def embed_watched(some: list[str]) -> Any:
+            return self._watched(question, state, embed(some))
+
+        return [(part, part.embed(embed_watched)) for part in parts]
+
+    async def aembed(
+        self, question: Question, embed: Callable[[list[str]], Awaitable[Any]]
+    ) -> list[list[float]] | None:
+        """Async twin of `embed`."""
+        state, parts = self._parts(question)
+        if parts is None:
+            return None
+
+        async def embed_watched(some: list[str]) -> Any:
+            return self._watched(question, state, await embed(some))
+
+        return in_order(parts, [await as_lists_in_thread(await part.aembed(embed_watched)) for part in parts])
+
+    def _watched(self, question: Question, state: object, answer: Any) -> Any:
+        """Return an answer as one that is not stored, if the embedder was changed while it was asked.
+
+        Nobody knows then which settings it belongs to.
+        """
+        if isinstance(answer, Unkept) or self._describer.fingerprint(question.embedder) == state:
+            return answer
+        try:
+            identity = self._describe(question.embedder).identity
+        except IdentityError:
+            identity = None
+        before = self._before
+        if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
+            # Something was built that is needed first now, such as a client.
+            return answer
+        return Unkept(answer)
+
+    def _parts(self, question: Question) -> tuple[object, list[Part] | None]:
+        """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
+        try:
+            description, state = self._now(question.embedder)
+        except IdentityError as error:
+            if self._before is None:
+                raise
+            self._go_past(question, f"it has changed: {error}")
+            return None, None
+        changing = {name: value for name, value in question.arguments.items() if name not in OPERATIONAL}
+        identity, refused = description.identity, description.not_cacheable or question.not_cacheable
+        if identity is not None and not refused:
+            identity = called_with(identity if question.refine is None else question.refine(identity), changing)
+        if identity is None or refused:
+            self._go_past(question, refused or f"of the arguments {', '.join(sorted(changing))}")
+            return None, None
+        asked = checked_texts(question.texts)
+        if description.effective_text is not None:
+            asked = [description.effective_text(text) for text in asked]
+        limit = description.whole_up_to
+        long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
+        whole = Part(question.cache, identity, question.role, question.batch_size, asked, None)
+        if not long:
+            return state, [whole]
+        averaged = identity.with_parameters({"averaged_beyond": limit})
+        short = sorted(set(range(len(asked))) - set(long))
+        return state, [
+            replace(whole, identity=kind, texts=[asked[i] for i in positions], positions=positions)
+            for kind, positions in ((identity, short), (averaged, long))
+            if positions
+        ]
+
+    def _go_past(self, question: Question, why: str) -> None:
+        """Say once why calls go past the cache.
+
+        Raises:
+            CacheMissError: The mode is `replay`.
+        """
+        name = type(question.embedder).__name__
+        if question.cache.mode == "replay":
+            msg = f"a call of {name} cannot be replayed because {why}"
+            raise CacheMissError(msg)
+        if not self._has_said_past:
+            self._has_said_past = True
+            logger.warning("calls of %s go past the cache because %s", name, why)
+
+
+def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:
+    """Return what decides an embedder's vectors with what the user has said; a namespace is the whole identity.
+
+    Raises:
+        IdentityError: It cannot be told apart from another embedder, and the user has not named it.
+    """
+    try:
+        derived = describer.describe(embedder)
+    except IdentityError:
+        if options.namespace is None:
+            raise
+        derived = Description(None)
+    if derived.not_cacheable:
+        return replace(derived, identity=None)
+    return replace(derived, identity=options.applied_to(_named(derived.identity, options.namespace)))
+
+
+def _named(derived: Identity | None, named: str | Identity | None) -> Identity:
+    if isinstance(named, Identity):
+        return named
+    if named is None:
+        assert derived is not None
+        return derived
+    if derived is None:
+        return Identity.named(named)
+    return Identity.named(named, symmetric=derived.symmetric, dimensions=derived.dimensions)
+
+
+def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity | None:
+    """Return the identity of a call with further keyword arguments, None if such a call cannot be cached.
+
+    A list may hold one value per text, and anything but plain values cannot be written down: both go past the cache.
+    """
+    if not arguments:
+        return identity
+    if not all(map(_is_plain, arguments.values())):
+        return None
+    # The arguments may change the length of the vectors, and what distinguishes documents from queries.
+    return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(each) for name, each in value.items())
+    return value is None or isinstance(value, str | int)

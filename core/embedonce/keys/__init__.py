@@ -1,0 +1,1 @@
+"""Keys: from a role and a text to the name of a stored vector."""

@@ -1,0 +1,153 @@
+"""Key encoders: named functions from the canonical string of a text to its key, and those that are built in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embedonce.errors import KeyEncoderError
+from embedonce.keys.specification import UNDECLARED, canonical, checked_key, utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+_PROBES = ("embedonce", "Ünïcode and\nnew lines\x00")
+# What encoders of users do tells texts apart or not: case, white space, accents, digits, punctuation, roles, length.
+_FURTHER_PROBES = (
+    "embedonce:1:document:embedonce",
+    "embedonce:1:query:embedonce",
+    "embedonce:1:document:  Embed every\tText\u00a0ONCE. ",
+    "embedonce:1:document:embed every text once",
+    "embedonce:1:document:Straße, STRASSE, İstanbul, ﬁn, Σίσυφος",
+    "embedonce:1:document:caf\u00e9",
+    "embedonce:1:document:cafe\u0301",
+    "embedonce:1:document:007 7.0 1e3 ٣ Ⅷ",
+    "embedonce:1:document:a-b_c/d.e:f;g\r\n",
+    "embedonce:1:document:😀 東京: really?!.",
+    "embedonce:1:document:" + "long " * 60,
+)
+# RFC 4122 name space of LangChain's sha1 keys, as a number.
+_LANGCHAIN_UUID = 1985
+
+
+def sha256(text: str) -> str:
+    """SHA-256 in lower-case hexadecimal digits: the default, and FIPS-safe."""
+    return hashlib.sha256(utf8(text)).hexdigest()
+
+
+def sha512(text: str) -> str:
+    """SHA-512 in lower-case hexadecimal digits."""
+    return hashlib.sha512(utf8(text)).hexdigest()
+
+
+def blake2b(text: str) -> str:
+    """BLAKE2b with a digest of 64 bytes in lower-case hexadecimal digits."""
+    return hashlib.blake2b(utf8(text)).hexdigest()
+
+
+def sha1(text: str) -> str:
+    """SHA-1 wrapped in a version 5 UUID, as LangChain's cache writes it; for existing caches only."""
+    import uuid
+
+    digest = hashlib.sha1(utf8(text), usedforsecurity=False).hexdigest()
+    return str(uuid.uuid5(uuid.UUID(int=_LANGCHAIN_UUID), digest))
+
+
+def blake3(text: str) -> str:
+    """BLAKE3 with a digest of 32 bytes in lower-case hexadecimal digits (needs the package `blake3`)."""
+    from blake3 import blake3 as digest
+
+    return str(digest(utf8(text)).hexdigest())
+
+
+def xxh3_128(text: str) -> str:
+    """XXH3 with 128 bits in lower-case hexadecimal digits (needs the package `xxhash`); not collision-resistant."""
+    from xxhash import xxh3_128_hexdigest
+
+    return str(xxh3_128_hexdigest(utf8(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncoder:
+    """A named function from a string to a key.
+
+    Attributes:
+        name: The name under which it is recorded with the stored data; `"callable"` if it has none.
+        version: Recorded as well; two versions never share a namespace. After a `~` it is that of the distribution,
+            which is recorded and not compared: a new one need not mean another encoder.
+        function: The function itself.
+    """
+
+    name: str
+    version: str
+    function: Callable[[str], str]
+
+    @classmethod
+    def of(
+        cls, name: str, function: Callable[[str], str], version: str | None = None, distribution_version: str = ""
+    ) -> KeyEncoder:
+        """Return an encoder with the version that it declares.
+
+        Args:
+            name: Its name.
+            function: The function; its attribute `version` counts where no version is given.
+            version: Its version, None if nothing is said.
+            distribution_version: That of the distribution that brings it, if it declares none.
+        """
+        declared = getattr(function, "version", None) if version is None else version
+        if declared is not None:
+            return cls(name, str(declared), function)
+        return cls(name, f"{UNDECLARED}{distribution_version}" if distribution_version else "", function)
+
+    def __call__(self, text: str) -> str:
+        """Return the key of a canonical string.
+
+        Raises:
+            KeyEncoderError: The function answered with something that is no key.
+        """
+        return checked_key(self.function(text), self.name)
+
+    def record(self) -> dict[str, str]:
+        """What is recorded with the stored data; `check` tells a changed function from the same one.
+
+        Raises:
+            KeyEncoderError: It answers with something that is no key, or with one and the same key to all texts.
+        """
+        is_built_in = self.function in BUILT_IN.values()
+        answers = [self(probe) for probe in (_PROBES if is_built_in else _PROBES + _FURTHER_PROBES)]
+        if len(set(answers)) == 1:
+            msg = (
+                f"key encoder {self.name!r} gives all texts one key, so that all would get one vector; it must map "
+                "each text to a key of its own, apart from those that may share a vector"
+            )
+            raise KeyEncoderError(msg)
+        return {"name": self.name, "version": self.version, "check": sha256("\n".join(answers))[:16]}
+
+    def mark(self) -> str:
+        """What keeps its keys apart from those of other encoders where there is no place for a record: 16 digits."""
+        record = self.record()
+        if self.function in BUILT_IN.values() or not self.version or self.version.startswith(UNDECLARED):
+            return record["check"]
+        return sha256(f"{self.version}\n{record['check']}")[:16]
+
+    def digests(self, role: str, texts: Sequence[str]) -> list[bytes] | None:
+        """Return the 32 raw bytes of each text's key, or None if keys are not SHA-256 digests."""
+        if self.function is not sha256:
+            return None
+        prefix, digest = canonical(role, ""), hashlib.sha256
+        try:
+            return [digest((prefix + text).encode()).digest() for text in texts]
+        except UnicodeEncodeError:
+            return [digest(utf8(prefix + text)).digest() for text in texts]
+
+
+BUILT_IN: dict[str, Callable[[str], str]] = {
+    "sha256": sha256,
+    "sha512": sha512,
+    "blake2b": blake2b,
+    "sha1": sha1,
+    "blake3": blake3,
+    "xxh3_128": xxh3_128,
+}

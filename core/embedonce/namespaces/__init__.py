@@ -1,0 +1,1 @@
+"""Namespaces: the vectors of one identity, wherever they are kept."""

@@ -1,0 +1,259 @@
+"""Namespaces in any byte store: each vector in an envelope that names what it belongs to."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical, checked_key
+from embedonce.namespaces.protocol import Namespaces, WrittenAtOnce, checked_values, encoded, store_fault
+from embedonce.runtime.threads import in_thread
+from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.vectors.envelope import Envelope, Row, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Key
+    from embedonce.stores.protocol import ByteStore
+    from embedonce.vectors.rows import Gathered
+
+_INLINE = 8
+"""Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
+
+
+class ByteStoreNamespace(WrittenAtOnce):
+    """A namespace in any byte store, each vector in an envelope that names its namespace and role.
+
+    Args:
+        store: The byte store; its native async methods are used where it has them.
+        identity: What the vectors belong to.
+        key_of: Role and text to key.
+        text_safe: True to write base64, for stores that decode what they keep as UTF-8.
+        prefix: What all keys of this namespace start with and no others do, if there is such a thing.
+        legacy: Reads a value that is no envelope: (role, value) to a row, or None.
+    """
+
+    def __init__(
+        self,
+        store: ByteStore,
+        identity: Identity,
+        key_of: Callable[[str, str], str],
+        *,
+        text_safe: bool = False,
+        prefix: str = "",
+        legacy: Callable[[str, bytes], Row | None] | None = None,
+    ) -> None:
+        self.store = store
+        self._identity = identity
+        self._key_of = key_of
+        self._text_safe = text_safe
+        self._prefix = prefix
+        self._legacy = legacy
+        self._damaged = 0
+        self._dimensions: int | None = None
+
+    @property
+    def flight_name(self) -> Hashable:
+        """See `Namespace`."""
+        return ("bytes", id(self.store), self._identity.namespace)
+
+    @property
+    def dimensions(self) -> int | None:
+        """See `Namespace`: a byte store knows nothing of vectors, so it is that of the first ones met here."""
+        return self._dimensions
+
+    @property
+    def damaged(self) -> int:
+        """See `Namespace`."""
+        return self._damaged
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """See `Namespace`."""
+        return encoded(self._key_of, role, texts)
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        wanted = self._wanted(keys, into)
+        if wanted:
+            try:
+                values = self.store.mget([key for _, key in wanted])
+            except Exception as error:
+                raise store_fault(self.store, "read", error) from error
+            self._put(role, wanted, values, into)
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        amget = getattr(self.store, "amget", None)
+        if not inspect.iscoroutinefunction(amget):
+            await in_thread(self.load, role, keys, into)
+            return
+        wanted = self._wanted(keys, into)
+        if wanted:
+            try:
+                values = await amget([key for _, key in wanted])
+            except Exception as error:
+                raise store_fault(self.store, "read", error) from error
+            if len(wanted) <= _INLINE:
+                self._put(role, wanted, values, into)
+            else:
+                await in_thread(self._put, role, wanted, values, into)
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        try:
+            try:
+                self.store.mset(self._pairs(role, keys, matrix))
+            except UnicodeDecodeError:
+                if self._text_safe:
+                    raise
+                # It decodes what it keeps as UTF-8.
+                self._text_safe = True
+                self.store.mset(self._pairs(role, keys, matrix))
+        except Exception as error:
+            raise store_fault(self.store, "write", error) from error
+        self._met(matrix.shape[1])
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        amset = getattr(self.store, "amset", None)
+        if not inspect.iscoroutinefunction(amset):
+            await in_thread(self.save, role, keys, matrix)
+            return
+        pairs = await in_thread(self._pairs, role, keys, matrix)
+        try:
+            try:
+                await amset(pairs)
+            except UnicodeDecodeError:
+                if self._text_safe:
+                    raise
+                # It decodes what it keeps as UTF-8.
+                self._text_safe = True
+                await amset(await in_thread(self._pairs, role, keys, matrix))
+        except Exception as error:
+            raise store_fault(self.store, "write", error) from error
+        self._met(matrix.shape[1])
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        names = [key for key in keys if isinstance(key, str)]
+        if names:
+            try:
+                self.store.mdelete(names)
+            except Exception as error:
+                raise store_fault(self.store, "write", error) from error
+
+    def clear(self) -> None:
+        """See `Namespace`."""
+        if not self._prefix:
+            super().clear()
+        clear_keys(self.store, self._prefix)
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`: keys of other namespaces in the same store are among them."""
+        try:
+            yield from self.store.yield_keys(prefix=prefix)
+        except Exception as error:
+            raise store_fault(self.store, "list", error) from error
+
+    def _met(self, dimensions: int | None) -> None:
+        if self._dimensions is None:
+            self._dimensions = dimensions
+
+    def _wanted(self, keys: Sequence[Key | None], into: Gathered) -> list[tuple[int, str]]:
+        return [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
+
+    def _put(self, role: str, wanted: Sequence[tuple[int, str]], values: Any, into: Gathered) -> None:
+        values = checked_values(self.store, values, len(wanted))
+        origin = origin_of(self._identity.namespace, role)
+        rows: list[Row | None] = [None] * len(into.found)
+        legacy_rows: list[Row | None] = [None] * len(into.found)
+        for (i, _), value in zip(wanted, values, strict=True):
+            if value is not None:
+                data = _as_bytes(value)
+                if self._legacy is not None and not Envelope.is_ours(data):
+                    legacy_rows[i] = self._legacy(role, data)
+                else:
+                    rows[i] = Envelope.open(data, origin)
+                self._damaged += rows[i] is None and legacy_rows[i] is None
+        if into.dimensions is None:
+            into.dimensions = self._dimensions
+        into.put_rows(rows)
+        if into.found.any() and not into.is_loose:
+            self._met(into.dimensions)
+        if any(legacy_rows):
+            into.put_loose_rows(legacy_rows)
+
+    def _pairs(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> list[tuple[str, bytes]]:
+        origin = origin_of(self._identity.namespace, role)
+        return [
+            (key, Envelope.seal(Row(matrix.dtype, row.tobytes()), origin, text_safe=self._text_safe))
+            for key, row in zip(keys, matrix, strict=True)
+            if isinstance(key, str)
+        ]
+
+
+def _as_bytes(value: object) -> bytes:
+    """Return what a foreign store gave back; nothing for what cannot be a value of ours."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+
+class ByteStoreNamespaces(Namespaces):
+    """Namespaces side by side in one byte store (see `Namespaces`): keys are `<16 hex of the namespace>-<key>`."""
+
+    def __init__(self, store: ByteStore, *, text_safe: bool = False) -> None:
+        self.store = store
+        self._text_safe = text_safe
+
+    def __str__(self) -> str:
+        return type(self.store).__name__
+
+    def same_as(self, other: Namespaces) -> bool:
+        """See `Namespaces`."""
+        return isinstance(other, ByteStoreNamespaces) and other.store is self.store
+
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
+        """See `Namespaces`."""
+        prefix = Space.of(identity.namespace).digest[:16]
+        # Two encoders must not meet in one namespace: here there is no place to record one but the key itself.
+        if key_encoder.function is not sha256:
+            prefix = f"{prefix}-{key_encoder.mark()}"
+
+        def key_of(role: str, text: str) -> str:
+            return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)
+
+        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe, prefix=f"{prefix}-")
+
+
+_KEYS_PER_DELETE = 1000
+
+
+def clear_keys(store: ByteStore, prefix: str) -> int:
+    """Delete the keys of a byte store that start with a prefix; return how many there were.
+
+    Raises:
+        ValueError: The prefix is empty: that would be the whole store, with whatever else is in it.
+        StoreError: The store cannot be read or written.
+    """
+    if not prefix:
+        msg = "the prefix is empty; a byte store is cleared one namespace at a time"
+        raise ValueError(msg)
+    try:
+        keys = list(_keys_with(store, prefix))
+        for start in range(0, len(keys), _KEYS_PER_DELETE):
+            store.mdelete(keys[start : start + _KEYS_PER_DELETE])
+    except Exception as error:
+        raise store_fault(store, "clear", error) from error
+    return len(keys)
+
+
+def _keys_with(store: ByteStore, prefix: str) -> Iterator[str]:
+    # Stores differ in what they take for a prefix.
+    return (key for key in store.yield_keys() if isinstance(key, str) and key.startswith(prefix))

@@ -1,0 +1,173 @@
+"""What is left of a namespace while its store cannot be opened: memory, until it can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.keys.specification import canonical
+from embedonce.namespaces.protocol import encoded
+from embedonce.runtime.background import schedule
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.protocol import Backlog
+from embedonce.vectors.envelope import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Key
+    from embedonce.namespaces.protocol import Namespace
+    from embedonce.vectors.rows import Gathered
+
+_MOST_BYTES = 64 << 20
+"""So much is kept for a store that does not open."""
+_SECONDS = 10.0
+"""How often it is tried to open the store."""
+
+
+class DetachedNamespace:
+    """A namespace that is not open (see `Namespace`).
+
+    What is saved waits in memory and is handed over as soon as the store can be opened.
+
+    Args:
+        where: Where the store is, for comparing.
+        identity: What the vectors belong to.
+        key_encoder: Makes their keys.
+        reopen: Opens the namespace, or raises a `StoreError`.
+    """
+
+    waits = True
+    dimensions = None
+    damaged = 0
+
+    def __init__(
+        self, where: str, identity: Identity, key_encoder: KeyEncoder, reopen: Callable[[], Namespace]
+    ) -> None:
+        self.flight_name: Hashable = ("detached", where, identity.namespace, *key_encoder.record().values())
+        self._key_encoder = key_encoder
+        self._reopen = reopen
+        self._rows: dict[tuple[str, Key], NDArray[Any]] = {}
+        self._bytes = 0
+        self._lost = 0
+        self._late_faults = 0
+        self._lock = ForkLock()
+
+    @property
+    def pending(self) -> int:
+        """How many vectors wait."""
+        return len(self._rows)
+
+    @property
+    def backlog(self) -> Backlog:
+        """See `Namespace`."""
+        return Backlog(pending=self.pending, lost=self._lost, late_faults=self._late_faults)
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """See `Namespace`."""
+        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
+
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`."""
+        return None
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`: finds what waits."""
+        rows: list[Row | None] = [None] * len(keys)
+        for i in into.missing:
+            key = keys[i]
+            row = None if key is None else self._rows.get((role, key))
+            rows[i] = None if row is None else Row(row.dtype, row.tobytes())
+        if any(row is not None for row in rows):
+            into.put_rows(rows)
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        self.load(role, keys, into)
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`: keeps the vectors in memory; the oldest are given up when they are too many."""
+        with self._lock:
+            for key, row in zip(keys, matrix, strict=True):
+                self._drop((role, key))
+                self._rows[role, key] = row.copy()
+                self._bytes += row.nbytes
+            while self._bytes > _MOST_BYTES:
+                self._drop(next(iter(self._rows)))
+                self._lost += 1
+        schedule(self, _SECONDS)
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `save`."""
+        self.save(role, keys, matrix)
+
+    def _drop(self, name: tuple[str, Key]) -> None:
+        row = self._rows.pop(name, None)
+        self._bytes -= 0 if row is None else row.nbytes
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """See `Namespace`: what waits here waits for the store."""
+
+    def hurry(self) -> None:
+        """See `settle`."""
+
+    def flush(self) -> None:
+        """See `Namespace`.
+
+        Raises:
+            StoreError: The store cannot be opened or written; what waits waits on.
+        """
+        if self.pending:
+            opened = self._reopen()
+            self.hand_over(opened)
+            opened.flush()
+
+    close = flush
+
+    def flush_late(self) -> float | None:
+        """See `embedonce.runtime.background.Late`."""
+        try:
+            self.flush()
+        except Exception:
+            self._late_faults += 1
+            return _SECONDS
+        return None
+
+    def hand_over(self, opened: Namespace) -> None:
+        """Save what waits where it belongs.
+
+        Raises:
+            StoreError: That is not possible; what is not saved waits on.
+        """
+        with self._lock:
+            while self._rows:
+                (role, _), row = next(iter(self._rows.items()))
+                alike = [
+                    key
+                    for (of, key), other in self._rows.items()
+                    if of == role and (other.dtype, other.shape) == (row.dtype, row.shape)
+                ]
+                opened.save(role, alike, np.stack([self._rows[role, key] for key in alike]))
+                for key in alike:
+                    self._drop((role, key))
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        self._reopen().delete(keys)
+
+    def purge(self, keys: Sequence[Key]) -> Any:
+        """See `Namespace`."""
+        return self._reopen().purge(keys)
+
+    def clear(self) -> Any:
+        """See `Namespace`."""
+        return self._reopen().clear()
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`."""
+        return self._reopen().stored_keys(prefix)

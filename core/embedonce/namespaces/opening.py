@@ -1,0 +1,70 @@
+"""The store that a user means: a path or URL, a byte store, or namespaces that are ready."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+from embedonce.errors import StoreError
+from embedonce.namespaces.byte_stores import ByteStoreNamespaces
+from embedonce.namespaces.protocol import Namespaces
+from embedonce.namespaces.schemes import SchemeStoreNamespaces, scheme_store
+from embedonce.namespaces.segments import SegmentNamespaces
+from embedonce.options import StoreOptions
+from embedonce.stores.locations.location import STORE_VARIABLE, as_location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embedonce.stores.protocol import ByteStore
+
+_DEFAULTS = StoreOptions()
+
+
+def store_of(
+    store: object,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    options: StoreOptions = _DEFAULTS,
+    text_safe: bool = False,
+    create: bool = True,
+) -> Namespaces:
+    """Return the store that a user named: anything that `as_location` takes, a byte store, or namespaces.
+
+    Args:
+        store: What the user named.
+        storage_options: Options of the file system behind it.
+        options: How to treat a distant place; they mean nothing to a byte store.
+        text_safe: True to write base64 into a byte store.
+        create: False to leave a directory that does not exist as it is.
+
+    Raises:
+        StoreError: It is none of these, or storage options are given for something that takes none.
+    """
+    is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
+    said = [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
+    if is_byte_store or isinstance(store, Namespaces):
+        kind = type(store).__name__
+        if storage_options:
+            msg = f"storage_options: this belongs to a path or URL; give it to the {kind} itself"
+            raise StoreError(msg)
+        if said:
+            msg = (
+                f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a byte store ({kind}); "
+                "leave them out"
+                if is_byte_store
+                else f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a store that is "
+                f"ready ({kind}); give them where it is made"
+            )
+            raise StoreError(msg)
+    if isinstance(store, Namespaces):
+        return store
+    if is_byte_store:
+        return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
+    named = os.environ.get(STORE_VARIABLE, "") if store is None else store
+    if scheme := scheme_store(named):
+        if said:
+            msg = f"{', '.join(said)}: such options mean nothing to the byte store behind {scheme}://; leave them out"
+            raise StoreError(msg)
+        return SchemeStoreNamespaces(cast("str", named), storage_options, text_safe=text_safe)
+    return SegmentNamespaces(as_location(store, storage_options), options, create=create)

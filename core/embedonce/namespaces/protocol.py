@@ -1,0 +1,209 @@
+"""The vectors of one namespace, wherever they are kept: what the cache asks of a store."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+from embedonce.errors import KeyEncoderError, StoreError
+from embedonce.stores.protocol import NOTHING_WAITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Key
+    from embedonce.stores.protocol import Backlog
+    from embedonce.stores.segments.store import SegmentStore
+    from embedonce.stores.segments.upkeep.reports import Report
+    from embedonce.vectors.rows import Gathered
+
+
+class Namespace(Protocol):
+    """The vectors of one namespace in one store.
+
+    Everything that reads or writes raises `StoreError` on any fault of the store; damage of single entries is a miss.
+    What `save` could not write may wait in memory all the same, see `backlog`.
+    """
+
+    @property
+    def flight_name(self) -> Hashable:
+        """Equal for objects of this process that show the same entries."""
+
+    @property
+    def dimensions(self) -> int | None:
+        """Length of the vectors, if the store knows it."""
+
+    @property
+    def damaged(self) -> int:
+        """Number of entries and files that were damaged and counted as misses."""
+
+    @property
+    def waits(self) -> bool:
+        """True if saving goes to memory first, so that it need not be left out while the store fails."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was saved and is not safe yet."""
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """Return the keys of texts, None for a text that has none."""
+
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """Return the vector of one text, shape (1, d), if it is found at once; None says nothing.
+
+        Args:
+            role: Its role.
+            text: The text.
+            dimensions: d, if it is known.
+        """
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """Collect the vectors of those keys that are not found in `into` yet."""
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """Async twin of `load`."""
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """Store vectors, shape (n, d), under keys that all differ; nothing is kept of the matrix."""
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """Async twin of `save`."""
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """End a call that has saved something: much is made safe before this returns, little may wait.
+
+        Args:
+            rows: How many vectors the call has saved; None for all that wait.
+            size: How many bytes these have.
+        """
+
+    def flush(self) -> None:
+        """Make everything safe that was saved."""
+
+    def hurry(self) -> None:
+        """Make everything safe in the background."""
+
+    def close(self) -> None:
+        """Flush, and let go of open files; they are opened again when they are needed again."""
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Delete vectors; absent keys are ignored."""
+
+    def purge(self, keys: Sequence[Key]) -> Report | None:
+        """Erase vectors for good; None from a store that says nothing about it."""
+
+    def clear(self) -> Report | None:
+        """Delete everything; None from a store that says nothing about it."""
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """Yield the keys of the store that start with a prefix, as the store writes them."""
+
+
+class Namespaces(ABC):
+    """A store that holds any number of namespaces; its `str` says where, without secrets."""
+
+    @abstractmethod
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> Namespace:
+        """Return one namespace.
+
+        Raises:
+            StoreError: The store cannot be read or written.
+        """
+
+    @abstractmethod
+    def same_as(self, other: Namespaces) -> bool:
+        """True if both show the same entries."""
+
+    def segment_stores(
+        self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
+    ) -> list[SegmentStore]:
+        """Return one namespace or all of them as what can be compacted and evicted from.
+
+        Args:
+            namespace: Name of the namespace, None for all.
+            opened: Those that are open already, and are to be used as they are.
+            read_only: True to open the others for reading.
+
+        Raises:
+            StoreError: The store cannot be read, or has no such thing.
+        """
+        msg = (
+            f"{self} is a byte store: it has nothing to compact and does not say how old its values are; "
+            "let the store itself expire them, or clear the namespace"
+        )
+        raise StoreError(msg)
+
+
+def encoded(key_of: Callable[[str, str], str], role: str, texts: Sequence[str]) -> list[Key | None]:
+    """Return the keys of texts; None where a custom encoder fails on a text, which must not cost the others."""
+    keys: list[Key | None] = []
+    for text in texts:
+        try:
+            keys.append(key_of(role, text))
+        except KeyEncoderError:
+            raise
+        except Exception:
+            keys.append(None)
+    return keys
+
+
+def store_fault(store: object, action: str, error: Exception) -> StoreError:
+    """Return the error for whatever a foreign store has raised, so that the error policy decides about it."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"cannot {action} {type(store).__name__}: {error!r}")
+
+
+def checked_values(store: object, values: object, count: int) -> Sequence[Any]:
+    """Return what a foreign store's `mget` answered.
+
+    Raises:
+        StoreError: It is not one value per key: what belongs to which key must not be guessed.
+    """
+    if not isinstance(values, list | tuple) or len(values) != count:
+        got = f"{len(values)} values" if isinstance(values, list | tuple) else type(values).__name__
+        msg = f"{type(store).__name__}.mget answered {count} keys with {got}"
+        raise StoreError(msg)
+    return values
+
+
+class WrittenAtOnce:
+    """The part of a `Namespace` whose `save` writes at once, as far as can be told: nothing ever waits."""
+
+    waits = False
+    backlog = NOTHING_WAITS
+
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`: one value is read as many are."""
+        return None
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """See `Namespace`: there is nothing to do."""
+
+    def flush(self) -> None:
+        """See `settle`."""
+
+    hurry = close = flush
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        raise NotImplementedError
+
+    def purge(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`: whether deleted values are erased is up to the store."""
+        self.delete(keys)
+
+    def clear(self) -> None:
+        """See `Namespace`.
+
+        Raises:
+            StoreError: What else is in the store cannot be told apart from this.
+        """
+        msg = (
+            "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
+        )
+        raise StoreError(msg)

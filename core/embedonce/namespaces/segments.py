@@ -1,0 +1,210 @@
+"""Namespaces in segment stores: one directory for each, below one root."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical, utf8
+from embedonce.namespaces.protocol import Namespaces, encoded
+from embedonce.options import StoreOptions
+from embedonce.runtime.threads import in_thread
+from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.store import SegmentStore
+from embedonce.vectors.envelope import Envelope, Row
+from embedonce.vectors.rows import Gathered
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.identity import Identity
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Key
+    from embedonce.stores.locations.location import Location
+    from embedonce.stores.protocol import Backlog
+    from embedonce.stores.segments.upkeep.reports import Report
+
+logger = logging.getLogger("embedonce")
+
+_INLINE = 8
+"""Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
+
+
+_DEFAULTS = StoreOptions()
+
+
+class SegmentNamespace:
+    """A namespace in a segment store (see `Namespace`)."""
+
+    def __init__(self, store: SegmentStore, key_encoder: KeyEncoder) -> None:
+        self.store = store
+        self._key_encoder = key_encoder
+
+    @property
+    def flight_name(self) -> Hashable:
+        """See `Namespace`."""
+        return ("segments", str(self.store.location), self.store.space.namespace)
+
+    @property
+    def dimensions(self) -> int | None:
+        """See `Namespace`."""
+        return self.store.dimensions
+
+    @property
+    def damaged(self) -> int:
+        """See `Namespace`."""
+        return self.store.counts.damaged_rows + self.store.counts.damaged_segments
+
+    def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
+        """See `Namespace`: 32 bytes for the default encoder, else its strings."""
+        digests = self._key_encoder.digests(role, texts)
+        if digests is not None:
+            return cast("list[Key | None]", digests)
+        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
+
+    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """See `Namespace`."""
+        # A distant place may have to be listed, which an event loop must not wait for.
+        if self._key_encoder.function is not sha256 or not self.store.location.is_local:
+            return None
+        return self.store.get_row(hashlib.sha256(utf8(canonical(role, text))).digest(), dimensions)
+
+    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        wanted = into.missing
+        # All of them are of one kind, since one key encoder made them.
+        if keys and isinstance(keys[0], bytes):
+            if len(wanted) == len(keys):
+                self.store.get_rows_into(cast("Sequence[bytes]", keys), into)
+            elif wanted:
+                part = Gathered(len(wanted), into.dimensions)
+                self.store.get_rows_into([cast("bytes", keys[i]) for i in wanted], part)
+                into.take(wanted, part)
+            return
+        texts = [(i, key) for i in wanted if isinstance(key := keys[i], str)]
+        if texts:
+            values = self.store.mget([key for _, key in texts])
+            rows: list[Row | None] = [None] * len(keys)
+            for (i, _), value in zip(texts, values, strict=True):
+                rows[i] = Envelope.open(value) if value is not None else None
+            if into.dimensions is None:
+                into.dimensions = self.store.dimensions
+            into.put_rows(rows)
+
+    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+        """See `Namespace`."""
+        if len(keys) <= _INLINE and self.store.location.is_local:
+            self.load(role, keys, into)
+        else:
+            await in_thread(self.load, role, keys, into)
+
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        digests = [key for key in keys if isinstance(key, bytes)]
+        if len(digests) == len(keys):
+            self.store.put_rows(digests, matrix)
+        else:
+            self.store.mset(
+                [
+                    (key, Envelope.seal(Row(matrix.dtype, row.tobytes())))
+                    for key, row in zip(keys, matrix, strict=True)
+                    if isinstance(key, str)
+                ]
+            )
+
+    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        """See `Namespace`."""
+        await in_thread(self.save, role, keys, matrix)
+
+    @property
+    def waits(self) -> bool:
+        """See `Namespace`."""
+        return self.store.keeps
+
+    @property
+    def backlog(self) -> Backlog:
+        """See `Namespace`."""
+        return self.store.backlog
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """See `Namespace`."""
+        self.store.settle(rows, size)
+
+    def flush(self) -> None:
+        """See `Namespace`."""
+        self.store.flush()
+
+    def hurry(self) -> None:
+        """See `Namespace`."""
+        self.store.hurry()
+
+    def close(self) -> None:
+        """See `Namespace`."""
+        self.store.close()
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """See `Namespace`."""
+        self.store.mdelete(_names(keys))
+
+    def purge(self, keys: Sequence[Key]) -> Report:
+        """See `Namespace`."""
+        return self.store.purge(_names(keys))
+
+    def clear(self) -> Report:
+        """See `Namespace`."""
+        return self.store.clear()
+
+    def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
+        """See `Namespace`."""
+        return self.store.yield_keys(prefix=prefix)
+
+
+def _names(keys: Sequence[Key]) -> list[str]:
+    """Return keys as a byte store takes them."""
+    return [key.hex() if isinstance(key, bytes) else key for key in keys]
+
+
+class SegmentNamespaces(Namespaces):
+    """The segment stores below one root (see `Namespaces`).
+
+    Args:
+        location: The root.
+        options: How to treat a distant place.
+        create: False to leave a directory that does not exist as it is.
+    """
+
+    def __init__(self, location: Location, options: StoreOptions = _DEFAULTS, *, create: bool = True) -> None:
+        self.location = location
+        self.options = options
+        location.check(create=create)
+
+    def __str__(self) -> str:
+        return str(self.location)
+
+    def same_as(self, other: Namespaces) -> bool:
+        """See `Namespaces`."""
+        return (
+            isinstance(other, SegmentNamespaces) and other.location == self.location and other.options == self.options
+        )
+
+    def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> SegmentNamespace:
+        """See `Namespaces`."""
+        space = Space.of(identity.namespace, key_encoder.record())
+        return SegmentNamespace(
+            SegmentStore(self.location, space, read_only=read_only, options=self.options), key_encoder
+        )
+
+    def segment_stores(
+        self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
+    ) -> list[SegmentStore]:
+        """See `Namespaces`."""
+        from embedonce.stores.segments.root import spaces_at
+
+        found = spaces_at(self.location, namespace, opened=opened, read_only=read_only, options=self.options)
+        for directory, why in found.unreadable.items():
+            logger.warning("%s/%s is left alone: %s", self, directory, why)
+        return found.stores

@@ -1,0 +1,49 @@
+"""Asking once for many: whoever asks while somebody else is asking already gets the same answer, or the same error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedonce.runtime.locks import ForkLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SharedAttempt:
+    """One attempt at a time.
+
+    Attributes:
+        lock: Held during an attempt.
+    """
+
+    def __init__(self) -> None:
+        self.lock = ForkLock()
+        self._begun = self._ended = 0
+        self._failure: Exception | None = None
+
+    def run(self, attempt: Callable[[], bool], *, fresh: bool) -> bool:
+        """Make an attempt and return its answer; True if somebody else has made it meanwhile.
+
+        Args:
+            attempt: What to do.
+            fresh: True if an attempt that has begun before this call will not do.
+
+        Raises:
+            Exception: What the attempt has raised, whoever made it.
+        """
+        seen = self._begun if fresh else self._ended
+        with self.lock:
+            if (self._begun if fresh else self._ended) > seen:
+                if self._failure is not None:
+                    raise self._failure
+                return True
+            self._begun += 1
+            self._failure = None
+            try:
+                return attempt()
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._ended += 1

@@ -1,0 +1,187 @@
+"""Credentials in URLs, in storage options and in file systems: kept out of what is shown, pickled and logged."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SECRET_WORD = re.compile(
+    r"secrets?|passwords?|passwd|pwd|passphrase|credentials?|auth|authorization|authentication|bearer|cookies?|jwt"
+    r"|apikeys?|signature|sas"
+)
+# Words that make a name with "key" or "token" a plain setting, such as `input_key` or `pad_token`.
+_BEFORE_KEY = re.compile(r"input|output|text|content|embeddings?|vector|field|result|response|document")
+_NEXT_TO_TOKEN = re.compile(r"pad|cls|eos|bos|sep|mask|unk|special|limit|count|type|length|budget|ids")
+SECRET_VALUE = re.compile(
+    r"(?:Bearer|Basic) [\w+/=.-]{16,}|(?:sk|pk|rk)-[\w-]*\d[\w-]{15,}|hf_\w{16,}|nvapi-\S+|AIza[\w-]{20,}"
+    r"|A[KS]IA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|xox[a-z]-\S+|eyJ[\w-]+\.[\w.-]+"
+)
+"""Values that are secrets whatever their name: bearer tokens and the keys of well-known services."""
+
+
+@lru_cache(maxsize=2048)
+def is_secret(name: str) -> bool:
+    """Tell whether a name is that of a key, a token or the like."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
+    for before, word in zip(["", *words], words, strict=False):
+        if _SECRET_WORD.fullmatch(word) or (word in ("key", "keys") and not _BEFORE_KEY.fullmatch(before)):
+            return True
+    return "token" in words and not any(map(_NEXT_TO_TOKEN.fullmatch, words))
+
+
+_PASSWORD = re.compile(r"(?<=//)([^/@:]*):([^/]*)@")
+_QUERY = re.compile(r"\?([^:]*)(?=::|$)")
+_NAMED = re.compile(r"([A-Za-z]\w*)=(.*[^=].*)")
+# Secrets whose names do not say so.
+_SECRET_NAME = re.compile(r"connection_string|sig|x-(?:amz|goog)-(?:signature|credential)", re.IGNORECASE)
+# Values of options with the name of a secret that are none; those of gcsfs' `token`.
+_WORDS = frozenset(("anon", "google_default", "cache", "cloud", "browser"))
+_SHORTEST = 4
+"""Shorter texts are no secrets worth the name, and taking them out would make messages unreadable."""
+LEFT_OUT = object()
+
+
+class Hidden(str):
+    """A secret whose name may not say so."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a file system again: it cannot be pickled itself, since that would hold its secrets in clear."""
+
+    kind: type[Any]
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, fs: Any) -> Recipe:
+        """Return the recipe of an fsspec file system."""
+        # Arguments by position get their names, which tell secrets from others.
+        names = list(inspect.signature(type(fs).__init__).parameters)[1:]
+        given = {**dict(zip(names, fs.storage_args, strict=False)), **fs.storage_options}
+        return cls(type(fs), {name: cls.of(each) if _is_file_system(each) else each for name, each in given.items()})
+
+    def make(self) -> Any:
+        """Return the file system."""
+        options = {name: each.make() if isinstance(each, Recipe) else each for name, each in self.options.items()}
+        return self.kind(**options)
+
+
+def _is_file_system(value: Any) -> bool:
+    return hasattr(value, "storage_options") and hasattr(value, "storage_args")
+
+
+def shown_url(url: str) -> str:
+    """Return a URL for messages: no user with a password, no query."""
+    return _QUERY.sub("?…", _PASSWORD.sub("", url))
+
+
+def bare_url(url: str) -> str:
+    """Return a URL without password and signature; a user alone stays, since Azure writes containers there."""
+    return _QUERY.sub(lambda query: "" if _is_signed(query[1]) else query[0], _PASSWORD.sub(r"\1@", url))
+
+
+def _is_signed(query: str) -> bool:
+    return any(_is_secret_name(name) for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def bare(value: Any, name: str = "") -> Any:
+    """Return options without secrets and without what is no plain data; `LEFT_OUT` if nothing is left."""
+    if isinstance(value, Recipe):
+        return Recipe(value.kind, bare(value.options))
+    if isinstance(value, Hidden):
+        return LEFT_OUT
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _is_secret_name(name) and not _is_harmless(value):
+        return LEFT_OUT
+    if isinstance(value, str):
+        return bare_url(value) if "://" in value else value
+    if isinstance(value, Mapping):
+        copies = {key: bare(each, str(key)) for key, each in value.items()}
+        return {key: each for key, each in copies.items() if each is not LEFT_OUT}
+    if isinstance(value, list | tuple):
+        items = [each for each in (bare(each, name) for each in value) if each is not LEFT_OUT]
+        return tuple(items) if isinstance(value, tuple) else items
+    return value if isinstance(value, bytes | PurePath) else LEFT_OUT
+
+
+def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
+    """Return the texts in options that must not be shown.
+
+    Args:
+        value: Options, a URL or a recipe.
+        name: Name of the option that it is the value of.
+        secret: True if it is part of a secret.
+    """
+    secret = secret or isinstance(value, Hidden) or _is_secret_name(name)
+    if isinstance(value, Recipe):
+        return texts_in(value.options)
+    if isinstance(value, Mapping):
+        return {text for key, each in value.items() for text in texts_in(each, str(key), secret=secret)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return {text for each in value for text in texts_in(each, secret=secret)}
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        return set()
+    found: set[str] = set()
+    if secret and not _is_harmless(value):
+        found.add(value)
+        for part in re.split(r"[;&?\s]+", value):
+            named = _NAMED.fullmatch(part)
+            found.update([part] if named is None else [named[2]] if _is_secret_name(named[1]) else [])
+    if "://" in value:
+        found.update(text for each in _PASSWORD.finditer(value) for text in (each[2], unquote(each[2])))
+        for query in _QUERY.finditer(value):
+            found.update(text for each, text in parse_qsl(query[1]) if _is_secret_name(each))
+    return {text for text in found if len(text) >= _SHORTEST}
+
+
+def scrubbed(text: str, hidden: Iterable[str]) -> str:
+    """Return a text with `…` in place of the texts that must not be shown."""
+    for each in sorted(hidden, key=len, reverse=True):
+        for spelled in (each, quote(each, safe=""), repr(each)[1:-1]):
+            text = text.replace(spelled, "…")
+    return text
+
+
+def _is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None or is_secret(name)
+
+
+def _is_harmless(value: Any) -> bool:
+    """Tell whether the value of an option with the name of a secret is none: a mode, or the path of a file."""
+    if not isinstance(value, str | PurePath):
+        return False
+    path = os.path.expanduser(value)
+    return value in _WORDS or (os.path.isabs(path) and os.path.isfile(path))
+
+
+_KEPT: dict[str, Any] = {}
+
+
+def keep(content: Any) -> str:
+    """Remember something in this process and its forks, and return a token that says nothing about it."""
+    for token, kept in list(_KEPT.items()):
+        if kept == content:
+            return token
+    token = os.urandom(16).hex()
+    _KEPT[token] = content
+    return token
+
+
+def recall(token: str) -> Any:
+    """Return what was kept under a token, None in another process."""
+    return _KEPT.get(token)

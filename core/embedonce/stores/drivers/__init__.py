@@ -1,0 +1,1 @@
+"""fsspec drivers: their settings, their faults, and trying again."""

@@ -1,0 +1,1 @@
+"""Locations: what a user names as the place of a store."""

@@ -1,0 +1,1 @@
+"""Places: flat directories of files, near and far."""

@@ -1,0 +1,193 @@
+"""Segments in a local directory: memory maps for reading, atomic replacement for writing, no fsspec in between."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embedonce.stores.places.directory import Part
+
+TEMPORARY = ".tmp-"
+_IN_MEMORY = 16 << 10
+"""Files up to this size are read rather than mapped: no descriptor, and a file cut under us cannot be fatal."""
+_STALE_TEMPORARY = 3600.0
+_SETTLED_NS = 50_000_000
+"""A directory younger than this may change again without a new modification time (kernel ticks of 1-10 ms)."""
+_WHOLE_SECONDS_NS = 2_100_000_000
+
+
+class LocalIO:
+    """One local directory of segments (see `SegmentIO`).
+
+    Args:
+        directory: Where the files are; see `create`.
+        fsync: True to survive a loss of power, not only of the process, at the price of a disk flush per write.
+        file_mode: Permission bits of new files before the umask.
+        dir_mode: Permission bits of new directories before the umask.
+    """
+
+    grace = 2.0
+    has_views = True
+
+    def __init__(
+        self, directory: str | os.PathLike[str], *, fsync: bool = False, file_mode: int = 0o666, dir_mode: int = 0o777
+    ) -> None:
+        self.directory = Path(directory)
+        self._fsync = fsync
+        self._file_mode = file_mode
+        self._dir_mode = dir_mode
+        self._seen: int | None = None
+        # Sizes of files that will not change any more.
+        self._whole: dict[str, int] = {}
+        self._settled = False
+
+    def __str__(self) -> str:
+        return str(self.directory)
+
+    def _modified(self) -> int | None:
+        try:
+            return os.stat(self.directory).st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def changed(self) -> bool:
+        """See `SegmentIO`: compares the directory's modification time, 2 us."""
+        return not self._settled or self._modified() != self._seen
+
+    def listing(self) -> dict[str, int]:
+        """See `SegmentIO`."""
+        modified = self._modified()
+        now = time.time_ns()
+        sizes: dict[str, int] = {}
+        whole: dict[str, int] = {}
+        known = self._whole
+        with suppress(FileNotFoundError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                name = entry.name
+                if name in known:
+                    sizes[name] = whole[name] = known[name]
+                elif name[0] != ".":
+                    with suppress(FileNotFoundError):
+                        sizes[name] = size = entry.stat().st_size
+                        if _is_whole(name, size):
+                            whole[name] = size
+        self._whole = whole
+        if modified is not None:
+            young = _WHOLE_SECONDS_NS if modified % 1_000_000_000 == 0 else _SETTLED_NS
+            self._settled = now - modified > young
+        else:
+            self._settled = False
+        self._seen = modified
+        return sizes
+
+    def view(self, name: str) -> memoryview:
+        """See `SegmentIO`: a read-only map, or the bytes themselves for a small file."""
+        with open(self.directory / name, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= _IN_MEMORY:
+                return memoryview(file.read())
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def is_current(self, view: memoryview) -> bool:
+        """See `SegmentIO`: touching a map beyond the end of its file would kill the process."""
+        return is_uncut(view)
+
+    def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
+        """See `SegmentIO`."""
+        answers: list[bytes | Exception] = []
+        for name, start, end in zip(names, starts, ends, strict=True):
+            try:
+                with open(self.directory / name, "rb") as file:
+                    file.seek(start)
+                    answers.append(file.read(end - start))
+            except OSError as error:
+                answers.append(error)
+        return answers
+
+    def create(self) -> None:
+        """See `SegmentIO`."""
+        self.directory.mkdir(self._dir_mode, parents=True, exist_ok=True)
+
+    def put(self, name: str, parts: Sequence[Part]) -> None:
+        """See `SegmentIO`: writes beside the target, then renames."""
+        temporary = self.directory / f"{TEMPORARY}{os.urandom(8).hex()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, self._file_mode)
+        try:
+            with open(descriptor, "wb", buffering=0) as file:
+                for part in parts:
+                    _write_all(file, memoryview(part).cast("B"))
+                if self._fsync:
+                    os.fsync(descriptor)
+            os.replace(temporary, self.directory / name)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        if self._fsync:
+            self._sync_directory()
+
+    def sync(self, name: str) -> None:
+        """See `SegmentIO`."""
+        with open(self.directory / name, "rb") as file:
+            os.fsync(file.fileno())
+        self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        """Force the directory's entries to the disk, where the system can."""
+        if os.name == "nt":
+            return
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def delete(self, name: str) -> None:
+        """See `SegmentIO`."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.directory / name)
+
+    def tidy(self) -> None:
+        """See `SegmentIO`: temporary files older than an hour."""
+        with suppress(OSError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                if entry.name.startswith(TEMPORARY):
+                    with suppress(OSError):
+                        if time.time() - entry.stat().st_mtime > _STALE_TEMPORARY:
+                            os.unlink(entry.path)
+
+    def descriptors(self) -> int:
+        """See `SegmentIO`: a quarter of what the process may open, since a map keeps one."""
+        try:
+            import resource
+        except ImportError:
+            return 256
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return 256 if limit == resource.RLIM_INFINITY else max(8, min(256, limit // 4))
+
+
+def is_uncut(view: memoryview) -> bool:
+    """False if the file of a map was cut; what is no map cannot be."""
+    mapped = view.obj
+    return not isinstance(mapped, mmap.mmap) or mapped.size() >= len(view)
+
+
+def _is_whole(name: str, size: int) -> bool:
+    """True if a file has the size that its name says: nobody writes to it any more."""
+    parts = name.split("-", 6)
+    return len(parts) == 7 and parts[5] == f"{size:x}"
+
+
+def _write_all(file: object, part: memoryview) -> None:
+    """Write all of a part: an unbuffered file may take less than it is given."""
+    while part:
+        written = file.write(part)  # type: ignore[attr-defined]
+        part = part[written:]

@@ -1,0 +1,432 @@
+"""Which segments a space has, as this process knows them: listed, checked and merged into one view."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import EmbedOnceError
+from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.sharing import SharedAttempt
+from embedonce.stores.segments.catalog.space_file import SpaceFile
+from embedonce.stores.segments.files.files import SegmentFiles
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.names import LARGEST_STAMP, Segment, SegmentName
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, Space
+from embedonce.stores.segments.lookup.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.files.opening import OpenSegment
+    from embedonce.stores.segments.files.tier import Tier
+    from embedonce.stores.segments.lookup.key_index import Snapshot
+
+logger = logging.getLogger("embedonce")
+
+_ATTEMPTS = 10
+_DISTANT_ATTEMPTS = 5
+_FUTURE_US = 3_600_000_000
+_OVERLAY = 4096
+_MANY_MISSES = 64
+_PAUSE = 1.0
+"""Seconds between two looks, for hits alone or many misses, however short the refresh interval is."""
+_HIT_INTERVALS = 10
+"""Hits are believed for so many refresh intervals: what others deleted or wrote anew may be seen as late as that."""
+
+
+@dataclass(slots=True)
+class StoreCounts:
+    """What a store met since the object was made."""
+
+    damaged_rows: int = 0
+    damaged_segments: int = 0
+
+
+class Catalog:
+    """The segments of one space.
+
+    Lookups use `view` without a lock. Every change replaces it or adds to its overlay, under `lock`, which is never
+    held while a distant place is asked.
+
+    Args:
+        io: The space's directory.
+        space: What it must hold.
+        counts: Where damage is counted.
+        place: The store as users name it.
+        interval: Seconds for which a listing is believed when something is not found.
+        tier: Where what is read is mirrored.
+    """
+
+    def __init__(
+        self,
+        io: SegmentIO,
+        space: Space,
+        counts: StoreCounts,
+        *,
+        place: str,
+        interval: float = 0.0,
+        tier: Tier | None = None,
+    ) -> None:
+        self.io = io
+        self.files = SegmentFiles(io, tier)
+        self.lock = ForkLock()
+        # How often something is tried when segments disappear under it.
+        self.attempts = _ATTEMPTS if io.has_views else _DISTANT_ATTEMPTS
+        self.space_file = SpaceFile(io, space, place)
+        self._space = space
+        self._counts = counts
+        self._interval = interval
+        self._hit_interval = max(_PAUSE, _HIT_INTERVALS * interval)
+        self._stamp = 0
+        self._warned: set[str] = set()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all that was listed; the next refresh looks at everything again."""
+        self.listed: dict[str, int] = {}
+        self.hidden: frozenset[str] = frozenset()
+        self.dimensions: int | None = None
+        # Segments in memory that are not published yet, by file.
+        self.pending: dict[str, Segment] = {}
+        # Sizes of own files that no listing has begun after.
+        self._unlisted: dict[str, int] = {}
+        # Names of the segments that each merged one replaces.
+        self._replaces: dict[str, frozenset[str]] = {}
+        self._damaged: dict[str, int] = {}
+        self._refreshed = float("-inf")
+        # Until when, counted as the time of a refresh, hits are believed since there could be none.
+        self._believed = float("-inf")
+        # Its lock is taken before `lock`, never after.
+        self._attempt = SharedAttempt()
+        self._stale = True
+        self._show(View())
+
+    def _show(self, view: View) -> View:
+        """Let lookups see a view from now on."""
+        oldest = view.snapshot.oldest_typed
+        self.dimensions = oldest.name.dimensions if oldest is not None else None
+        self._newest_stamp = view.snapshot.newest_stamp
+        self.view = view
+        return view
+
+    # Refreshing
+
+    def refresh_for_hits(self) -> None:
+        """Look now and then, even for a batch of hits, for what others wrote or deleted."""
+        now, interval = time.monotonic(), self._hit_interval
+        if now - self._refreshed <= interval or now - self._believed <= interval:
+            return
+        try:
+            self.refresh()
+        except EmbedOnceError:
+            raise
+        except Exception as error:
+            if self.io.has_views:
+                raise
+            # What is at hand, perhaps even nowhere else, is still right: whatever must be asked for fails on its own.
+            self._believed = now - interval + max(_PAUSE, self._interval)
+            self.warn("hits", f"{self.io} cannot be listed ({type(error).__name__}); what is known is believed on")
+
+    def refresh_for_misses(self, count: int) -> bool:
+        """Look whether others have written what is missing, if it is time; True if it is worth to look it up again.
+
+        Many misses are worth a request even if it is not time yet: they are about to be paid for.
+        """
+        since = time.monotonic() - self._refreshed
+        return (since >= self._interval or (count >= _MANY_MISSES and since >= _PAUSE)) and self.refresh()
+
+    def look_again(self, view: View) -> None:
+        """Get a newer view than one of whose segments some are gone; raises as `refresh` does."""
+        if self.view is view:
+            self.refresh(force=True)
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Take in segments that appeared and let go of those that are gone; True if anything changed.
+
+        Whoever asks while somebody else is already asking gets that answer, or that error.
+
+        Raises:
+            StoreError: The space has disappeared.
+            KeyEncoderError: Somebody has written with another key encoder.
+            OSError: Any other fault of the place.
+        """
+        if not force and not self._stale and not self.io.changed():
+            self._refreshed = time.monotonic()
+            return False
+        # One that is under way is recent enough, unless something is known to have changed.
+        return self._attempt.run(self._refresh, fresh=force)
+
+    def _refresh(self) -> bool:
+        before = self.view
+        # Whatever goes wrong below: the next refresh must not take the listing for known.
+        self._stale = True
+        for _ in range(self.attempts):
+            with self.lock:
+                known = list(self._unlisted)
+            listed = self.io.listing()
+            self._look_at_space(listed)
+            is_complete = self._take(listed, known)
+            self._refreshed = time.monotonic()
+            if is_complete:
+                break
+        return self.view is not before
+
+    def _look_at_space(self, listed: dict[str, int]) -> None:
+        was_damaged = self.space_file.damage
+        self.space_file.look(listed)
+        if (damage := self.space_file.damage) and not was_damaged:
+            self._counts.damaged_segments += 1
+            self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
+
+    def ensure_space(self) -> None:
+        """Make the directory and its `space.json` unless they are there.
+
+        Raises:
+            OSError: That is not possible.
+        """
+        if self.space_file.is_good:
+            return
+        with self._attempt.lock:
+            self.io.create()
+            if self.io.has_views or self._stale:
+                self._look_at_space(self.io.listing())
+            self._stale = True
+            self.space_file.write()
+
+    def _take(self, listed: dict[str, int], known: Sequence[str]) -> bool:
+        """Make the view that of a listing; False if segments have disappeared since, so that it is out of date.
+
+        Args:
+            listed: Sizes of all files.
+            known: Own files that were published before the place was listed.
+        """
+        with self.lock:
+            gone = self._gone(listed, known)
+            shown = {segment.file for segment in self.view.segments}
+        replaces = {file: names for file, names in self._replaces.items() if file in listed and file not in gone}
+        hidden = frozenset[str]().union(*replaces.values())
+        appeared = [
+            Segment(name, file)
+            for file in (listed.keys() - shown - hidden) | (gone & listed.keys())
+            if self._damaged.get(file) != listed[file] and (name := SegmentName.parse(file)) is not None
+        ]
+        # Replaced segments too: their mirrors must not outlive what was erased.
+        self.files.forget(*gone, *(self.hidden - listed.keys()))
+        self.files.open_all(appeared)
+        good: list[Segment] = []
+        is_complete = True
+        for segment in appeared:
+            try:
+                if self._is_good(segment, listed[segment.file]):
+                    good.append(segment)
+                    self._damaged.pop(segment.file, None)
+                    if names := self.opened(segment, partly=True).index.replaces:
+                        replaces[segment.file] = names
+            except FileNotFoundError:
+                is_complete = False
+        with self.lock:
+            for file in known:
+                self._unlisted.pop(file, None)
+            self.listed = {**listed, **self._unlisted}
+            if appeared or gone:
+                is_complete &= self._show_listed(gone, good, replaces)
+            self._stale = not is_complete
+        return is_complete
+
+    def _gone(self, listed: dict[str, int], known: Sequence[str]) -> frozenset[str]:
+        """Return the files of the view that a listing does not show as they are: not those of which it cannot know."""
+        own = {file: segment.name.size for file, segment in self.pending.items()}
+        own.update({file: size for file, size in self._unlisted.items() if file not in known})
+        return frozenset(
+            segment.file
+            for segment in self.view.segments
+            # A file that is shorter than its name says is as good as gone.
+            if listed.get(segment.file, own.get(segment.file)) != segment.name.size or segment.file in self._damaged
+        )
+
+    def _show_listed(self, gone: frozenset[str], good: Sequence[Segment], replaces: dict[str, frozenset[str]]) -> bool:
+        """Show a view without what is gone or merged, and with what is good; False if more is gone by now."""
+        hidden = frozenset[str]().union(*replaces.values()) & self.listed.keys()
+        leave = gone | hidden
+        view = self.view
+        stays = {segment.file for segment in view.segments} - gone
+        added = [
+            *(segment for segment in view.newest if segment.file not in leave),
+            # An own file may have come into the view while this one was being opened.
+            *(segment for segment in good if segment.file not in leave - gone and segment.file not in stays),
+        ]
+        try:
+            self._show(View(view.snapshot.without(leave).extended(added, self.records, self.files.partials)))
+        except FileNotFoundError:
+            return False
+        self.files.drop_partials(self.files.partials.keys() - {segment.file for segment in self.view.segments})
+        self._replaces, self.hidden = replaces, hidden
+        for segment in good:
+            self._see_stamp(segment.name.stamp)
+        return True
+
+    def _is_good(self, segment: Segment, size: int) -> bool:
+        try:
+            if size != segment.name.size:
+                msg = f"{size} bytes instead of {segment.name.size}"
+                raise DamagedSegmentError(msg)
+            metadata = self.files.open_partly(segment).index.metadata
+            ours = self._space.metadata()
+            if metadata.get("space") != ours["space"]:
+                msg = "it belongs to another namespace"
+                raise DamagedSegmentError(msg)
+            if metadata.get("key_encoder") != ours["key_encoder"]:
+                self._space.check_encoder(_encoder_of(metadata), f"{self.io}/{segment.file}")
+        except DamagedSegmentError as error:
+            self._leave_out(segment, size, str(error))
+            return False
+        return True
+
+    def _see_stamp(self, stamp: int) -> None:
+        self._stamp = max(self._stamp, stamp)
+        if stamp - time.time_ns() // 1000 > _FUTURE_US:
+            self.warn("clock", f"{self.io}: a segment is stamped more than an hour ahead of this machine's clock")
+
+    def opened(self, segment: Segment, *, partly: bool = False) -> OpenSegment:
+        """Return an open segment; `partly` as in `SegmentFiles`.
+
+        Raises:
+            FileNotFoundError: It is gone or damaged: refresh and look again.
+            OSError: Any other fault of the place.
+        """
+        try:
+            return self.files.open_partly(segment) if partly else self.files.open(segment)
+        except DamagedSegmentError as error:
+            self.damaged_segment(segment, str(error))
+            raise FileNotFoundError(segment.file) from error
+
+    def records(self, segment: Segment) -> NDArray[Any]:
+        """Return the index records of a segment that lookups know of; raises as `opened` does."""
+        return self.opened(segment, partly=True).index.records
+
+    # Adding what this process has written
+
+    def next_stamp(self) -> int:
+        """Return a stamp that is larger than any that was issued or seen here."""
+        with self.lock:
+            self._stamp = min(max(time.time_ns() // 1000, self._stamp + 1), LARGEST_STAMP)
+            return self._stamp
+
+    def add(
+        self, segment: Segment, records: bytes, texts: Sequence[bytes] | None, *, is_published: bool = True
+    ) -> None:
+        """Make an own segment, all of whose rows have its stamp, visible to lookups of this process.
+
+        Args:
+            segment: The segment.
+            records: Its index records as they stand in the file.
+            texts: The key of each row, b"" where it is a digest key; None if all are.
+            is_published: False if it is in memory only; see `published`.
+        """
+        with self.lock:
+            if not is_published:
+                self.pending[segment.file] = segment
+            elif segment.file in self.listed and not self._stale:
+                # A refresh of another thread was quicker.
+                return
+            else:
+                self._unlisted[segment.file] = segment.name.size
+            view, stamp = self.view, segment.name.stamp
+            fits = len(view.overlay) + segment.name.rows <= max(_OVERLAY, len(view.snapshot.prefixes) // 16)
+            # The overlay always wins, so what is older than anything in the snapshot must not get in.
+            if fits and stamp > self._newest_stamp and not segment.is_tombstone:
+                view.overlaid(segment, records, texts, stamp)
+                if self.dimensions is None and segment.name.dtype is not None:
+                    self.dimensions = segment.name.dimensions
+            else:
+                self._show(self._extended(view.snapshot, [*view.newest, segment]))
+
+    def published(self, segment: Segment) -> None:
+        """Take note that a segment which was in memory only can be read by everybody."""
+        with self.lock:
+            self.pending.pop(segment.file, None)
+            self._unlisted[segment.file] = self.listed[segment.file] = segment.name.size
+
+    def replace(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
+        """Show other segments instead of some that are in memory only."""
+        leave = frozenset(segment.file for segment in old)
+        with self.lock:
+            newest = [segment for segment in self.view.newest if segment.file not in leave]
+            view = self._extended(self.view.snapshot.without(leave), [*newest, *new])
+            # In this order: wherever it is interrupted, what is shown is known to be pending.
+            self.pending.update({segment.file: segment for segment in new})
+            self._show(view)
+            for segment in old:
+                self.pending.pop(segment.file, None)
+
+    def _extended(self, snapshot: Snapshot, added: Sequence[Segment]) -> View:
+        """Return a view with further segments, without those that have been merged away just now."""
+        try:
+            return View(snapshot.extended(added, self.records))
+        except FileNotFoundError:
+            self._stale = True
+        unreadable = frozenset(segment.file for segment in snapshot.segments if not self._opens(segment))
+        readable = [segment for segment in added if self._opens(segment)]
+        return View(snapshot.without(unreadable).extended(readable, self.records))
+
+    def _opens(self, segment: Segment) -> bool:
+        try:
+            self.opened(segment, partly=True)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def show_entries(self, snapshot: Snapshot) -> None:
+        """Show a snapshot of the same segments with other entries; to be called under `lock`."""
+        if snapshot is not self.view.snapshot:
+            self.view = View(snapshot, self.view.newest, self.view.overlay)
+
+    def fold(self) -> View:
+        """Take the overlay into the snapshot and return the view; raises as `opened` does."""
+        with self.lock:
+            view = self.view
+            if view.newest:
+                view = self._show(View(view.snapshot.extended(view.newest, self.records)))
+            return view
+
+    # Faults
+
+    def damaged_segment(self, segment: Segment, what: str) -> None:
+        """See `DamageReport`: the next refresh leaves it out and brings back what it had replaced."""
+        with self.lock:
+            self._stale = True
+            self.files.forget(segment.file)
+            if segment.file not in self._damaged:
+                self._leave_out(segment, self.listed.get(segment.file, segment.name.size), what)
+
+    def damaged_rows(self, segment: Segment, count: int) -> None:
+        """See `DamageReport`."""
+        self._counts.damaged_rows += count
+        self.warn(segment.file, f"{self.io}/{segment.file} holds damaged rows; they count as misses")
+
+    def _leave_out(self, segment: Segment, size: int, what: str) -> None:
+        """Leave a segment out until its size changes: it may be half copied."""
+        self._damaged[segment.file] = size
+        self._counts.damaged_segments += 1
+        self.warn(segment.file, f"{self.io}/{segment.file} is damaged and left out: {what}; its rows are misses")
+
+    def warn(self, subject: str, message: str) -> None:
+        """Log a warning, once per subject."""
+        if subject not in self._warned:
+            self._warned.add(subject)
+            logger.warning(message)
+
+
+def _encoder_of(metadata: dict[str, str]) -> object:
+    try:
+        return json.loads(metadata["key_encoder"])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        msg = f"its key encoder is not readable ({error})"
+        raise DamagedSegmentError(msg) from error

@@ -1,0 +1,150 @@
+"""Finding keys in huge segments whose index is not loaded, before a lookup that knows only what is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.segments.lookup.sparse_index import FEW_KEYS, load_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.catalog.catalog import Catalog
+    from embedonce.stores.segments.format.names import Segment
+    from embedonce.stores.segments.lookup.sparse_index import Partial
+    from embedonce.stores.segments.lookup.view import View
+
+
+class Resolver:
+    """Gives views that know where keys are, also in huge segments.
+
+    Args:
+        catalog: The segments.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        # Held while a huge index is loaded; taken before the catalog's lock, never after.
+        self._loading = ForkLock()
+
+    def resolve(self, digests: Sequence[bytes]) -> View:
+        """Return a view that knows where digest keys are, also in huge segments whose index is not loaded.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged: refresh and look again.
+            OSError: Any other fault of the place.
+        """
+        catalog = self._catalog
+        if not catalog.files.partials:
+            return catalog.view
+        partials = dict(catalog.files.partials)
+        found, whole = _find_records(catalog.io, partials, catalog.view, digests, catalog.records)
+        for partial in whole:
+            self._load(partial.segment)
+        with catalog.lock:
+            snapshot = catalog.view.snapshot
+            fresh = {
+                number: np.array(sorted(records), "<u4")
+                for number, segment in enumerate(snapshot.segments)
+                if segment.file in found
+                and catalog.files.partials.get(segment.file) is partials[segment.file]
+                and (records := {r for key, r in found[segment.file] if not snapshot.has(key, number, r)})
+            }
+            catalog.show_entries(snapshot.inserted(fresh, catalog.records))
+            return catalog.view
+
+    def whole(self) -> View:
+        """Return a view of everything, without overlay; raises as `resolve` does."""
+        catalog = self._catalog
+        while True:
+            for partial in list(catalog.files.partials.values()):
+                self._load(partial.segment)
+            with catalog.lock:
+                # A refresh of another thread may have been quicker.
+                if not any(segment.file in catalog.files.partials for segment in catalog.view.segments):
+                    return catalog.fold()
+
+    def _load(self, segment: Segment) -> None:
+        catalog = self._catalog
+        with self._loading:
+            if segment.file not in catalog.files.partials:
+                return
+            catalog.opened(segment)
+            with catalog.lock:
+                snapshot = catalog.view.snapshot
+                if segment in snapshot.segments:
+                    number = snapshot.segments.index(segment)
+                    records = np.arange(segment.name.rows, dtype="<u4")
+                    catalog.show_entries(snapshot.emptied(number).inserted({number: records}, catalog.records))
+                catalog.files.drop_partials([segment.file])
+
+
+def _find_records(
+    io: SegmentIO,
+    partials: Mapping[str, Partial],
+    view: View,
+    digests: Sequence[bytes],
+    records_of: Callable[[Segment], NDArray[Any]],
+) -> tuple[dict[str, list[tuple[bytes, int]]], list[Partial]]:
+    """Find digest keys in the segments that are loaded in part.
+
+    Args:
+        io: The place.
+        partials: The segments by file.
+        view: What lookups know so far.
+        digests: 32 bytes per key.
+        records_of: Gives the index records of a segment.
+
+    Returns:
+        By file the keys that are there and the numbers of their records, and the segments whose index must be loaded
+        as a whole to tell.
+
+    Raises:
+        FileNotFoundError: A segment is gone.
+        Exception: Any other fault of the place.
+    """
+    stamps = _known_stamps(view, digests, records_of)
+    few: list[tuple[Partial, list[bytes]]] = []
+    many: list[Partial] = []
+    asked: dict[str, list[bytes]] = {}
+    for segment in view.snapshot.segments:
+        partial = partials.get(segment.file)
+        if partial is None:
+            continue
+        # What is newer than anything in a segment holds, whatever the segment says.
+        keys = [digests[i] for i in np.flatnonzero(stamps <= segment.name.stamp).tolist()]
+        unknown = [key for key in keys if range(*partial.gap(key))]
+        asked[segment.file] = keys
+        if len(unknown) > FEW_KEYS:
+            many.append(partial)
+        elif unknown:
+            few.append((partial, unknown))
+    many += load_windows(io, few)
+    whole = {partial.segment.file for partial in many}
+    found: dict[str, list[tuple[bytes, int]]] = {}
+    for file, keys in asked.items():
+        if file not in whole:
+            numbers = ((key, partials[file].record(key)) for key in keys)
+            found[file] = [(key, number) for key, number in numbers if number is not None]
+    return found, many
+
+
+def _known_stamps(
+    view: View, digests: Sequence[bytes], records_of: Callable[[Segment], NDArray[Any]]
+) -> NDArray[np.uint64]:
+    """Return the stamp of the newest entry of each key, 0 where there is none for sure."""
+    stamps = np.zeros(len(digests), np.uint64)
+    keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
+    segment_of, record_of = view.first_candidates(digests, keys, np.arange(len(digests)))
+    for number in np.unique(segment_of[segment_of >= 0]).tolist():
+        members = np.flatnonzero(segment_of == number)
+        records = records_of(view.segment(number))[record_of[members]]
+        same = (records["key"] == keys[members]).all(axis=1)
+        stamps[members[same]] = records["stamp"][same]
+    return stamps

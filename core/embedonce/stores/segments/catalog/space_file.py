@@ -1,0 +1,76 @@
+"""The `space.json` of one directory: looked for in every listing, written by whoever writes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedonce.errors import StoreError
+from embedonce.stores.places.directory import read_whole
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.format.namespace_directory import Space
+
+
+class SpaceFile:
+    """What is known of it.
+
+    Attributes:
+        seen: True if it is or has been there.
+        damage: What is wrong with it, if anything is.
+    """
+
+    def __init__(self, io: SegmentIO, space: Space, place: str) -> None:
+        self._io = io
+        self._space = space
+        self._place = place
+        self.seen = False
+        self.damage = ""
+
+    @property
+    def is_good(self) -> bool:
+        """True if there is nothing to be written."""
+        return self.seen and not self.damage
+
+    def look(self, listed: Mapping[str, int]) -> None:
+        """Compare it with what it should say, once.
+
+        Raises:
+            StoreError: It was there before.
+            FormatError: It is of another format.
+            IdentityError: It belongs to another namespace.
+            KeyEncoderError: The keys were made by another encoder.
+            OSError: It cannot be read.
+        """
+        if SPACE_FILE not in listed:
+            if self.seen:
+                msg = (
+                    f"{self._io}/{SPACE_FILE} has disappeared (namespace {self._space.namespace!r} of the store at "
+                    f"{self._place}): the directory was deleted or is no longer mounted; mount it again, or make a "
+                    "new cache object if it was meant to be deleted"
+                )
+                error = StoreError(msg)
+                error.fault = "missing"
+                raise error
+        elif not self.seen:
+            # On a distant place any segment says the same, and its header is read anyway.
+            if self._io.has_views or all(SegmentName.parse(file) is None for file in listed):
+                try:
+                    self._space.check(read_whole(self._io, SPACE_FILE, listed[SPACE_FILE]), str(self._io))
+                except DamagedSpaceError as error:
+                    self.damage = str(error)
+            self.seen = True
+
+    def write(self) -> None:
+        """Write it unless it is there and good.
+
+        Raises:
+            OSError: That is not possible.
+        """
+        if not self.is_good:
+            self._io.put(SPACE_FILE, [self._space.to_bytes()])
+            self.seen, self.damage = True, ""

@@ -1,0 +1,1 @@
+"""Open segment files, and copies of them on this machine."""

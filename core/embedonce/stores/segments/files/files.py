@@ -1,0 +1,209 @@
+"""Opened segments: checked once per process, kept while there is room, opened again on demand."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.segments.files.opening import Opener, OpenSegment, open_whole
+from embedonce.stores.segments.format.layout import DamagedSegmentError, view_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from embedonce.stores.places.directory import Part, SegmentIO
+    from embedonce.stores.segments.files.tier import Tier
+    from embedonce.stores.segments.format.names import Segment
+    from embedonce.stores.segments.lookup.sparse_index import Partial
+
+_KEPT_IN_MEMORY = 1024
+_KEPT_WHOLE = 16 << 10
+"""Own segments up to this size are kept in memory instead of being read back."""
+
+
+class SegmentFiles:
+    """The segments of one space that are open.
+
+    Args:
+        io: The space's directory.
+        tier: Where what is read from a distant place is mirrored.
+
+    Attributes:
+        partials: Huge segments, by file, of whose index lookups know only some windows. They stay until they are
+            dropped, whatever becomes of their files: what a lookup does not know of must not look like a miss.
+    """
+
+    def __init__(self, io: SegmentIO, tier: Tier | None = None) -> None:
+        self._io = io
+        self._tier = tier
+        self._opener = Opener(io, tier)
+        self._open: dict[str, OpenSegment] = {}
+        # By age, as dicts keep their order.
+        self._in_memory: dict[str, None] = {}
+        # Not published yet: this process has the only copy.
+        self._pinned: set[str] = set()
+        self.partials: dict[str, Partial] = {}
+        self._checked: set[str] = set()
+        self._lock = ForkLock()
+
+    def open(self, segment: Segment) -> OpenSegment:
+        """Return an open segment.
+
+        Raises:
+            FileNotFoundError: It is gone, probably merged into another one.
+            DamagedSegmentError: Its bytes are not what its name says.
+            OSError: Any other fault of the place.
+        """
+        opened = self.open_partly(segment)
+        if opened.partial is not None:
+            opened = self._opener.open(segment)
+            self._keep(segment, opened)
+        return opened
+
+    def open_partly(self, segment: Segment) -> OpenSegment:
+        """Return an open segment; of one in `partials` perhaps only those records that lookups know of.
+
+        Raises as `open` does.
+        """
+        opened = self._open.get(segment.file)
+        if opened is None:
+            opened = self._opened(segment)
+            self._keep(segment, opened)
+        elif opened.mirror is not None:
+            if not opened.mirror.is_uncut:
+                # It must not be touched any more.
+                self.reopen(segment.file)
+                if self._tier is not None:
+                    self._tier.forget([segment.file])
+                return self.open_partly(segment)
+            opened.mirror.used()
+        elif opened.view is not None and not self._io.is_current(opened.view):
+            self.forget(segment.file)
+            msg = "the file was cut"
+            raise DamagedSegmentError(msg)
+        return opened
+
+    def open_all(self, segments: Sequence[Segment]) -> None:
+        """Read the indexes of segments with few requests, where they are not mapped; faults are left to `open`.
+
+        Of a huge segment that is not open yet, only the header is read; see `partials`.
+        """
+        closed = [segment for segment in segments if segment.file not in self._open]
+        if self._io.has_views or not closed:
+            return
+        for segment, opened in self._opener.open_all(closed):
+            self._keep(segment, opened)
+
+    def drop_partials(self, files: Iterable[str]) -> None:
+        """Take note that lookups know all that is in some segments, or have nothing to do with them any more."""
+        with self._lock:
+            for file in files:
+                self.partials.pop(file, None)
+                opened = self._open.get(file)
+                if opened is not None and opened.partial is not None:
+                    self._close(file)
+
+    def reopen(self, file: str) -> None:
+        """Open a segment anew when it is needed again, since its mirror is another one."""
+        with self._lock:
+            self._close(file)
+
+    def keep_written(self, segment: Segment, data: bytes) -> None:
+        """Keep a segment that this process has just written, without reading it back."""
+        self._keep(segment, open_whole(segment.name, memoryview(data)))
+
+    def pin(self, segment: Segment, data: bytes) -> None:
+        """Keep a whole segment that is not published yet, whatever else has to go, until `unpin` or `published`."""
+        opened = open_whole(segment.name, memoryview(data))
+        with self._lock:
+            self._pinned.add(segment.file)
+            self._open[segment.file] = opened
+
+    def unpin(self, file: str) -> None:
+        """Let go of a segment that will not be published; one that is not pinned is left alone."""
+        with self._lock:
+            if file in self._pinned:
+                self._pinned.discard(file)
+                self._close(file)
+
+    def published(self, segment: Segment, parts: Sequence[Part]) -> None:
+        """Keep of a segment that has just been published, pinned or not, what saves a request later.
+
+        Args:
+            segment: The segment.
+            parts: All of its bytes.
+        """
+        with self._lock:
+            self._pinned.discard(segment.file)
+        if not self._io.has_views:
+            self._keep(segment, self._opener.published(segment, parts))
+        elif segment.name.size <= _KEPT_WHOLE:
+            self.keep_written(segment, b"".join(parts))
+        else:
+            self.forget(segment.file)
+
+    def _keep(self, segment: Segment, opened: OpenSegment) -> None:
+        """Keep a segment open; what was opened first goes when there are too many."""
+        with self._lock:
+            if segment.file in self._pinned:
+                return
+            self._open[segment.file] = opened
+            if opened.partial is not None:
+                self.partials[segment.file] = opened.partial
+            elif not opened.is_mapped:
+                self._in_memory[segment.file] = None
+                if len(self._in_memory) > _KEPT_IN_MEMORY:
+                    self._close(next(iter(self._in_memory)))
+        if opened.is_mapped:
+            _count_map(self, segment.file, self._io.descriptors())
+
+    def _close(self, file: str) -> None:
+        if file in self._pinned:
+            return
+        self._open.pop(file, None)
+        self._in_memory.pop(file, None)
+
+    def _opened(self, segment: Segment) -> OpenSegment:
+        if not self._io.has_views:
+            return self._opener.open(segment)
+        view = self._io.view(segment.file)
+        assert view is not None
+        index = None
+        if segment.file in self._checked and len(view) == segment.name.size:
+            index = view_index(segment.name, view[: segment.name.index_end])
+        opened = open_whole(segment.name, view, index)
+        self._checked.add(segment.file)
+        return opened
+
+    def forget(self, *files: str) -> None:
+        """Close segments, delete their mirrors, and check them again if they are ever opened again."""
+        with self._lock:
+            for file in files:
+                self._close(file)
+                self._checked.discard(file)
+                _MAPS.pop((id(self), file), None)
+        if self._tier is not None and files:
+            self._tier.forget(files)
+
+    def close(self) -> None:
+        """Close all segments but those that are pinned."""
+        with self._lock:
+            self._open = {file: self._open[file] for file in self._pinned}
+            self._in_memory.clear()
+
+
+# Maps of all stores of this process, by age: each costs a descriptor, and the whole process shares those.
+_MAPS: dict[tuple[int, str], weakref.ref[SegmentFiles]] = {}
+_MAPS_LOCK = ForkLock()
+
+
+def _count_map(files: SegmentFiles, file: str, limit: int) -> None:
+    """Take note of a map, and let go of the oldest ones when there are more than `limit`."""
+    with _MAPS_LOCK:
+        _MAPS[id(files), file] = weakref.ref(files)
+        while len(_MAPS) > limit:
+            oldest = next(iter(_MAPS))
+            owner = _MAPS.pop(oldest)()
+            if owner is not None:
+                owner._close(oldest[1])

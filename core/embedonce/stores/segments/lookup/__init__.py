@@ -1,0 +1,1 @@
+"""From keys to rows, in memory."""

@@ -1,0 +1,152 @@
+"""Huge segments of a distant place: a few keys are looked up by interpolation instead of loading the whole index."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.places.ranges import Span, read_spans
+from embedonce.stores.segments.format.names import DATA_START, RECORD
+from embedonce.stores.segments.lookup.key_index import prefixes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.format.names import Segment, SegmentName
+
+HUGE = 8 << 20
+"""An index block of more bytes is not loaded for the sake of a few keys."""
+FEW_KEYS = 16
+"""For more keys than this that are not known, the index block is loaded after all."""
+_WIDTH = 1.4
+"""Half a window in square roots of the number of records: random keys stray less than 1.32 of them."""
+_WINDOWS = 3
+"""Keys that are not random may lie elsewhere; after so many windows the index block is loaded."""
+
+
+def can_be_partial(name: SegmentName) -> bool:
+    """True if a segment's index is huge, and the place of every record and row in it known from its name."""
+    return name.index_end > HUGE and not name.keyed and name.kind not in ("var", "del")
+
+
+class Partial:
+    """The records of a segment, of which only some windows are loaded; the others read as zeroes.
+
+    What is loaded is not covered by the checksum of the index block: whoever takes a record compares the whole key,
+    and the row's checksum.
+
+    Args:
+        segment: The segment.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        # The system gives memory to what is written to only.
+        self.records = np.zeros(segment.name.rows, RECORD)
+        self.raw = memoryview(self.records.view(np.uint8).data)
+        # Disjoint, not adjacent, in order; replaced as a whole.
+        self._loaded: list[tuple[int, int]] = []
+        self._lock = ForkLock()
+
+    def key(self, record: int) -> bytes:
+        """Return the key of a loaded record."""
+        at = RECORD.itemsize * record
+        return bytes(self.raw[at : at + 32])
+
+    def gap(self, key: bytes) -> tuple[int, int]:
+        """Return between which records a key may be; an empty gap if all of these are loaded."""
+        loaded = self._loaded
+        at = bisect_right(loaded, key, key=lambda window: self.key(window[0]))
+        low, high = 0, self.segment.name.rows
+        if at:
+            low = loaded[at - 1][1]
+            if self.key(low - 1) >= key:
+                return low, low
+        if at < len(loaded):
+            high = loaded[at][0]
+        return low, high
+
+    def record(self, key: bytes) -> int | None:
+        """Return the number of a key's record, None if there is none; the key's gap must be empty."""
+        loaded = self._loaded
+        at = bisect_right(loaded, key, key=lambda window: self.key(window[0])) - 1
+        if at < 0:
+            return None
+        start, end = loaded[at]
+        record = start + bisect_left(range(start, end), key, key=self.key)
+        return record if record < end and self.key(record) == key else None
+
+    def windows(self, keys: Sequence[bytes]) -> list[tuple[int, int]]:
+        """Return the windows to load next for some keys: disjoint, in order; none if all is known."""
+        wanted: list[tuple[int, int]] = []
+        for start, end in sorted(window for key in keys if (window := self._window(key)) is not None):
+            if wanted and start <= wanted[-1][1]:
+                wanted[-1] = wanted[-1][0], max(wanted[-1][1], end)
+            else:
+                wanted.append((start, end))
+        return wanted
+
+    def _window(self, key: bytes) -> tuple[int, int] | None:
+        low, high = self.gap(key)
+        if low == high:
+            return None
+        count = self.segment.name.rows
+        estimate = int.from_bytes(key[:8], "big") * count >> 64
+        half = ceil(_WIDTH * sqrt(count))
+        # Beside what is loaded already if the key is not where it should be.
+        middle = min(max(estimate, low + half), high - half) if high - low > 2 * half else (low + high) // 2
+        return max(low, middle - half), min(high, middle + half + 1)
+
+    def fill(self, start: int, block: bytes) -> bool:
+        """Take records from a number on; False if they cannot be what was written there."""
+        records, name = np.frombuffer(block, RECORD), self.segment.name
+        end = start + len(records)
+        prefixes = prefixes_of(records["key"])
+        if (prefixes[1:] < prefixes[:-1]).any():
+            return False
+        if int(records["row"].max()) >= name.rows or int(records["stamp"].max()) > name.stamp:
+            return False
+        with self._lock:
+            self.records[start:end] = records
+            loaded: list[tuple[int, int]] = []
+            for window in sorted([*self._loaded, (start, end)]):
+                if loaded and window[0] <= loaded[-1][1]:
+                    loaded[-1] = loaded[-1][0], max(loaded[-1][1], window[1])
+                else:
+                    loaded.append(window)
+            self._loaded = loaded
+        return True
+
+
+def load_windows(io: SegmentIO, wanted: Sequence[tuple[Partial, Sequence[bytes]]]) -> list[Partial]:
+    """Load what is needed to look up some keys; return the segments whose index must be loaded as a whole.
+
+    Raises:
+        FileNotFoundError: A segment is gone.
+        Exception: Any other fault of the place.
+    """
+    broken: dict[int, Partial] = {}
+    for _ in range(_WINDOWS):
+        windows = [
+            (partial, *window)
+            for partial, keys in wanted
+            if id(partial) not in broken
+            for window in partial.windows(keys)
+        ]
+        if not windows:
+            break
+        size = RECORD.itemsize
+        spans = [
+            Span(partial.segment.file, DATA_START + size * start, DATA_START + size * end)
+            for partial, start, end in windows
+        ]
+        for number, block in read_spans(io, spans):
+            partial, start, _ = windows[number]
+            if block is None or not partial.fill(start, block):
+                broken[id(partial)] = partial
+    return [partial for partial, keys in wanted if id(partial) in broken or partial.windows(keys)]

@@ -1,0 +1,127 @@
+"""What a lookup sees: the merged index, and this process's newest segments, which are not in it yet."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedonce.stores.segments.format.names import RECORD, Segment
+from embedonce.stores.segments.lookup.key_index import Snapshot, prefixes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.segments.format.keys import IndexKey
+
+
+_MANY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A snapshot and an overlay of newer rows of this process; inserting few keys into the snapshot costs too much.
+
+    Attributes:
+        snapshot: The merged index.
+        newest: Segments of the overlay, numbered on from those of the snapshot. Only ever appended to, and always
+            before an overlay entry names them, so that readers need no lock.
+        overlay: Segment number, record number and stamp by `_name` of a key. Every entry is newer than what the
+            snapshot holds under that key.
+    """
+
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    newest: list[Segment] = field(default_factory=list)
+    overlay: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments that are looked at."""
+        return (*self.snapshot.segments, *self.newest)
+
+    def segment(self, number: int) -> Segment:
+        """Return a segment by its number."""
+        known = len(self.snapshot.segments)
+        return self.snapshot.segments[number] if number < known else self.newest[number - known]
+
+    def overlaid(self, segment: Segment, records: bytes, texts: Sequence[bytes] | None, stamp: int) -> None:
+        """Add a segment to the overlay.
+
+        Args:
+            segment: Its typed or opaque rows, all of one stamp.
+            records: The index records as they stand in the file.
+            texts: The key of each row, b"" where it is a digest key; None if all are.
+            stamp: The stamp.
+        """
+        number = len(self.snapshot.segments) + len(self.newest)
+        self.newest.append(segment)
+        size = RECORD.itemsize
+        for record in range(segment.name.rows):
+            at = size * record
+            text = texts[int.from_bytes(records[at + 40 : at + 44], "little")] if texts is not None else b""
+            name = _name(records[at : at + 32], text)
+            older = self.overlay.get(name)
+            if older is None or older[2] <= stamp:
+                self.overlay[name] = (number, record, stamp)
+
+    def newest_entry(self, key: IndexKey) -> tuple[int, int] | None:
+        """Return segment and record number of a key in the overlay."""
+        entry = self.overlay.get(_name(key.digest, key.text))
+        return entry[:2] if entry is not None else None
+
+    def first_candidate(self, digest: bytes) -> tuple[Segment, int] | None:
+        """Return where a digest key would be: the segment and record number of its first entry."""
+        entry = self.overlay.get(digest)
+        if entry is not None:
+            return self.segment(entry[0]), entry[1]
+        snapshot = self.snapshot
+        prefixes, prefix = snapshot.prefixes.data, int.from_bytes(digest[:8], "big")
+        # For one key half as long as numpy takes.
+        at = bisect_left(prefixes, prefix)
+        if at == len(prefixes) or prefixes[at] != prefix:
+            return None
+        return snapshot.segments[snapshot.segment_of[at]], snapshot.record_of.item(at)
+
+    def first_candidates(
+        self, digests: Sequence[bytes], keys: NDArray[np.uint64], todo: NDArray[np.intp]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Return where digest keys would be: each one's first entry's segment and record number, -1 for nowhere.
+
+        Args:
+            digests: 32 bytes per key.
+            keys: The same as an array of shape (n, 4).
+            todo: Which of the keys to look up, m numbers.
+        """
+        segment_of = np.full(len(todo), -1, np.int64)
+        record_of = np.zeros(len(todo), np.uint32)
+        snapshot = self.snapshot
+        if len(snapshot.prefixes):
+            prefixes = prefixes_of(keys[todo])
+            if len(todo) > _MANY:
+                # In order, the search stays within what the processor has at hand.
+                order = np.argsort(prefixes)
+                at = np.empty(len(todo), np.intp)
+                at[order] = np.searchsorted(snapshot.prefixes, prefixes[order])
+            else:
+                at = np.searchsorted(snapshot.prefixes, prefixes)
+            np.minimum(at, len(snapshot.prefixes) - 1, out=at)
+            hit = snapshot.prefixes[at] == prefixes
+            at = at[hit]
+            segment_of[hit] = snapshot.segment_of[at]
+            record_of[hit] = snapshot.record_of[at]
+        if self.overlay:
+            newest = self.overlay.get
+            for i, position in enumerate(todo.tolist()):
+                entry = newest(digests[position])
+                if entry is not None:
+                    segment_of[i], record_of[i], _ = entry
+        return segment_of, record_of
+
+
+def _name(digest: bytes, text: bytes) -> bytes:
+    """Return a key's name in the overlay: the hash of a text must not be taken for the digest key of that value."""
+    return digest + b"t" if text else digest

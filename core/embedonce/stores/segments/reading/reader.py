@@ -1,0 +1,324 @@
+"""Reading rows: every byte that is returned has passed its checksum; damage is a miss, an outage an error."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from embedonce.stores.places.ranges import Span, joined, read_joined, read_spans
+from embedonce.stores.segments.files.tier import Piece
+from embedonce.stores.segments.format.keys import IndexKey
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.names import RECORD
+from embedonce.stores.segments.reading.copying import Places, copy_row, copy_rows
+from embedonce.stores.segments.reading.rows import Found, Wanted, pieces_of, take
+from embedonce.vectors.envelope import Envelope, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.files.files import SegmentFiles
+    from embedonce.stores.segments.files.opening import OpenSegment
+    from embedonce.stores.segments.format.names import Segment
+    from embedonce.stores.segments.lookup.key_index import Snapshot
+    from embedonce.stores.segments.lookup.view import View
+    from embedonce.vectors.rows import Gathered
+
+
+_LONG_RUN = 16
+_OPEN_AT_ONCE = 64
+
+
+class DamageReport(Protocol):
+    """Where a reader says what it found."""
+
+    def damaged_segment(self, segment: Segment, what: str) -> None:
+        """A segment is unusable as a whole."""
+
+    def damaged_rows(self, segment: Segment, count: int) -> None:
+        """Some rows of a segment failed their checksums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads rows out of the segments of a view. A `FileNotFoundError` means: refresh the view and ask again."""
+
+    io: SegmentIO
+    files: SegmentFiles
+    report: DamageReport
+
+    def gather(self, view: View, digests: Sequence[bytes], into: Gathered) -> None:
+        """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found."""
+        keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
+        todo = np.flatnonzero(~into.found)
+        places = Places(todo, *view.first_candidates(digests, keys, todo))
+        places = places.only(places.numbers >= 0)
+        numbers = sorted(set(places.numbers.tolist()))
+        rest: list[int] = []
+        failed: list[int] = []
+        distant: list[Found] = []
+        # Not all at once, since an open map costs a descriptor.
+        for first in range(0, len(numbers), _OPEN_AT_ONCE):
+            at_hand: dict[int, OpenSegment] = {}
+            others: list[Found] = []
+            for number in numbers[first : first + _OPEN_AT_ONCE]:
+                segment = view.segment(number)
+                opened = self._typed(segment, into.dimensions)
+                if opened is not None and opened.values is not None and into.has_room_for(opened.values.dtype):
+                    at_hand[number] = opened
+                    continue
+                its = places.only(places.numbers == number)
+                if opened is None:
+                    rest += its.positions.tolist()
+                    continue
+                records = opened.index.records[its.records]
+                same = (records["key"] == keys[its.positions]).all(axis=1) & (records["row"] < segment.name.rows)
+                rest += its.positions[~same].tolist()
+                if same.any():
+                    others.append(Found(segment, opened, its.positions[same], records[same]))
+            if at_hand:
+                theirs = places
+                if len(at_hand) < len(numbers):
+                    theirs = places.only(np.isin(places.numbers, list(at_hand)))
+                rest += into.filled(theirs.positions, partial(copy_rows, at_hand, theirs, digests))
+            # Only now: what they hold may make another matrix of that one.
+            for one in others:
+                if one.opened.values is None:
+                    distant.append(self._gather_mirrored(one, digests, into))
+                else:
+                    good = take(one, one.opened.values.take(one.records["row"], axis=0), digests, into)
+                    failed += one.positions[~good].tolist()
+        failed += self._gather_distant([one for one in distant if len(one.positions)], digests, into)
+        if rest:
+            self._gather_slowly(view, digests, rest, into, again=False)
+        if failed:
+            self._gather_slowly(view, digests, failed, into, again=True)
+
+    def _gather_mirrored(self, one: Found, digests: Sequence[bytes], into: Gathered) -> Found:
+        """Collect what the local tier has; return what must be read from the distant place."""
+        mirror = one.opened.mirror
+        if mirror is None:
+            return one
+        there = mirror.holds(one.records["row"])
+        if there.any():
+            some = one.only(there)
+            there[there] = take(some, mirror.take(some.records["row"]), digests, into)
+        return one.only(~there)
+
+    def _gather_distant(self, found: Sequence[Found], digests: Sequence[bytes], into: Gathered) -> list[int]:
+        """Collect rows of segments that can only be read by range; return the positions of those that are damaged.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged as a whole; after everything else was collected.
+            Exception: Any other fault of the place, likewise.
+        """
+        spans: list[Span] = []
+        runs: list[Found] = []
+        for one in found:
+            stride, rows = one.segment.name.stride, one.records["row"].astype(np.int64)
+            order = np.argsort(rows, kind="stable")
+            starts = one.segment.name.values_start + stride * rows[order]
+            for first, last in joined(starts, starts + stride):
+                spans.append(Span(one.segment.file, int(starts[first]), int(starts[last - 1]) + stride))
+                # Positions stay in ascending order, as `Gathered.put` asks for.
+                runs.append(one.only(np.sort(order[first:last])))
+        failed: list[int] = []
+        damaged: Segment | None = None
+        for number, blob in read_spans(self.io, spans):
+            run = runs[number]
+            name = run.segment.name
+            if blob is None:
+                damaged = run.segment
+                self.report.damaged_segment(damaged, "it is shorter than its name says")
+                continue
+            block = np.frombuffer(blob, name.dtype).reshape(-1, name.dimensions)
+            rows = run.records["row"].astype(np.int64)
+            if (np.diff(rows) != 1).any():
+                block = block.take(rows - rows.min(), axis=0)
+            good = take(run, block, digests, into)
+            failed += run.positions[~good].tolist()
+            if run.opened.mirror is not None:
+                self._mirror(run.segment, run.opened, pieces_of(run.opened, rows, block, good))
+        if damaged is not None:
+            raise FileNotFoundError(damaged.file)
+        return failed
+
+    def one(self, view: View, digest: bytes, dimensions: int | None) -> NDArray[Any] | None:
+        """Return one vector, shape (1, d), many times faster than a batch; None if that needs more than one look."""
+        candidate = view.first_candidate(digest)
+        if candidate is None:
+            return None
+        segment, record = candidate
+        opened = self._typed(segment, dimensions)
+        return None if opened is None or opened.values is None else copy_row(opened, record, digest)
+
+    def _typed(self, segment: Segment, dimensions: int | None) -> OpenSegment | None:
+        """Return a segment if it holds nothing but vectors of some length under digest keys."""
+        name = segment.name
+        if name.dtype is None or name.keyed or name.dimensions != dimensions:
+            return None
+        try:
+            return self.files.open_partly(segment)
+        except DamagedSegmentError as error:
+            self.report.damaged_segment(segment, str(error))
+            return None
+
+    def _gather_slowly(
+        self, view: View, digests: Sequence[bytes], rest: list[int], into: Gathered, *, again: bool
+    ) -> None:
+        """Try all candidates of the keys whose first one was no answer: a shared prefix, damage, a deleted key."""
+        rows = self.read(view, [IndexKey(digests[i]) for i in rest], again=again)
+        for position, row in zip(rest, rows, strict=True):
+            typed = Envelope.open(row) if isinstance(row, bytes) else row
+            if typed is None:
+                continue
+            vector = typed.vector()
+            if into.dimensions is None:
+                into.dimensions = len(vector)
+            if len(vector) == into.dimensions:
+                into.put(np.array([position]), vector[np.newaxis])
+
+    def read(self, view: View, keys: Sequence[IndexKey], *, again: bool = False) -> list[Row | bytes | None]:
+        """Return the newest undamaged row of each key: a typed row, opaque bytes, or None.
+
+        Args:
+            view: Where to look.
+            keys: The keys.
+            again: True if their rows have failed just now: a distant place is asked only once more.
+        """
+        rows: list[Row | bytes | None] = [None] * len(keys)
+        pending = {i: self.walk(view, key) for i, key in enumerate(keys)}
+        while pending:
+            distant: list[Wanted] = []
+            for i, walk in list(pending.items()):
+                for segment, opened, record in walk:
+                    wanted = Wanted(i, segment, opened, record)
+                    data = wanted.at_hand()
+                    if data is not None and wanted.passes(data, keys[i]):
+                        rows[i] = wanted.copy(data)
+                        del pending[i]
+                        break
+                    if not self.io.has_views:
+                        distant.append(wanted)
+                        break
+                    self.report.damaged_rows(segment, 1)
+                else:
+                    del pending[i]
+            self._read_distant(distant, keys, rows)
+            if not again:
+                self._read_distant([wanted for wanted in distant if rows[wanted.number] is None], keys, rows)
+            for wanted in distant:
+                if rows[wanted.number] is None:
+                    self.report.damaged_rows(wanted.segment, 1)
+                else:
+                    del pending[wanted.number]
+        return rows
+
+    def _read_distant(self, wanted: Sequence[Wanted], keys: Sequence[IndexKey], rows: list[Row | bytes | None]) -> None:
+        """Read rows by range into `rows`, those that pass their checksums; raises as `_gather_distant` does."""
+        damaged: dict[str, Segment] = {}
+        fetched: dict[str, tuple[Wanted, list[Piece]]] = {}
+        for number, data in read_joined(self.io, [one.span for one in wanted]):
+            one = wanted[number]
+            if data is None:
+                damaged[one.segment.file] = one.segment
+            elif one.passes(data, keys[one.number]):
+                rows[one.number] = one.copy(data)
+                piece = Piece(int(one.record["row"]), 1, one.span.start, data)
+                fetched.setdefault(one.segment.file, (one, []))[1].append(piece)
+        for one, pieces in fetched.values():
+            self._mirror(one.segment, one.opened, pieces)
+        for segment in damaged.values():
+            self.report.damaged_segment(segment, "it is shorter than its name says")
+        if damaged:
+            raise FileNotFoundError(*damaged)
+
+    def _mirror(self, segment: Segment, opened: OpenSegment, pieces: Sequence[Piece]) -> None:
+        """Keep fetched rows in the local tier, if there is one."""
+        if opened.mirror is not None:
+            if opened.mirror.keep_rows(pieces):
+                self.files.reopen(segment.file)
+        elif opened.view is not None:
+            # It was whole in memory, but damaged on the way there.
+            self.files.forget(segment.file)
+
+    def walk(self, view: View, key: IndexKey) -> Iterator[tuple[Segment, OpenSegment, Any]]:
+        """Yield the rows of a key as (segment, open segment, record), newest first, up to its tombstone."""
+        words = np.frombuffer(key.digest, "<u8")
+        for segment_number, record_number in self._candidates(view, key):
+            segment = view.segment(segment_number)
+            try:
+                opened = self.files.open_partly(segment)
+            except DamagedSegmentError as error:
+                self.report.damaged_segment(segment, str(error))
+                continue
+            record = opened.index.records[record_number]
+            row = int(record["row"])
+            if record["key"][0] != words[0] or row >= segment.name.rows:
+                # The record was another one when the segment was opened.
+                self.report.damaged_rows(segment, 1)
+                continue
+            if not (record["key"] == words).all() or opened.index.key_text(row) != key.text:
+                continue
+            if segment.is_tombstone:
+                return
+            yield segment, opened, record
+
+    def _candidates(self, view: View, key: IndexKey) -> Iterator[tuple[int, int]]:
+        """Yield segment and record number of the entries that may be a key's, newest first."""
+        newest = view.newest_entry(key)
+        if newest is not None:
+            yield newest
+        snapshot = view.snapshot
+        run = snapshot.run(key.digest)
+        if len(run) > _LONG_RUN:
+            # Keys need not be random: those that are padded counters all share their first bytes.
+            with suppress(DamagedSegmentError):
+                run = run[bisect_left(run, key.digest, key=lambda at: self._key_at(snapshot, at)) :]
+                run = run[: bisect_right(run, key.digest, key=lambda at: self._key_at(snapshot, at))]
+        for at in run:
+            yield snapshot.entry(at)
+
+    def _key_at(self, snapshot: Snapshot, at: int) -> bytes:
+        number, record = snapshot.entry(at)
+        raw = self.files.open_partly(snapshot.segments[number]).index.raw
+        return bytes(raw[RECORD.itemsize * record :][:32])
+
+    def keys(self, view: View, opened: Callable[[Segment], OpenSegment]) -> list[str]:
+        """Return all keys of a view without overlay, in the order in which their winning rows were written."""
+        snapshot = view.snapshot
+        count = len(snapshot.prefixes)
+        digests = np.empty(count, "V32")
+        stamps, rows = np.empty(count, "<u8"), np.empty(count, "<u4")
+        texts: dict[int, bytes] = {}
+        by_segment = np.argsort(snapshot.segment_of, kind="stable")
+        for of_it in np.split(by_segment, np.flatnonzero(np.diff(snapshot.segment_of[by_segment])) + 1):
+            if not len(of_it):
+                continue
+            segment = snapshot.segments[snapshot.segment_of[of_it[0]]]
+            index = opened(segment).index
+            records = index.records[snapshot.record_of[of_it]]
+            digests[of_it] = np.ascontiguousarray(records["key"]).view("V32")[:, 0]
+            stamps[of_it], rows[of_it] = records["stamp"], records["row"]
+            if index.key_ends is not None:
+                for at, row in zip(of_it.tolist(), records["row"].tolist(), strict=True):
+                    texts[at] = index.key_text(row)
+        seen: set[IndexKey] = set()
+        winners: list[tuple[int, str, int, str]] = []
+        for at, digest in enumerate(digests.tolist()):
+            key = IndexKey(digest, texts.get(at, b""))
+            if key not in seen:
+                seen.add(key)
+                segment = snapshot.segments[int(snapshot.segment_of[at])]
+                if not segment.is_tombstone:
+                    winners.append((int(stamps[at]), segment.file, int(rows[at]), str(key)))
+        winners.sort()
+        return [key for *_, key in winners]

@@ -1,0 +1,152 @@
+"""Upkeep of whole stores: which namespaces there are, and what spans them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from embedonce.errors import FormatError, StoreError
+from embedonce.options import StoreOptions
+from embedonce.stores.places.directory import read_whole
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedSpaceError, Space
+from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores.segments.upkeep.erasing import shortened
+from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from embedonce.stores.locations.location import Location
+    from embedonce.stores.segments.upkeep.reports import Report
+
+
+_DEFAULTS = StoreOptions()
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The namespaces below one root.
+
+    Attributes:
+        stores: Those that can be tidied.
+        unreadable: Directories that cannot, and why: they are left alone. What a directory holds is said by its
+            `space.json`; where that is damaged, the next write of its owner repairs it.
+    """
+
+    stores: list[SegmentStore] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def spaces_at(
+    location: Location,
+    namespace: str | None = None,
+    *,
+    opened: Sequence[SegmentStore] = (),
+    read_only: bool = False,
+    options: StoreOptions = _DEFAULTS,
+) -> Spaces:
+    """Open the namespaces of a store, whatever their key encoders.
+
+    Args:
+        location: The root.
+        namespace: None for all of them.
+        opened: Those that are open already, and are to be used as they are.
+        read_only: True to change nothing, not even to finish what killed processes have left.
+        options: How to treat a distant place.
+
+    Raises:
+        StoreError: The root cannot be read.
+    """
+    location.check(create=False)
+    found = Spaces()
+    known = {store.space.directory: store for store in opened}
+    for directory in location.directories():
+        if namespace is not None and directory != Space.of(namespace).directory:
+            continue
+        if directory in known:
+            found.stores.append(known[directory])
+            continue
+        try:
+            space = _space_in(location, directory)
+        except FileNotFoundError:
+            # Nothing of ours, or just being cleared away.
+            continue
+        except (DamagedSpaceError, FormatError) as error:
+            found.unreadable[directory] = str(error)
+            continue
+        except StoreError:
+            raise
+        except Exception as error:
+            raise location.error(error, "read") from error
+        found.stores.append(SegmentStore(location, space, read_only=read_only, options=options))
+    return found
+
+
+def _space_in(location: Location, directory: str) -> Space:
+    """Return what a directory holds.
+
+    Raises:
+        FileNotFoundError: It does not say so.
+        DamagedSpaceError: What it says is damaged, or not true.
+        FormatError: It is of another format.
+    """
+    io = location.open(directory, create=False)
+    listed = io.listing()
+    if SPACE_FILE not in listed:
+        raise FileNotFoundError(SPACE_FILE)
+    space = Space.from_bytes(read_whole(io, SPACE_FILE, listed[SPACE_FILE]), f"{io}/{SPACE_FILE}")
+    if space.directory != directory:
+        msg = f"its namespace {space.namespace!r} belongs into {space.directory}"
+        raise DamagedSpaceError(msg)
+    return space
+
+
+def evict(
+    stores: Sequence[SegmentStore],
+    *,
+    max_bytes: int | None = None,
+    older_than: float | timedelta | None = None,
+    dry_run: bool = False,
+    now: float | None = None,
+) -> list[Report]:
+    """Evict from several namespaces: of all of them together, the oldest segments go first.
+
+    Args:
+        stores: The namespaces.
+        max_bytes: Most bytes that their segments in use may have together. Of the last segment that goes, if it has
+            more than 1 MiB, the newest rows stay that there is room for.
+        older_than: Rows that were written longer ago, in seconds, are deleted.
+        dry_run: True to change nothing.
+        now: What ages are counted from, in seconds since 1970; None for the time of this call.
+
+    Raises:
+        ValueError: A limit is no number, or negative.
+        StoreError: A store cannot be read or written.
+    """
+    age = checked_age(older_than)
+    checked_bytes(max_bytes)
+    now = time.time() if now is None else now
+    if max_bytes is None:
+        return [store.evict(older_than=age, dry_run=dry_run, now=now) for store in stores]
+    before_us = 0 if age is None else int((now - age) * 1e6)
+    shares: list[int] = []
+    segments: list[tuple[int, int, int]] = []
+    for number, store in enumerate(stores):
+        by_age, others = store.ages()
+        kept = [(stamp, number, size) for stamp, size in by_age if stamp >= before_us]
+        segments += kept
+        shares.append(others + sum(size for *_, size in kept))
+    left = sum(shares)
+    # Stable, so that each store deletes the same ones by its own order.
+    for _, number, size in sorted(segments, key=lambda segment: segment[0]):
+        if left <= max_bytes:
+            break
+        goes = size - shortened(size, left - max_bytes)
+        left -= goes
+        shares[number] -= goes
+    return [
+        store.evict(max_bytes=share, older_than=age, dry_run=dry_run, now=now)
+        for store, share in zip(stores, shares, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Merging, erasing and inspecting."""

@@ -1,0 +1,141 @@
+"""Compacting: few large segments instead of many small ones, without the rows that nothing can find any more."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.names import Segment, SegmentName
+from embedonce.stores.segments.lookup.key_index import prefixes_of
+from embedonce.stores.segments.writing.merger import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.upkeep.reports import Report
+    from embedonce.stores.segments.upkeep.round import Stock, Tidying
+
+TARGET = 256 << 20
+"""Rows of one merge have at most so many bytes together: it is built in memory."""
+_SMALL = TARGET // 4
+_DEAD = 0.2
+"""A segment with a larger part of rows that nothing can find is written anew."""
+_DAY_US = 24 * 3600 * 1_000_000
+"""Tombstones stay so long, for merges that have begun before them (see `rewriting.LONGEST`)."""
+
+
+def compact(tidying: Tidying, namespace: str) -> Report:
+    """Merge what is small, drop what is dead, and delete what was replaced long enough ago.
+
+    Raises:
+        OSError: A fault of the place; nothing is lost, and the next run goes on.
+    """
+    stock = before = tidying.collect(tidying.look())
+    survey = tidying.survey(stock)
+    unneeded = _unneeded_tombstones(tidying, stock, survey)
+    written: dict[str, frozenset[str]] = {}
+    for run in _runs(tidying, survey, unneeded):
+        done = tidying.rewrite(stock, survey, run, unneeded)
+        if done is not None and done.segment is not None:
+            written[done.segment.file] = done.replaces
+    if written:
+        _erase_again(tidying, written)
+    return tidying.report(namespace, before)
+
+
+def _runs(tidying: Tidying, survey: Survey, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
+    """Yield which segments to merge; two large ones that share rows go together, so that one copy can go."""
+    segments = survey.snapshot.segments
+    copies, lost = survey.copy, survey.dead | unneeded
+    spare = survey.counts(lost | copies)
+    chosen = {
+        number
+        for number, segment in enumerate(segments)
+        if (segment.name.size <= _SMALL or spare[number] > _DEAD * segment.name.rows)
+        and not _is_young_merge_of_tombstones(tidying, segment)
+    }
+    shared = survey.first[copies & survey.within([n for n in chosen if spare[n] > _DEAD * segments[n].name.rows])]
+    chosen.update(np.unique(survey.snapshot.segment_of[shared]).tolist())
+    kinds: dict[tuple[str, int], list[int]] = {}
+    for number in sorted(chosen, key=lambda number: segments[number].file):
+        kinds.setdefault(kind_of(segments[number]), []).append(number)
+    for numbers in kinds.values():
+        sizes = [segments[n].name.size * (1 - spare[n] / segments[n].name.rows) for n in numbers]
+        for run in _cut(numbers, sizes):
+            small = sum(segments[number].name.size <= _SMALL for number in run)
+            carried = survey.counts(survey.kept(run) & ~unneeded)
+            if small > 1 or any(carried[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
+                yield run
+
+
+def _cut(numbers: Sequence[int], sizes: Sequence[float]) -> Iterator[list[int]]:
+    run: list[int] = []
+    total = 0.0
+    for number, size in zip(numbers, sizes, strict=True):
+        if run and total + size > TARGET:
+            yield run
+            run, total = [], 0.0
+        run.append(number)
+        total += size
+    if run:
+        yield run
+
+
+def _written(tidying: Tidying, segment: Segment) -> int:
+    """Return when a segment was written, in microseconds since 1970; now if it does not say so."""
+    written = tidying.catalog.opened(segment).index.written_us
+    return time.time_ns() // 1000 if written is None else written
+
+
+def _is_young_merge_of_tombstones(tidying: Tidying, segment: Segment) -> bool:
+    """True for tombstones that would never grow old enough to go if they were merged with new ones every day."""
+    if not segment.is_tombstone or not tidying.catalog.opened(segment).index.replaces:
+        return False
+    return time.time_ns() // 1000 - _written(tidying, segment) < _DAY_US
+
+
+def _unneeded_tombstones(tidying: Tidying, stock: Stock, survey: Survey) -> NDArray[np.bool_]:
+    """Return the tombstones that are old and hide nothing in any file, whether it is in use or replaced."""
+    snapshot, limit = stock.snapshot, time.time_ns() // 1000 - _DAY_US
+    unneeded = np.zeros(len(snapshot.prefixes), bool)
+    for number, segment in enumerate(snapshot.segments):
+        if segment.is_tombstone and _written(tidying, segment) < limit:
+            mine = np.flatnonzero(snapshot.segment_of == number)
+            unneeded[mine] = tidying.catalog.records(segment)["stamp"][snapshot.record_of[mine]] < limit
+    unneeded &= ~survey.covers
+    if not unneeded.any():
+        return unneeded
+    if stock.damaged:
+        # Nobody can tell what is in there.
+        return np.zeros_like(unneeded)
+    for file in stock.hidden:
+        name = SegmentName.parse(file)
+        if name is None or name.kind == "del":
+            continue
+        try:
+            records = tidying.catalog.files.open(Segment(name, file)).index.records
+        except FileNotFoundError:
+            continue
+        except DamagedSegmentError:
+            return np.zeros_like(unneeded)
+        unneeded &= ~np.isin(snapshot.prefixes, prefixes_of(records["key"]))
+    return unneeded
+
+
+def _erase_again(tidying: Tidying, written: dict[str, frozenset[str]]) -> None:
+    """Write new segments anew without rows that somebody has deleted, and whose old place he has erased meanwhile.
+
+    So what was purged while it was being carried over does not stay.
+    """
+    stock = tidying.look()
+    survey = tidying.survey(stock)
+    spare = survey.counts(survey.dead)
+    for number, segment in enumerate(stock.segments):
+        if segment.file in written and spare[number] and not written[segment.file] <= stock.listed.keys():
+            tidying.rewrite_at_once(stock, survey, number)

@@ -1,0 +1,237 @@
+"""Making rows go away: evicting old ones, erasing some for good, clearing a namespace.
+
+Nothing comes back by it: no older row of a key whose newest one goes, no deleted row, no replaced segment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedonce.errors import StoreError
+from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build
+from embedonce.stores.segments.format.names import DATA_START, RECORD, Segment, SegmentName
+from embedonce.stores.segments.lookup.key_index import Snapshot, prefixes_of
+from embedonce.stores.segments.upkeep.round import bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.segments.format.keys import IndexKey
+    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.upkeep.reports import Report
+    from embedonce.stores.segments.upkeep.round import Stock, Tidying
+
+_ROUNDS = 5
+_WHOLE = 1 << 20
+"""A segment of at most so many bytes is not worth to be written anew for a limit of bytes."""
+_NAME_BYTES = 160
+"""More than the name of a segment takes in the list of those that a new one replaces."""
+
+
+def evict(tidying: Tidying, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None) -> Report:
+    """Delete what was written before a moment, then the oldest segments, until few bytes are left.
+
+    The last of these is written anew with as many of its newest rows as there is room for.
+
+    Args:
+        tidying: Where.
+        namespace: What the report is about.
+        max_bytes: Most bytes that the segments in use may have together.
+        before_us: The moment, in microseconds since 1970.
+
+    Raises:
+        OSError: A fault of the place; the next run goes on.
+    """
+    before = stock = tidying.look()
+    survey, segments = tidying.survey(stock), stock.segments
+    whole, rest, room = _old(segments, max_bytes, before_us or 0)
+    leaving = survey.within(whole)
+    mixed = [n for n in rest if int(tidying.catalog.records(segments[n])["stamp"].min()) < (before_us or 0)]
+    for number in mixed:
+        leaving |= survey.within([number]) & (_stamps(tidying, stock.snapshot, number) < (before_us or 0))
+    if room is not None:
+        leaving |= _surplus(tidying, stock, survey, rest[0], room, leaving)
+        mixed = [rest[0], *(number for number in mixed if number != rest[0])]
+    _outdate(tidying, survey, leaving)
+    try:
+        for number in mixed:
+            tidying.rewrite(stock, survey, [number], leaving)
+    finally:
+        # Even if there is no space for new segments: this makes some.
+        tidying.remove(stock, [segments[number] for number in whole])
+    return tidying.report(namespace, before)
+
+
+def shortened(size: int, excess: int) -> int:
+    """Return how many bytes of a segment may stay where there are so many too many; 0 if it goes whole."""
+    return max(0, size - excess) if size > _WHOLE else 0
+
+
+def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> tuple[list[int], list[int], int | None]:
+    """Return the segments to be deleted whole and the others, each oldest first, and what may stay of the next one.
+
+    That is a number of bytes, None for all of it. Tombstones stay until they hide nothing any more; see `compacting`.
+    """
+    by_age = sorted(
+        (number for number, segment in enumerate(segments) if not segment.is_tombstone),
+        key=lambda number: (segments[number].name.stamp, segments[number].file),
+    )
+    whole = [number for number in by_age if segments[number].name.stamp < before_us]
+    rest = by_age[len(whole) :]
+    if max_bytes is not None:
+        left = bytes_of(segments) - bytes_of(segments[number] for number in whole)
+        while rest and left > max_bytes:
+            size = segments[rest[0]].name.size
+            if room := shortened(size, left - max_bytes):
+                return whole, rest, room
+            left -= size
+            whole.append(rest.pop(0))
+    return whole, rest, None
+
+
+def _surplus(
+    tidying: Tidying, stock: Stock, survey: Survey, number: int, room: int, leaving: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the entries of a segment that do not fit into a new one of so many bytes with the newest of its rows."""
+    name, index = stock.segments[number].name, tidying.catalog.files.open(stock.segments[number]).index
+    entries = np.flatnonzero(survey.kept([number]) & ~leaving)
+    records = index.records[stock.snapshot.record_of[entries]]
+    newest_first = np.lexsort((records["row"], records["stamp"]))[::-1]
+    rows = records["row"][newest_first]
+    sizes = np.full(len(rows), RECORD.itemsize + name.stride)
+    for ends in (index.key_ends, index.value_ends):
+        if ends is not None:
+            sizes += 8 + np.diff(ends, prepend=np.uint64(0))[rows].astype(sizes.dtype)
+    # The header, the padding before the rows, and the names of what the new segment replaces.
+    fixed = DATA_START + 64 + _NAME_BYTES * (1 + len(index.replaces & stock.listed.keys()))
+    fits = entries[newest_first][np.cumsum(sizes) <= room - fixed]
+    surplus = survey.within([number])
+    surplus[fits] = False
+    return surplus
+
+
+def _stamps(tidying: Tidying, snapshot: Snapshot, number: int) -> NDArray[np.uint64]:
+    """Return the stamps of the entries of a segment, and the largest there is for all others."""
+    stamps = np.full(len(snapshot.prefixes), np.iinfo("<u8").max, "<u8")
+    mine = snapshot.segment_of == number
+    stamps[mine] = tidying.catalog.records(snapshot.segments[number])["stamp"][snapshot.record_of[mine]]
+    return stamps
+
+
+def _outdate(tidying: Tidying, survey: Survey, leaving: NDArray[np.bool_]) -> None:
+    """Publish tombstones for keys whose newest row leaves while an older one is still there.
+
+    They have the stamps of the rows that leave: whatever is written later, or is being written now, is not touched.
+    """
+    is_row, first = ~survey.tombstone, survey.first
+    newest = is_row & ~survey.dead
+    left = np.setdiff1d(first[newest & leaving], first[newest & ~leaving])
+    outdated = np.zeros(len(first), bool)
+    outdated[np.intersect1d(left, first[is_row & survey.dead])] = True
+    if outdated.any():
+        picked = tidying.rewriter.picked(survey.snapshot, outdated)
+        digests = np.ascontiguousarray(picked.records["key"]).tobytes()
+        stamps = np.ascontiguousarray(picked.records["stamp"])
+        name, parts = build(Rows("del", digests, picked.texts, stamps, None), tidying.metadata())
+        segment = Segment(name, str(name))
+        if not tidying.dry_run:
+            tidying.catalog.io.put(segment.file, parts)
+            tidying.catalog.io.sync(segment.file)
+        tidying.added(segment)
+
+
+def purge(tidying: Tidying, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]) -> Report:
+    """Erase all rows of some keys that are not newer than a stamp.
+
+    Args:
+        tidying: Where.
+        namespace: What the report is about.
+        keys: The keys.
+        stamp: The stamp.
+        delete: Publishes their tombstones with that stamp; called if there is anything to erase.
+
+    Raises:
+        StoreError: Some are still there, or a damaged segment does not say what it holds.
+        OSError: Any other fault of the place.
+    """
+    before = stock = tidying.look()
+    holders, unknown = _holders(tidying, stock, keys, stamp)
+    if holders:
+        delete()
+    for _ in range(_ROUNDS):
+        if not holders:
+            break
+        stock = tidying.look()
+        _erase(tidying, stock, holders)
+        stock = tidying.look()
+        holders, unknown = _holders(tidying, stock, keys, stamp)
+    if holders or unknown:
+        left = ", ".join(sorted({*holders, *unknown}))
+        why = "other processes go on merging them; stop these" if holders else "they are damaged; delete these files"
+        msg = f"{tidying.catalog.io}: what was to be erased may still be in {left}: {why}, and purge again"
+        raise StoreError(msg)
+    return tidying.report(namespace, before, stock)
+
+
+def _holders(
+    tidying: Tidying, stock: Stock, keys: Sequence[IndexKey], stamp: int
+) -> tuple[dict[str, NDArray[np.intp]], list[str]]:
+    """Return which segments hold rows of some keys, in which records, and which segments cannot be read."""
+    wanted = {(key.digest, key.text) for key in keys}
+    prefixes = np.array([int.from_bytes(key.digest[:8], "big") for key in keys], "<u8")
+    holders: dict[str, NDArray[np.intp]] = {}
+    unknown: list[str] = []
+    for file in stock.listed:
+        name = SegmentName.parse(file)
+        if name is None or name.kind == "del":
+            continue
+        try:
+            index = tidying.catalog.files.open(Segment(name, file)).index
+        except FileNotFoundError:
+            continue
+        except DamagedSegmentError:
+            unknown.append(file)
+            continue
+        records = index.records
+        found = [
+            at
+            for at in np.flatnonzero(np.isin(prefixes_of(records["key"]), prefixes)).tolist()
+            if records["stamp"][at] <= stamp
+            and (records["key"][at].tobytes(), index.key_text(int(records["row"][at]))) in wanted
+        ]
+        if found:
+            holders[file] = np.array(found)
+    return holders, unknown
+
+
+def _erase(tidying: Tidying, stock: Stock, holders: dict[str, NDArray[np.intp]]) -> None:
+    """Write segments anew without some of their records, and delete them at once."""
+    survey = tidying.survey(stock)
+    snapshot = stock.snapshot
+    for number, segment in enumerate(stock.segments):
+        if segment.file in holders:
+            leave = survey.within([number]) & np.isin(snapshot.record_of, holders[segment.file])
+            tidying.rewrite_at_once(stock, survey, number, leave)
+    # Nothing reads them: what counts in there is in the segments that have replaced them.
+    tidying.delete(sorted(stock.hidden & holders.keys()))
+
+
+def clear(tidying: Tidying, namespace: str) -> Report:
+    """Delete all segments, replaced and damaged ones too; `space.json` and what is not ours stays.
+
+    Raises:
+        OSError: A fault of the place; the next run goes on.
+    """
+    before = tidying.look()
+    tidying.remove(before, list(_oldest_first(before.segments)))
+    tidying.delete([*before.hidden, *before.damaged])
+    return tidying.report(namespace, before)
+
+
+def _oldest_first(segments: Sequence[Segment]) -> Iterator[Segment]:
+    """Yield segments in an order in which nothing is brought back, and tombstones last."""
+    yield from sorted(segments, key=lambda segment: (segment.is_tombstone, segment.name.stamp, segment.file))

@@ -1,0 +1,251 @@
+"""What compacting, evicting and erasing share: a look at what is there, rewriting, deleting, and a report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.upkeep.reports import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from embedonce.stores.segments.catalog.catalog import Catalog
+    from embedonce.stores.segments.catalog.resolving import Resolver
+    from embedonce.stores.segments.format.names import Segment
+    from embedonce.stores.segments.lookup.key_index import Snapshot
+    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.writing.merger import Merger
+    from embedonce.stores.segments.writing.rewriter import Rewriter, Rewritten
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The published segments of a space at one moment.
+
+    Attributes:
+        snapshot: Those that are in use.
+        listed: Sizes of all files.
+        hidden: Files that merged segments have replaced.
+        taken: When the place was listed, in seconds since 1970.
+    """
+
+    snapshot: Snapshot
+    listed: Mapping[str, int]
+    hidden: frozenset[str]
+    taken: float
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments that are in use."""
+        return self.snapshot.segments
+
+    @cached_property
+    def damaged(self) -> tuple[str, ...]:
+        """Files that should be segments and are neither in use nor replaced."""
+        used = {segment.file for segment in self.segments}
+        others = self.listed.keys() - used - self.hidden
+        return tuple(sorted(file for file in others if SegmentName.parse(file) is not None))
+
+
+@dataclass
+class Tidying:
+    """One round of tidying a space.
+
+    Attributes:
+        catalog: Its segments.
+        resolver: Gives a view of all of them.
+        merger: Deletes replaced segments after the time of grace.
+        metadata: Gives the header's strings of a new segment.
+        dry_run: True to change nothing.
+    """
+
+    catalog: Catalog
+    resolver: Resolver
+    merger: Merger
+    metadata: Callable[[], dict[str, str]]
+    dry_run: bool = False
+    deleted: set[str] = field(default_factory=set)
+    damaged_rows: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _gone: set[str] = field(default_factory=set)
+    _replaced: set[str] = field(default_factory=set)
+    _damaged: set[str] = field(default_factory=set)
+
+    @property
+    def rewriter(self) -> Rewriter:
+        """Carries rows over."""
+        return self.merger.rewriter
+
+    def look(self) -> Stock:
+        """List the place and return what is there; raises as `Catalog.refresh` does."""
+        catalog = self.catalog
+        for attempt in range(self.catalog.attempts):
+            taken = time.time()
+            catalog.refresh(force=True)
+            try:
+                view = self.resolver.whole()
+            except FileNotFoundError:
+                if attempt == self.catalog.attempts - 1:
+                    raise
+                continue
+            with catalog.lock:
+                listed, hidden = dict(catalog.listed), catalog.hidden
+                if catalog.view is view:
+                    break
+        snapshot = view.snapshot
+        # A row that waits in memory must not outdate one that is safe.
+        waiting = frozenset(segment.file for segment in snapshot.segments if segment.file not in listed)
+        return Stock(snapshot.without(waiting), listed, hidden & listed.keys(), taken)
+
+    def survey(self, stock: Stock) -> Survey:
+        """Return what holds for all rows that are there."""
+        return self.rewriter.survey(stock.snapshot)
+
+    def collect(self, stock: Stock) -> Stock:
+        """Delete replaced segments whose time of grace is over, whoever replaced them; return what is there then."""
+        if not stock.hidden or self.dry_run:
+            return stock
+        self.merger.adopt_replaced(stock.segments, stock.hidden)
+        if not self.merger.collect():
+            return stock
+        after = self.look()
+        self.deleted |= stock.hidden - after.listed.keys()
+        return after
+
+    def rewrite(
+        self, stock: Stock, survey: Survey, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
+    ) -> Rewritten | None:
+        """Carry the rows of some segments over; see `Rewriter.rewrite`. None too if some are gone or damaged by now."""
+        usable = [number for number in numbers if self._is_usable(stock.segments[number])]
+        if not usable:
+            return None
+        try:
+            done = self.rewriter.rewrite(
+                survey,
+                usable,
+                listed=stock.listed.keys(),
+                taken=stock.taken,
+                present=self._present,
+                metadata=self.metadata,
+                leave=leave,
+                dry_run=self.dry_run,
+            )
+        except FileNotFoundError:
+            return None
+        if done is None:
+            return None
+        sources = [stock.segments[number] for number in usable]
+        self._leave(sources)
+        self.damaged_rows += done.damaged
+        if done.segment is None:
+            self.remove(stock, sources)
+        else:
+            self.added(done.segment)
+            self._counts["rewritten"] += len(sources)
+            self._replaced |= done.replaces
+            if not self.dry_run:
+                self.merger.replaced(done.segment, done.replaces)
+        return done
+
+    def rewrite_at_once(
+        self, stock: Stock, survey: Survey, number: int, leave: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Carry the rows of a segment over, and delete it without waiting for readers; they look again."""
+        done = self.rewrite(stock, survey, [number], leave)
+        if done is not None and done.segment is not None and (self.dry_run or self.rewriter.is_whole(done.segment)):
+            self.remove(stock, [stock.segments[number]])
+
+    def _is_usable(self, segment: Segment) -> bool:
+        try:
+            self.rewriter.check(segment)
+        except FileNotFoundError:
+            return False
+        except DamagedSegmentError as error:
+            self.catalog.damaged_segment(segment, str(error))
+            self._damaged.add(segment.file)
+            return False
+        return True
+
+    def _present(self) -> set[str]:
+        """Return the files that are in use now: what somebody else has replaced or deleted must not come back."""
+        stock = self.look()
+        return {segment.file for segment in stock.segments}
+
+    def remove(self, stock: Stock, segments: Sequence[Segment]) -> None:
+        """Delete segments at once; what they had replaced goes first, so that it does not come to light again."""
+        self._leave([segment for segment in segments if segment.file not in self._gone])
+        for segment in segments:
+            try:
+                replaced = self.catalog.files.open(segment).index.replaces
+            except FileNotFoundError:
+                replaced = frozenset()
+            self.delete([*sorted(replaced & stock.listed.keys()), segment.file])
+
+    def delete(self, files: Iterable[str]) -> None:
+        """Delete files at once."""
+        for file in files:
+            if file not in self.deleted:
+                self.deleted.add(file)
+                if not self.dry_run:
+                    self.catalog.io.delete(file)
+                    self.catalog.files.forget(file)
+
+    def added(self, segment: Segment) -> None:
+        """Take note of a new segment."""
+        self._count((segment,), 1)
+
+    def _leave(self, segments: Sequence[Segment]) -> None:
+        self._gone.update(segment.file for segment in segments)
+        self._count(segments, -1)
+
+    def _count(self, segments: Sequence[Segment], sign: int) -> None:
+        self._counts["segments"] += sign * len(segments)
+        self._counts["rows"] += sign * rows_of(segments)
+        self._counts["bytes"] += sign * bytes_of(segments)
+
+    def report(self, namespace: str, before: Stock, after: Stock | None = None) -> Report:
+        """Return what has changed since a look.
+
+        Args:
+            namespace: What the report is about.
+            before: The look.
+            after: A later one; None to report what this round has changed, whatever others do.
+        """
+        counts = self._counts
+        if not self.dry_run and (counts or self.deleted):
+            self.catalog.refresh(force=True)
+        segments, rows, size = len(before.segments), rows_of(before.segments), bytes_of(before.segments)
+        return Report(
+            namespace,
+            segments_before=segments,
+            segments_after=len(after.segments) if after else segments + counts["segments"],
+            rows_before=rows,
+            rows_after=rows_of(after.segments) if after else rows + counts["rows"],
+            bytes_before=size,
+            bytes_after=bytes_of(after.segments) if after else size + counts["bytes"],
+            deleted=len(self.deleted),
+            rewritten=counts["rewritten"],
+            waiting=len(after.hidden if after else (before.hidden | self._replaced) - self.deleted),
+            damaged_rows=self.damaged_rows,
+            damaged_segments=tuple(sorted({*before.damaged, *self._damaged} - self.deleted)),
+            dry_run=self.dry_run,
+        )
+
+
+def rows_of(segments: Iterable[Segment]) -> int:
+    """Return how many rows some segments hold."""
+    return sum(segment.name.rows for segment in segments if not segment.is_tombstone)
+
+
+def bytes_of(segments: Iterable[Segment]) -> int:
+    """Return how many bytes some segments have."""
+    return sum(segment.name.size for segment in segments)

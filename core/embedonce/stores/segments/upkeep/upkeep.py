@@ -1,0 +1,177 @@
+"""What a segment store can do about its own size: compacting, evicting, erasing, and looking at what is there."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from embedonce.errors import StoreError
+from embedonce.stores.protocol import checked_keys
+from embedonce.stores.segments.format.keys import IndexKey
+from embedonce.stores.segments.upkeep import compacting, erasing, inspecting
+from embedonce.stores.segments.upkeep.round import Tidying, bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from embedonce.stores.locations.location import Location
+    from embedonce.stores.segments.catalog.catalog import Catalog
+    from embedonce.stores.segments.catalog.resolving import Resolver
+    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.upkeep.reports import Report, Usage, Verification
+    from embedonce.stores.segments.writing.writer import Writer
+
+
+class Upkeep:
+    """The upkeep of a `SegmentStore`. Any process may do any of it at any time, without a lock.
+
+    Every method publishes what waits and lists the place first. All of them raise `StoreError` if the store cannot
+    be read or written; what was begun then is finished by the next call of anybody. Only files whose names are those
+    of segments are ever deleted.
+    """
+
+    location: Location
+    space: Space
+    read_only: bool
+    _catalog: Catalog
+    _resolver: Resolver
+    _writer: Writer
+
+    def compact(self) -> Report:
+        """Merge small segments, and write those anew of which more than a fifth is rows that nothing can find.
+
+        What this replaces is deleted after a time of grace for readers, by whoever compacts, merges or opens next.
+        If there is nothing to do, nothing is written.
+        """
+        with self._tidying("compact") as tidying:
+            return compacting.compact(tidying, self.space.namespace)
+
+    def evict(
+        self,
+        *,
+        max_bytes: int | None = None,
+        older_than: float | timedelta | None = None,
+        dry_run: bool = False,
+        now: float | None = None,
+    ) -> Report:
+        """Delete the oldest rows. A row is as old as its last writing: reading it makes it no younger.
+
+        Args:
+            max_bytes: Segments are deleted, the oldest first, until those in use have at most so many bytes. Of the
+                last one, if it has more than 1 MiB, the newest rows stay that there is room for: they are written
+                anew.
+            older_than: Rows that were written longer ago, in seconds, are deleted.
+            dry_run: True to find out what would be deleted, and change nothing.
+            now: What ages are counted from, in seconds since 1970; None for the time of this call.
+
+        Raises:
+            ValueError: A limit is no number, or negative.
+        """
+        age = checked_age(older_than)
+        checked_bytes(max_bytes)
+        before_us = None if age is None else int(((time.time() if now is None else now) - age) * 1e6)
+        with self._tidying("evict from", dry_run=dry_run) as tidying:
+            return erasing.evict(tidying, self.space.namespace, max_bytes=max_bytes, before_us=before_us)
+
+    def purge(self, keys: Sequence[str]) -> Report:
+        """Erase the values of keys for good: from all files, at once, without the time of grace for readers.
+
+        What remains is a tombstone with the keys, which for digest keys says nothing about texts; `compact` drops it
+        after a day. Beyond reach are versions that the place itself keeps (object versioning, snapshots, backups);
+        local tiers of other machines, where the next process that meets the missing files drops its mirrors, and
+        others go by disuse; and a process that is just uploading a merge of the same rows: it erases them itself when
+        it has finished, unless it is killed then.
+
+        Raises:
+            ValueError: A key is illegal.
+            StoreError: The store cannot be written, or some files may still hold the values; the message names them.
+        """
+        wanted = list(dict.fromkeys(IndexKey.of(key) for key in checked_keys(keys)))
+        with self._tidying("purge") as tidying:
+            stamp = self._catalog.next_stamp()
+
+            def delete() -> None:
+                digests = b"".join(key.digest for key in wanted)
+                self._writer.write("del", digests, [key.text for key in wanted], stamp, None)
+
+            return erasing.purge(tidying, self.space.namespace, wanted, stamp, delete)
+
+    def clear(self) -> Report:
+        """Delete all segments. The namespace itself stays, and can be written to at once."""
+        with self._tidying("clear") as tidying:
+            return erasing.clear(tidying, self.space.namespace)
+
+    def usage(self) -> Usage:
+        """Return how many rows there are and what they take; reads no rows."""
+        with self._looking("look at") as tidying:
+            return inspecting.usage(tidying, self.space.namespace)
+
+    def verify(self) -> Verification:
+        """Read everything again and compare all checksums; repairs nothing."""
+        with self._looking("verify") as tidying:
+            return inspecting.verify(self._catalog.io, tidying.look(), self.space.namespace)
+
+    def ages(self) -> tuple[list[tuple[int, int]], int]:
+        """Return stamp and size of the segments that `evict` could delete, oldest first, and the size of all others."""
+        with self._looking("look at") as tidying:
+            segments = tidying.look().segments
+        rows = sorted(
+            (segment for segment in segments if not segment.is_tombstone),
+            key=lambda segment: (segment.name.stamp, segment.file),
+        )
+        return [(segment.name.stamp, segment.name.size) for segment in rows], bytes_of(segments) - bytes_of(rows)
+
+    @contextmanager
+    def _tidying(self, action: str, *, dry_run: bool = False) -> Iterator[Tidying]:
+        if not dry_run:
+            self._check_writable()
+        with self._looking(action) as tidying:
+            tidying.dry_run = dry_run
+            self._writer.flush()
+            yield tidying
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            msg = (
+                f"the namespace {self.space.namespace!r} of the store at {self.location} was opened read-only; "
+                'to change it, open it with mode="read_write"'
+            )
+            error = StoreError(msg)
+            error.fault = "read_only"
+            raise error
+
+    @contextmanager
+    def _looking(self, action: str) -> Iterator[Tidying]:
+        with self._mapped(action):
+            yield Tidying(self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
+
+    def _mapped(self, action: str) -> AbstractContextManager[None]:
+        """Turn every fault of the place into a `StoreError`."""
+        raise NotImplementedError
+
+
+def checked_age(older_than: float | timedelta | None) -> float | None:
+    """Return an age in seconds.
+
+    Raises:
+        ValueError: It is no number of seconds, or negative.
+    """
+    seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0):
+        msg = f"older_than must be a number of seconds of at least 0, or a timedelta; got {older_than!r}"
+        raise ValueError(msg)
+    return seconds
+
+
+def checked_bytes(max_bytes: int | None) -> None:
+    """Check a size.
+
+    Raises:
+        ValueError: It is no whole number, or negative.
+    """
+    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 0):
+        msg = f"max_bytes must be a whole number of at least 0; got {max_bytes!r}"
+        raise ValueError(msg)

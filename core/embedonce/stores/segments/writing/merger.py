@@ -1,0 +1,188 @@
+"""Merging small segments into larger ones, and deleting what a merge has replaced.
+
+Any process may do both at any time without a lock: a merged segment keeps every row's stamp, so no winner changes,
+and two processes that merge the same segments only produce duplicates.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.writing.rewriter import Rewriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.files.files import SegmentFiles
+    from embedonce.stores.segments.format.layout import Index
+    from embedonce.stores.segments.format.names import Segment
+
+_SMALL = 4 << 20
+"""A segment of at most so many bytes waits to be merged with others of its tier."""
+_FAN_IN = 64
+"""More than so many are merged. They then have more rows than any of their tier, so a row moves log(rows) times."""
+_ADOPT = 4 * _FAN_IN
+"""So many waiting segments, whoever wrote them, are taken over at opening: who writes little never merges."""
+_LARGEST = 64 << 20
+"""Sources of one merge have at most so many bytes together: they are merged in memory."""
+
+
+class Merger:
+    """Merges what one store has written, and deletes what was replaced. Calls of `run` must not overlap."""
+
+    def __init__(self, io: SegmentIO, files: SegmentFiles) -> None:
+        self._io = io
+        self._files = files
+        self.rewriter = Rewriter(io, files)
+        self._waiting: dict[tuple[int, str, int], list[Segment]] = {}
+        self._replaced: dict[Segment, tuple[float, frozenset[str]]] = {}
+        self._lock = ForkLock()
+
+    def written(self, segment: Segment) -> None:
+        """Take note of a segment that this process has published."""
+        if segment.name.size <= _SMALL:
+            with self._lock:
+                self._waiting.setdefault(_tier(segment), []).append(segment)
+
+    def replaced(self, segment: Segment, sources: frozenset[str]) -> None:
+        """Take note of a segment that was published just now in place of others: they go after the time of grace."""
+        with self._lock:
+            self._replaced[segment] = (time.monotonic(), sources)
+
+    def adopt(self, segments: Iterable[Segment], hidden: frozenset[str]) -> None:
+        """Take over what other processes left: many small segments, and replaced ones that are still there.
+
+        Raises:
+            OSError: A segment could not be read.
+            DamagedSegmentError: A segment is damaged.
+        """
+        found: dict[tuple[int, str, int], list[Segment]] = {}
+        for segment in segments:
+            if segment.name.size <= _SMALL:
+                found.setdefault(_tier(segment), []).append(segment)
+        self._waiting.update({kind: waiting for kind, waiting in found.items() if len(waiting) > _ADOPT})
+        self.adopt_replaced(segments, hidden)
+
+    def adopt_replaced(self, segments: Iterable[Segment], hidden: frozenset[str]) -> None:
+        """Take over the replaced segments that other processes left; raises as `adopt` does."""
+        for segment in segments if hidden else ():
+            index = self._files.open_partly(segment).index
+            obsolete = index.replaces & hidden
+            if obsolete and segment not in self._replaced:
+                with self._lock:
+                    self._replaced[segment] = (time.monotonic() - _age(index), obsolete)
+
+    @property
+    def is_due(self) -> bool:
+        """True if there is something to do."""
+        with self._lock:
+            return bool(self._replaced) or any(len(waiting) > _FAN_IN for waiting in self._waiting.values())
+
+    def run(self, metadata: Callable[[], dict[str, str]]) -> bool:
+        """Merge what waits and delete what is replaced and old enough; True if anything was published or deleted.
+
+        Raises:
+            OSError: A file could not be written or deleted; nothing is lost.
+        """
+        acted = self.collect()
+        for kind in list(self._waiting):
+            with self._lock:
+                if len(self._waiting[kind]) <= _FAN_IN:
+                    continue
+                # Forgotten first: whatever goes wrong with these must not be tried again at every write.
+                waiting = self._waiting.pop(kind)
+            for sources in _cut(waiting):
+                if len(sources) > 1:
+                    acted |= self._merge(sources, metadata)
+                else:
+                    self.written(sources[0])
+        return acted
+
+    def _merge(self, waiting: Sequence[Segment], metadata: Callable[[], dict[str, str]]) -> bool:
+        # A deleted file may still be open here, for days if this process writes little. What was deleted must not
+        # come back: its tombstones may be gone as well by then.
+        taken, there = time.time(), self._io.listing()
+        with self._lock:
+            replaced = frozenset[str]().union(*(sources for _, sources in self._replaced.values()))
+        sources = [
+            segment
+            for segment in waiting
+            if segment.file in there and segment.file not in replaced and self._is_usable(segment)
+        ]
+        if len(sources) < 2:
+            return False
+        done = self.rewriter.rewrite(
+            self.rewriter.survey(self.rewriter.snapshot(sources)),
+            range(len(sources)),
+            listed=there,
+            taken=taken,
+            present=self._io.listing,
+            metadata=metadata,
+        )
+        if done is None or done.segment is None:
+            return False
+        self.replaced(done.segment, done.replaces)
+        self.written(done.segment)
+        return True
+
+    def _is_usable(self, segment: Segment) -> bool:
+        try:
+            self.rewriter.check(segment)
+        except (FileNotFoundError, DamagedSegmentError):
+            return False
+        return True
+
+    def collect(self) -> bool:
+        """Delete replaced segments whose grace is over; True if there were any.
+
+        Raises:
+            OSError: That is not possible just now.
+        """
+        now = time.monotonic()
+        with self._lock:
+            due = [merged for merged, (since, _) in self._replaced.items() if now - since > self._io.grace]
+        listed = self._io.listing() if due else {}
+        for merged in due:
+            _, sources = self._replaced.pop(merged, (0.0, frozenset[str]()))
+            if listed.get(merged.file) == merged.name.size and self.rewriter.is_whole(merged):
+                for source in sources & listed.keys():
+                    self._io.delete(source)
+        return bool(due)
+
+
+def kind_of(segment: Segment) -> tuple[str, int]:
+    """Return what tells segments apart that must not be merged: vectors of one type and length, or all others."""
+    if segment.is_tombstone:
+        return "del", 0
+    return (segment.name.kind, segment.name.stride) if segment.name.dtype is not None else ("opaque", 0)
+
+
+def _tier(segment: Segment) -> tuple[int, str, int]:
+    """Return what a small segment waits with: others of its kind with about as many rows."""
+    tier, rows = 0, segment.name.rows
+    while rows > _FAN_IN:
+        tier, rows = tier + 1, rows // (_FAN_IN + 1)
+    return tier, *kind_of(segment)
+
+
+def _age(index: Index) -> float:
+    """Return for how many seconds a segment has been there, by the clocks of those who wrote and read it."""
+    written = index.written_us
+    return 0.0 if written is None else max(0.0, time.time() - written / 1e6)
+
+
+def _cut(sources: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """Cut what waits into runs that are merged at once, in memory."""
+    run: list[Segment] = []
+    size = 0
+    for source in sources:
+        if len(run) == _ADOPT or (len(run) > 1 and size + source.name.size > _LARGEST):
+            yield run
+            run, size = [], 0
+        run.append(source)
+        size += source.name.size
+    yield run

@@ -1,0 +1,345 @@
+"""Carrying rows that still count from some segments over into a new one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.stores.places.ranges import Span, read_joined
+from embedonce.stores.segments.format.layout import (
+    DamagedSegmentError,
+    Rows,
+    buffer_of,
+    build,
+    parse_index,
+    row_checksum,
+)
+from embedonce.stores.segments.format.names import Segment
+from embedonce.stores.segments.lookup.key_index import Snapshot
+from embedonce.stores.segments.lookup.liveness import Survey
+from embedonce.stores.segments.writing.grouping import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedonce.stores.places.directory import Part, SegmentIO
+    from embedonce.stores.segments.files.files import SegmentFiles
+    from embedonce.stores.segments.format.layout import Index
+
+LONGEST = 12 * 3600.0
+"""Seconds after which what was read is not published any more: a laptop may have slept, and tombstones of rows that
+it had read may be gone by now. They stay for a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What became of some segments.
+
+    Attributes:
+        segment: The new segment, None if no row was left.
+        replaces: Files that nobody needs any more once the new segment is there.
+        damaged: Rows that were left out since they failed their checksums.
+    """
+
+    segment: Segment | None
+    replaces: frozenset[str]
+    damaged: int
+
+
+class Rewriter:
+    """Writes rows anew, each with its own stamp.
+
+    Args:
+        io: The space's directory.
+        files: Its open segments.
+    """
+
+    def __init__(self, io: SegmentIO, files: SegmentFiles) -> None:
+        self._io = io
+        self._files = files
+
+    def check(self, segment: Segment) -> None:
+        """Check the index of a segment again: what is written from it carries new checksums.
+
+        Raises:
+            FileNotFoundError: It is gone.
+            DamagedSegmentError: It is damaged.
+            OSError: Any other fault of the place.
+        """
+        opened = self._files.open(segment)
+        if opened.view is not None:
+            parse_index(segment.name, opened.view)
+
+    def snapshot(self, segments: Sequence[Segment]) -> Snapshot:
+        """Return a snapshot of nothing but some segments; raises as `SegmentFiles.open` does."""
+        return Snapshot().extended(segments, lambda segment: self._index(segment).records)
+
+    def survey(self, snapshot: Snapshot, without: NDArray[np.bool_] | None = None) -> Survey:
+        """Return what holds for the entries of a snapshot; raises as `SegmentFiles.open` does."""
+        return Survey.of(snapshot, self._index, without)
+
+    def picked(self, snapshot: Snapshot, entries: NDArray[np.bool_]) -> Picked:
+        """Return some entries of a snapshot in the order in which they were written; raises likewise."""
+        return Picked.of(snapshot, np.flatnonzero(entries), self._index)
+
+    def merged(self, segments: Sequence[Segment]) -> Rows | None:
+        """Return the rows of some segments that count, as if there were no others; raises likewise."""
+        return self._rows(self.survey(self.snapshot(segments)), range(len(segments)))[0]
+
+    def _index(self, segment: Segment) -> Index:
+        return self._files.open(segment).index
+
+    def rewrite(
+        self,
+        survey: Survey,
+        numbers: Collection[int],
+        *,
+        listed: Collection[str],
+        taken: float,
+        present: Callable[[], Collection[str]],
+        metadata: Callable[[], dict[str, str]],
+        leave: NDArray[np.bool_] | None = None,
+        dry_run: bool = False,
+    ) -> Rewritten | None:
+        """Write the rows of some segments that count into a new one.
+
+        The sources are left where they are.
+
+        Args:
+            survey: All rows that decide which ones count.
+            numbers: Segments of its snapshot, all of one kind.
+            listed: All files that were there when the snapshot was taken.
+            taken: When that was, in seconds since 1970.
+            present: Asked right before publishing: files that are still there and not replaced.
+            metadata: Gives the header's strings.
+            leave: Entries that are not carried over although they count.
+            dry_run: True to publish nothing.
+
+        Returns:
+            What was done; None if somebody else has changed these segments meanwhile, or the new one was damaged at
+            once, so that nothing was done.
+
+        Raises:
+            FileNotFoundError: A segment is gone.
+            DamagedSegmentError: A segment is damaged.
+            OSError: Any other fault of the place.
+        """
+        sources = [survey.snapshot.segments[number] for number in numbers]
+        files = {segment.file for segment in sources}
+        # What a source had replaced itself must stay hidden when that source is gone.
+        older = files.union(*(self._index(segment).replaces for segment in sources))
+        replaces = files | (older & set(listed))
+        rows, damaged = self._rows(survey, numbers, sorted(replaces), leave)
+        if rows is None:
+            return Rewritten(None, frozenset(replaces), damaged)
+        name, parts = build(rows, metadata())
+        segment = Segment(name, str(name))
+        if not dry_run and not self._publish(segment, parts, files, taken, present):
+            return None
+        return Rewritten(segment, frozenset(replaces), damaged)
+
+    def _publish(
+        self,
+        segment: Segment,
+        parts: Sequence[Part],
+        files: set[str],
+        taken: float,
+        present: Callable[[], Collection[str]],
+    ) -> bool:
+        if time.time() - taken > LONGEST or not files.issubset(present()):
+            return False
+        self._io.put(segment.file, parts)
+        self._io.sync(segment.file)
+        if not self._io.has_views:
+            self._files.published(segment, parts)
+        elif not self.is_whole(segment):
+            self._io.delete(segment.file)
+            self._files.forget(segment.file)
+            return False
+        return True
+
+    def is_whole(self, segment: Segment) -> bool:
+        """Read a segment back: its index, and its rows too where that costs no request.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        name = segment.name
+        try:
+            if not self._io.has_views:
+                (block,) = self._io.get_ranges([segment.file], [0], [name.index_end])
+                if isinstance(block, Exception):
+                    raise block
+                parse_index(name, block)
+                return True
+            opened = self._files.open(segment)
+            if opened.view is None:
+                return False
+            index, view = parse_index(name, opened.view), opened.view
+        except (FileNotFoundError, DamagedSegmentError):
+            return False
+        start, records = name.values_start, index.records
+        spans = _spans(segment, index, records["row"].tolist())
+        keys, crcs = _keys(records), records["crc"].tolist()
+        return all(
+            row_checksum(view[start + begin : start + end], key) == crc
+            for (begin, end), key, crc in zip(spans, keys, crcs, strict=True)
+        )
+
+    def _rows(
+        self,
+        survey: Survey,
+        numbers: Collection[int],
+        replaces: Sequence[str] = (),
+        leave: NDArray[np.bool_] | None = None,
+    ) -> tuple[Rows | None, int]:
+        """Return the rows of some segments that count, in the order in which they were written.
+
+        A row that fails its checksum gives way to the next older one of its key.
+
+        Returns:
+            The rows, None if there are none, and how many damaged ones were met.
+        """
+        snapshot = survey.snapshot
+        damaged = np.zeros(len(snapshot.prefixes), bool)
+        while True:
+            wanted = survey.kept(numbers) & ~damaged
+            if leave is not None:
+                wanted &= ~leave
+            picked = self.picked(snapshot, wanted)
+            values = self._values(picked)
+            good = _good(values, picked)
+            if good.all():
+                break
+            damaged[picked.entries[~good]] = True
+            survey = self.survey(snapshot, damaged)
+        if not len(picked.entries):
+            return None, int(damaged.sum())
+        layout = picked.sources[0][0].name.kind
+        if layout in ("raw", "var") and isinstance(values, list):
+            is_raw = len({len(data) for data in values}) == 1 and len(values[0]) > 0
+            layout = "raw" if is_raw else "var"
+            values = as_array("raw", values) if is_raw else values
+        digests = np.ascontiguousarray(picked.records["key"]).tobytes()
+        stamps = np.ascontiguousarray(picked.records["stamp"])
+        written = None if layout == "del" else values
+        return Rows(layout, digests, picked.texts, stamps, written, replaces), int(damaged.sum())
+
+    def _values(self, picked: Picked) -> NDArray[Any] | list[Part]:
+        """Read rows: an array of shape (n, d) for vectors, else a list; b"" for what cannot be read."""
+        values: list[Part] = [b""] * len(picked.entries)
+        name = picked.sources[0][0].name if picked.sources else None
+        if name is None or name.kind == "del":
+            return values
+        matrix = np.zeros((len(values), name.dimensions), name.dtype) if name.dtype is not None else None
+        flat, stride = buffer_of(matrix) if matrix is not None else memoryview(b""), name.stride
+        spans: list[Span] = []
+        places: list[int] = []
+        for segment, members in picked.sources:
+            opened = self._files.open(segment)
+            rows = picked.records["row"][members]
+            if matrix is not None and opened.values is not None:
+                matrix[members] = opened.values.take(rows, axis=0)
+                continue
+            for place, (begin, end) in zip(members.tolist(), _spans(segment, opened.index, rows.tolist()), strict=True):
+                start = segment.name.values_start
+                if opened.view is not None:
+                    # A copy, since a slice would keep the map and its descriptor.
+                    values[place] = bytes(opened.view[start + begin : start + end])
+                else:
+                    spans.append(Span(segment.file, start + begin, start + end))
+                    places.append(place)
+        for number, data in read_joined(self._io, spans):
+            if data is None:
+                continue
+            place = places[number]
+            if matrix is not None:
+                flat[place * stride : (place + 1) * stride] = data
+            else:
+                values[place] = bytes(data)
+        return values if matrix is None else matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Entries of a snapshot in the order in which they were written.
+
+    Attributes:
+        entries: Their numbers.
+        records: Their index records.
+        texts: The key of each, b"" where it is a digest key.
+        sources: Segments, and which of the entries are theirs.
+    """
+
+    entries: NDArray[np.intp]
+    records: NDArray[Any]
+    texts: list[bytes]
+    sources: list[tuple[Segment, NDArray[np.intp]]]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> Picked:
+        """Look up some entries; whatever opening a segment raises is passed on."""
+        by_segment = entries[np.argsort(snapshot.segment_of[entries], kind="stable")]
+        parts: list[NDArray[Any]] = []
+        texts: list[bytes] = []
+        segments: list[tuple[Segment, int]] = []
+        cuts = np.flatnonzero(np.diff(snapshot.segment_of[by_segment])) + 1
+        for of_it in np.split(by_segment, cuts) if len(entries) else []:
+            segment = snapshot.segments[snapshot.segment_of[of_it[0]]]
+            index = index_of(segment)
+            records = index.records[snapshot.record_of[of_it]]
+            parts.append(records)
+            texts += (
+                [index.key_text(row) for row in records["row"].tolist()] if segment.name.keyed else [b""] * len(of_it)
+            )
+            segments.append((segment, len(of_it)))
+        if not parts:
+            return cls(entries, np.empty(0, [("row", "<u4")]), [], [])
+        records = np.concatenate(parts)
+        files = sorted(segment.file for segment, _ in segments)
+        file_of = np.repeat([files.index(segment.file) for segment, _ in segments], [count for _, count in segments])
+        order = np.lexsort((records["row"], file_of, records["stamp"]))
+        place = np.empty(len(order), np.intp)
+        place[order] = np.arange(len(order))
+        ends = np.cumsum([count for _, count in segments])[:-1]
+        members = np.split(place, ends)
+        return cls(
+            by_segment[order],
+            records[order],
+            [texts[i] for i in order.tolist()],
+            [(segment, member) for (segment, _), member in zip(segments, members, strict=True)],
+        )
+
+
+def _good(values: NDArray[Any] | list[Part], picked: Picked) -> NDArray[np.bool_]:
+    """Return which rows pass their checksums."""
+    if not len(picked.entries):
+        return np.ones(0, bool)
+    data: list[Part] | Iterator[Part]
+    if isinstance(values, np.ndarray):
+        flat, stride = buffer_of(values), values.shape[1] * values.itemsize
+        data = (flat[start : start + stride] for start in range(0, len(flat), stride))
+    else:
+        data = values
+    keys, crcs = _keys(picked.records), picked.records["crc"].tolist()
+    return np.fromiter(
+        (row_checksum(row, key) == crc for row, key, crc in zip(data, keys, crcs, strict=True)), bool, len(crcs)
+    )
+
+
+def _keys(records: NDArray[Any]) -> list[bytes]:
+    """Return the first eight bytes of the keys of records, which is more than a checksum needs."""
+    words = np.ascontiguousarray(records["key"][:, 0]).tobytes()
+    return [words[start : start + 8] for start in range(0, len(words), 8)]
+
+
+def _spans(segment: Segment, index: Index, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """Return start and end of some rows, counted from the first row of their segment."""
+    if segment.name.kind == "var":
+        return [index.value_span(row) for row in rows]
+    return [(row * segment.name.stride, (row + 1) * segment.name.stride) for row in rows]

@@ -1,0 +1,346 @@
+"""Writing rows: published at once, or together with others after a while, and readable by this process all the time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from embedonce.runtime.background import schedule
+from embedonce.runtime.locks import ForkLock
+from embedonce.stores.protocol import Backlog
+from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.names import Segment
+from embedonce.stores.segments.writing.grouping import FLUSH_BYTES, flushes
+from embedonce.stores.segments.writing.merger import Merger, kind_of
+from embedonce.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embedonce.errors import StoreError
+    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.segments.catalog.catalog import Catalog
+    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.writing.grouping import Values
+
+FLUSH_SECONDS = 10.0
+"""How long the first of some rows waits for others."""
+_BULK_ROWS = 64
+_BULK_BYTES = 1 << 20
+"""A call that adds as much is published before it returns, with everything that waits."""
+_MOST_BYTES = 64 << 20
+"""So much is kept for a place that does not answer."""
+
+
+class _Waiting(NamedTuple):
+    """A segment that is not published.
+
+    Attributes:
+        segment: The segment.
+        data: All of its bytes.
+        is_sealed: True if it was perhaps sent already: to be sent again byte by byte, under the same name.
+    """
+
+    segment: Segment
+    data: bytes
+    is_sealed: bool = False
+
+
+class Writer:
+    """Publishes the rows of one space.
+
+    Rows that wait are complete segments in memory. They are part of the catalog's view like any other segment, so
+    lookups know nothing of waiting.
+
+    Args:
+        io: The space's directory.
+        catalog: Its segments.
+        space: What it holds.
+        explain: Makes an error for callers of one of the place and of what was tried.
+        waits: True to let rows wait for others; False to publish each write before it returns.
+        keeps: True to let rows wait at least for a place that does not take them.
+    """
+
+    def __init__(
+        self,
+        io: SegmentIO,
+        catalog: Catalog,
+        space: Space,
+        explain: Callable[[BaseException, str], StoreError],
+        *,
+        waits: bool,
+        keeps: bool,
+    ) -> None:
+        self._io = io
+        self._catalog = catalog
+        self._space = space
+        self._explain = explain
+        self._waits = waits
+        self._keeps = keeps
+        self.merger = Merger(io, catalog.files)
+        self._is_merging = False
+        # One flush at a time, for as long as the place takes; taken before the catalog's lock, never after.
+        self._lock = ForkLock()
+        # Oldest first, what is sealed before all others. Replaced as a whole, under the catalog's lock.
+        self._queue: tuple[_Waiting, ...] = ()
+        # Files that a flush has in its hands.
+        self._taken: frozenset[str] = frozenset()
+        self._retry_at = float("-inf")
+        self._fault: Exception | None = None
+        self._lost = 0
+        self._late_faults = 0
+
+    @property
+    def pending(self) -> int:
+        """How many rows wait."""
+        return sum(waiting.segment.name.rows for waiting in self._queue)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What is not published."""
+        return Backlog(self.pending, self._lost, self._late_faults)
+
+    @property
+    def _pending_bytes(self) -> int:
+        return sum(waiting.segment.name.size for waiting in self._queue)
+
+    def write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
+        """Write rows of one kind, all of one stamp; tombstones are always published at once.
+
+        Raises:
+            OSError: The place did not take them. Rows that wait stay readable and are sent again later.
+        """
+        self._catalog.ensure_space()
+        count = len(digests) // 32
+        fault: Exception | None = None
+        for start, end in flushes(values, count):
+            some = texts[start:end] if texts is not None else None
+            rows = Rows(
+                layout,
+                digests[32 * start : 32 * end],
+                some,
+                np.full(end - start, stamp, "<u8"),
+                None if values is None else values[start:end],
+            )
+            name, parts = build(rows, self.metadata())
+            segment = Segment(name, str(name))
+            if self._keeps and layout != "del":
+                fault = self._keep(segment, b"".join(parts), bytes(parts[1]), some) or fault
+            else:
+                self._io.put(segment.file, parts)
+                self._catalog.files.published(segment, parts)
+                self._catalog.add(segment, bytes(parts[1]), some)
+                self.merger.written(segment)
+        if fault is not None:
+            raise fault
+        if not self._waits:
+            self._write_through()
+
+    def _write_through(self) -> None:
+        """Publish what has just been written, unless the place has refused just before."""
+        if self._queue:
+            if self._fault is not None and time.monotonic() < self._retry_at:
+                raise self._fault
+            self.flush()
+        self.merge()
+
+    def metadata(self) -> dict[str, str]:
+        """The header's strings of a segment that is written now."""
+        written = time.time_ns() // 1000
+        return {**self._space.metadata(), "written_us": str(written), "writer": f"embedonce {__version__}"}
+
+    def _keep(self, segment: Segment, data: bytes, records: bytes, texts: Sequence[bytes] | None) -> Exception | None:
+        """Let a segment wait; return what went wrong with those that had to go first.
+
+        Little goes into memory at once, whoever is publishing whatever, unless memory is full.
+        """
+        fault, size = None, segment.name.size
+        room = FLUSH_BYTES if _is_much(segment.name.rows, size) else _MOST_BYTES
+        while True:
+            try:
+                with self._catalog.lock:
+                    fits = not self._queue or self._pending_bytes + size <= room
+                    if fits or fault is not None or time.monotonic() < self._retry_at:
+                        self._make_room(size)
+                        self._catalog.files.pin(segment, data)
+                        self._queue = (*self._queue, _Waiting(segment, data))
+                        self._catalog.add(segment, records, texts, is_published=False)
+                        return fault
+            finally:
+                schedule(self, FLUSH_SECONDS)
+            try:
+                self.flush()
+            except Exception as error:
+                fault = error
+
+    def _make_room(self, size: int) -> None:
+        """Give up the oldest of what waits until there is room."""
+        while self._pending_bytes + size > _MOST_BYTES:
+            oldest = next((one for one in self._queue if one.segment.file not in self._taken), None)
+            if oldest is None:
+                return
+            segment = oldest.segment
+            self._drop(oldest)
+            self._lost += segment.name.rows
+            self._catalog.replace([segment], [])
+            self._catalog.files.unpin(segment.file)
+            what = f"{self._io} takes no writes; the oldest vectors that waited for it are given up"
+            self._catalog.warn("lost", what)
+
+    def _drop(self, waiting: _Waiting) -> None:
+        with self._catalog.lock:
+            self._queue = tuple(one for one in self._queue if one is not waiting)
+
+    def settle(self, rows: int | None = None, size: int = 0) -> None:
+        """End a call: publish what waits if the call has written much, and let it wait on if that was little.
+
+        Args:
+            rows: How many rows the call has written; None for all that wait.
+            size: How many bytes these have.
+
+        Raises:
+            OSError: The place did not take it; it waits on.
+        """
+        if not self._queue or time.monotonic() < self._retry_at:
+            return
+        is_much = _is_much(self.pending, self._pending_bytes)
+        if is_much if rows is None else _is_much(rows, size):
+            self.flush()
+            self.merge()
+        elif is_much and not self._taken:
+            self.hurry()
+
+    def flush(self) -> None:
+        """Publish everything that waits.
+
+        Raises:
+            OSError: The place did not take it; it waits on.
+        """
+        with self._lock:
+            try:
+                # First what was sealed before: while the place takes nothing, the rest can still become one file.
+                self._send()
+                self._seal()
+                self._send()
+                self._retry_at = float("-inf")
+            finally:
+                self._taken = frozenset()
+
+    def close(self) -> None:
+        """Publish everything that waits, and let nothing wait any more: nobody may be left to flush it.
+
+        Raises:
+            OSError: The place did not take it; it waits on.
+        """
+        waits, self._waits = self._waits, False
+        try:
+            self.flush()
+        except BaseException:
+            self._waits = waits
+            raise
+
+    def _send(self) -> None:
+        """Publish what is sealed."""
+        while (sealed := self._next_sealed()) is not None:
+            segment, data = sealed.segment, sealed.data
+            try:
+                self._io.put(segment.file, [data])
+            except BaseException as error:
+                self._retry_at = time.monotonic() + FLUSH_SECONDS
+                self._fault = error if isinstance(error, Exception) else None
+                raise
+            self._catalog.published(segment)
+            self._catalog.files.published(segment, [data])
+            self._drop(sealed)
+            self.merger.written(segment)
+
+    def _next_sealed(self) -> _Waiting | None:
+        with self._catalog.lock:
+            sealed = next((one for one in self._queue[:1] if one.is_sealed), None)
+            self._taken = frozenset((sealed.segment.file,)) if sealed is not None else frozenset()
+            return sealed
+
+    def _seal(self) -> None:
+        """Make what waits as few segments as possible."""
+        files = self._catalog.files
+        with self._catalog.lock:
+            waiting = self._queue
+            self._taken = frozenset(one.segment.file for one in waiting)
+        sealed = [one for group in _groups(waiting) for one in self._joined(group)]
+        fresh = [one for one in sealed if one.segment.file not in self._taken]
+        stays = frozenset(one.segment.file for one in sealed)
+        joined = [one.segment for one in waiting if one.segment.file not in stays]
+        with self._catalog.lock:
+            try:
+                for one in fresh:
+                    files.pin(one.segment, one.data)
+                if joined:
+                    self._catalog.replace(joined, [one.segment for one in fresh])
+            except Exception:
+                for one in fresh:
+                    files.unpin(one.segment.file)
+                raise
+            self._queue = (*sealed, *self._queue[len(waiting) :])
+        for segment in joined:
+            files.unpin(segment.file)
+
+    def _joined(self, group: Sequence[_Waiting]) -> list[_Waiting]:
+        """Return the same rows, sealed: in one segment if that is possible."""
+        rows = self.merger.rewriter.merged([one.segment for one in group]) if len(group) > 1 else None
+        if rows is None:
+            return [one._replace(is_sealed=True) for one in group]
+        name, parts = build(rows, self.metadata())
+        return [_Waiting(Segment(name, str(name)), b"".join(parts), is_sealed=True)]
+
+    def flush_late(self) -> float | None:
+        """See `Late`."""
+        try:
+            self.flush()
+        except Exception as error:
+            self._late_faults += 1
+            self._catalog.warn("late", f"{self._explain(error, 'write')}; {self.pending} vectors wait in memory")
+            return FLUSH_SECONDS
+        self.merge()
+        return None
+
+    def hurry(self) -> None:
+        """Have what waits published in the background as soon as possible."""
+        if self._queue:
+            schedule(self, 0)
+
+    def merge(self) -> None:
+        """Merge small segments into larger ones when there are many; a failure costs nothing but tidiness."""
+        if not self.merger.is_due:
+            return
+        with self._catalog.lock:
+            if self._is_merging:
+                return
+            self._is_merging = True
+        try:
+            if self.merger.run(self.metadata):
+                self._catalog.refresh(force=True)
+        except Exception as error:
+            self._catalog.warn("merge", str(self._explain(error, "merge small segments of")))
+        finally:
+            self._is_merging = False
+
+
+def _is_much(rows: int, size: int) -> bool:
+    return rows >= _BULK_ROWS or size >= _BULK_BYTES
+
+
+def _groups(waiting: Sequence[_Waiting]) -> list[list[_Waiting]]:
+    """Group segments whose rows can stand in one, of which none becomes too large."""
+    groups: list[list[_Waiting]] = []
+    open_groups: dict[tuple[str, int], tuple[list[_Waiting], int]] = {}
+    for one in waiting:
+        kind, size = kind_of(one.segment), one.segment.name.size
+        group, taken = open_groups.get(kind, ([], FLUSH_BYTES))
+        if taken + size > FLUSH_BYTES:
+            group, taken = [], 0
+            groups.append(group)
+        group.append(one)
+        open_groups[kind] = group, taken + size
+    return groups

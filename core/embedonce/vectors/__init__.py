@@ -1,0 +1,1 @@
+"""Vectors in memory: checking answers, gathering rows, codecs and envelopes."""

@@ -1,0 +1,207 @@
+"""Codecs: how vectors become the rows that are stored, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from embedonce.errors import EmbedderContractError, EmbedOnceError, PluginError, StoreError
+from embedonce.vectors.envelope import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How vectors are written: two functions from a matrix to a matrix.
+
+    Both work row by row: what a vector becomes depends on no other. `encode` takes vectors of shape (n, d) with a dtype
+    of float32, float64 or integers, and returns rows of shape (n, w), w > 0, with any dtype that the storage format
+    knows. `decode` takes such rows back to vectors of shape (n, d). A vector that was decoded is encoded to the very
+    same row, so that what a miss returns is what a hit returns. `encode` raises `ValueError` for vectors that it cannot
+    hold. Neither changes its argument.
+
+    Attributes:
+        name: The name that users write.
+        version: Part of the namespace, as is a test of both functions.
+        encode: Vectors to rows.
+        decode: Rows to vectors.
+    """
+
+    name: str
+    version: str
+    encode: Callable[[Matrix], Matrix]
+    decode: Callable[[Matrix], Matrix]
+
+    @property
+    def is_exact(self) -> bool:
+        """True if rows are the vectors themselves."""
+        return self.encode is same and self.decode is same
+
+    def kept(self, matrix: Matrix) -> Matrix:
+        """Return what will come back for vectors of shape (n, d), in the same shape.
+
+        Raises:
+            EmbedderContractError: The codec cannot hold these vectors.
+            PluginError: It breaks its contract.
+        """
+        if self.is_exact:
+            return matrix
+        rows = self.rows_of(matrix)
+        kept = self._decoded(rows)
+        if kept.shape != matrix.shape:
+            self._broken(f"turned vectors of shape {matrix.shape} into {kept.shape}")
+        if not np.isfinite(kept).all():
+            msg = f"codec {self.name!r} cannot hold these vectors: some numbers would not come back finite; {_EXACTLY}"
+            raise EmbedderContractError(msg)
+        again = self.rows_of(kept)
+        if (again.dtype, again.tobytes()) != (rows.dtype, rows.tobytes()):
+            self._broken("does not give a vector that it has decoded the row that it came from")
+        return kept
+
+    def rows_of(self, matrix: Matrix) -> Matrix:
+        """Return the rows to be stored for vectors of shape (n, d).
+
+        Raises:
+            EmbedderContractError: The codec cannot hold these vectors.
+            PluginError: It breaks its contract.
+        """
+        if self.is_exact:
+            return matrix
+        try:
+            # A copy, since the codec may return what it was given.
+            rows = np.array(self.encode(matrix), order="C")
+        except EmbedOnceError:
+            raise
+        except (ValueError, OverflowError) as error:
+            msg = f"codec {self.name!r} cannot hold these vectors: {error}; {_EXACTLY}"
+            raise EmbedderContractError(msg) from error
+        except Exception as error:
+            self._broken(f"failed: {error!r}", error)
+        rows = rows.astype(rows.dtype.newbyteorder("<"), copy=False)
+        if rows.ndim != 2 or len(rows) != len(matrix) or not rows.shape[1] or rows.dtype not in CODES:
+            self._broken(f"turned vectors of shape {matrix.shape} into rows of shape {rows.shape} and {rows.dtype}")
+        return rows
+
+    def vectors_of(self, rows: Matrix) -> Matrix:
+        """Return the vectors of stored rows, shape (n, d).
+
+        Raises:
+            StoreError: The codec cannot read them.
+        """
+        if self.is_exact:
+            return rows
+        try:
+            return self._decoded(rows)
+        except PluginError as error:
+            msg = f"cannot read what is stored: {error}"
+            raise StoreError(msg) from error
+
+    def _decoded(self, rows: Matrix) -> Matrix:
+        try:
+            vectors = np.array(self.decode(rows), order="C")
+        except Exception as error:
+            self._broken(f"failed at decoding: {error!r}", error)
+        if vectors.ndim != 2 or len(vectors) != len(rows) or vectors.dtype not in CODES:
+            self._broken(f"decoded rows of shape {rows.shape} to shape {vectors.shape} and {vectors.dtype}")
+        return vectors
+
+    def _broken(self, what: str, cause: Exception | None = None) -> NoReturn:
+        msg = f"codec {self.name!r} (version {self.version!r}) {what}; use codec='exact', or mend the codec"
+        raise PluginError(msg) from cause
+
+    def label(self) -> str:
+        """Return the parameter of a namespace that names the codec; empty if it changes nothing.
+
+        For one that is not built in it holds a test of both functions, so that rows which changed functions have
+        written are never read with others.
+
+        Raises:
+            PluginError: It breaks its contract.
+        """
+        if self.is_exact:
+            return ""
+        if BUILT_IN.get(self.name) == self:
+            return self.name
+        probe = np.array(_PROBE, "<f4")
+        try:
+            rows = self.rows_of(self.kept(probe))
+        except EmbedderContractError:
+            # It is for vectors of certain lengths, or of certain numbers.
+            return f"{self.name}@{self.version}"
+        digest = hashlib.sha256(f"{rows.dtype}{rows.shape}".encode() + rows.tobytes() + self._decoded(rows).tobytes())
+        return f"{self.name}@{self.version}~{digest.hexdigest()[:16]}"
+
+
+_EXACTLY = "codec='exact' holds any"
+# Numbers of several sizes, none beyond those of unit vectors, that float32 holds exactly.
+_PROBE = [
+    [0.5, -0.25, 0.125, 0.0, 1.0, -1.0, 0.0078125, 0.75],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.36328125, -0.4140625, 0.001953125, 0.61328125, -0.234375, 0.09375, 0.3125, -0.37890625],
+    [0.001953125, -0.0009765625, 0.00048828125, 0.0625, -0.03125, 0.015625, -0.0078125, 0.00390625],
+]
+
+
+def same(matrix: Matrix) -> Matrix:
+    """Return what is given: the codec `exact` changes nothing."""
+    return matrix
+
+
+def _only_floats(matrix: Matrix, name: str) -> None:
+    if matrix.dtype.kind != "f":
+        msg = f"{name} is for vectors of floats, these hold {matrix.dtype} numbers"
+        raise ValueError(msg)
+
+
+def _to_float16(matrix: Matrix) -> Matrix:
+    _only_floats(matrix, "float16")
+    with np.errstate(over="ignore", under="ignore"):
+        return matrix.astype("<f2")
+
+
+def _from_float16(rows: Matrix) -> Matrix:
+    return rows.astype("<f4")
+
+
+_LEAST_EXPONENT = -128
+
+
+def _to_int8(matrix: Matrix) -> Matrix:
+    """Return each number as a multiple of a power of two, from -127 to 127, and behind them the exponent.
+
+    A power of two, so that decoding is exact and the largest multiple keeps its exponent when it is encoded again.
+    """
+    _only_floats(matrix, "int8")
+    largest = np.abs(matrix).max(axis=1).astype("<f8")
+    fraction, exponent = np.frexp(largest)
+    exponent = np.where(np.rint(fraction * 128) > 127, exponent - 6, exponent - 7)
+    if (exponent > np.iinfo("i1").max).any():
+        msg = "a number is too large"
+        raise ValueError(msg)
+    exponent = np.maximum(exponent, _LEAST_EXPONENT)
+    multiples = np.rint(np.ldexp(matrix.astype("<f8"), -exponent[:, np.newaxis]))
+    exponent[~multiples.any(axis=1)] = 0
+    return np.concatenate([multiples, exponent[:, np.newaxis]], axis=1).astype("i1")
+
+
+def _from_int8(rows: Matrix) -> Matrix:
+    with np.errstate(over="ignore"):
+        vectors: Matrix = np.ldexp(rows[:, :-1].astype("<f4"), rows[:, -1:].astype("i4"))
+    return vectors
+
+
+EXACT = Codec("exact", "1", same, same)
+BUILT_IN = {
+    "exact": EXACT,
+    "float16": Codec("float16", "1", _to_float16, _from_float16),
+    "int8": Codec("int8", "1", _to_int8, _from_int8),
+}

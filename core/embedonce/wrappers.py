@@ -1,0 +1,157 @@
+"""What a wrapped embedder is, whatever its framework; wrapping with a cache that is there; and wrapped functions."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC
+from dataclasses import fields
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from embedonce.errors import IdentityError, UnsupportedEmbedderError
+from embedonce.identity import Identity, as_identity
+from embedonce.options import WrapOptions
+from embedonce.plugins.host import plugins
+from embedonce.runtime.threads import is_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from embedonce.hookspecs import Cache
+    from embedonce.keys.specification import Role
+
+
+logger = logging.getLogger("embedonce")
+
+
+class Wrapper(ABC):
+    """What every wrapped embedder shows, whatever its framework.
+
+    Classes that cannot inherit from it, such as pydantic models, are registered as subclasses.
+
+    Attributes:
+        cache: The cache that it asks.
+        namespace: Where its vectors live.
+        identity: What decides them.
+        wrap_options: What the user said when wrapping it.
+    """
+
+    cache: Cache
+    wrap_options: WrapOptions
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors."""
+        raise NotImplementedError
+
+    @property
+    def namespace(self) -> str:
+        """The name under which the vectors live."""
+        return self.identity.namespace
+
+
+class CachedFunction(Wrapper):
+    """A function from texts to vectors that asks a cache first.
+
+    Args:
+        function: Takes a list of texts, returns one vector for each; sync or async.
+        cache: The cache.
+        options: Its namespace is the identity of the function.
+    """
+
+    def __init__(self, function: Callable[[list[str]], Any], cache: Cache, options: WrapOptions) -> None:
+        declared = options.namespace or getattr(function, "embedonce_identity", None)
+        if declared is None:
+            name = getattr(function, "__qualname__", type(function).__name__)
+            msg = (
+                f"cannot tell what model {name!r} calls: a function has no identity that could be relied on; "
+                "pass namespace='…' naming the model and everything else that changes its vectors"
+            )
+            raise IdentityError(msg)
+        self.function = function
+        self.cache = cache
+        self.wrap_options = options
+        self._identity = options.applied_to(as_identity(declared))
+        cache.open(self._identity)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return f"{type(self).__name__}({name}, namespace={self.namespace!r}, cache={self.cache!r})"
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the vectors."""
+        return self._identity
+
+    def __call__(self, texts: Iterable[str], role: Role = "document") -> Any:
+        """Return the vectors of texts, shape (n, d); a coroutine of them if the function is async."""
+        if is_async(self.function):
+            return self.aembed(texts, role)
+        return self.embed(texts, role)
+
+    def embed(self, texts: Iterable[str], role: Role = "document") -> NDArray[Any]:
+        """Return the vectors of texts, shape (n, d); see `EmbeddingCache.embed`."""
+        size = self.wrap_options.batch_size
+        return self.cache.embed(texts, self.function, namespace=self._identity, role=role, batch_size=size)
+
+    async def aembed(self, texts: Iterable[str], role: Role = "document") -> NDArray[Any]:
+        """Async twin of `embed`; the function may be sync or async."""
+        size = self.wrap_options.batch_size
+        return await self.cache.aembed(texts, self.function, namespace=self._identity, role=role, batch_size=size)
+
+
+def wrap_with(cache: Cache, embedder: Any, **given: Any) -> Any:
+    """Wrap an embedder with a cache; see `wrap`."""
+    options = WrapOptions.of(given)
+    if isinstance(embedder, Wrapper):
+        return _rewrapped(embedder, cache, options)
+    loaded = plugins()
+    wrapped, failed = loaded.wrap(embedder, cache, options)
+    if wrapped is not None:
+        return wrapped
+    refusal = next((each.error for each in failed if each.is_refusal), None)
+    if refusal is not None and not isinstance(embedder, _FUNCTIONS):
+        raise refusal
+    if callable(embedder) and not isinstance(embedder, type):
+        try:
+            function = CachedFunction(embedder, cache, options)
+        except IdentityError as error:
+            # It may be an embedder whose plugin is broken, which can be called as well.
+            msg = f"{error}{loaded.failures()}"
+            raise IdentityError(msg) from None
+        for each in failed:
+            logger.warning("%s; a %s is wrapped as a function", each, type(embedder).__name__)
+        return function
+    kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
+    msg = (
+        f"cannot wrap {kind}: it is no embedder of a framework whose plugin is installed, and no function "
+        f"list[str] -> vectors{loaded.failures()}"
+    )
+    raise UnsupportedEmbedderError(msg) from (failed[0].error if failed else None)
+
+
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
+"""What can be no embedder of any framework."""
+
+
+def _rewrapped(wrapper: Wrapper, cache: Cache, options: WrapOptions) -> Wrapper:
+    """Return a wrapper as it is, if it does what was asked for.
+
+    Raises:
+        ValueError: It does something else; wrapping it again would put one cache behind another.
+    """
+    unsaid, own = WrapOptions(), wrapper.wrap_options
+    differs = [
+        field.name
+        for field in fields(WrapOptions)
+        if getattr(options, field.name) not in (getattr(unsaid, field.name), getattr(own, field.name))
+    ]
+    if not wrapper.cache.agrees_with(cache):
+        differs.append("store or its options")
+    if differs:
+        msg = f"the embedder is wrapped already, with other {', '.join(differs)}; wrap the embedder inside it instead"
+        raise ValueError(msg)
+    return wrapper

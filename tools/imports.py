@@ -1,0 +1,150 @@
+"""Read the imports of the project's own modules from their source: what imports what, type-only imports included.
+
+    python tools/imports.py            circles and imports that go up, with an exit status of 1 if there is one
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = (
+    "core",
+    "adapters/langchain",
+    "adapters/llamaindex",
+    "adapters/haystack",
+    "adapters/sentence_transformers",
+)
+
+FLOORS = (
+    ("cli",),
+    ("testing",),
+    ("wrapping",),
+    ("identification", "cache"),
+    ("namespaces", "wrappers"),
+    ("plugins",),
+    ("stores", "hookspecs"),
+    ("options",),
+    ("identity", "vectors", "keys"),
+    ("secrets",),
+    ("runtime",),
+    ("events",),
+    ("version",),
+    ("errors",),
+)
+"""The rooms of `embedonce`, the highest first: a room imports from its own floor and from lower ones."""
+
+
+class Import(NamedTuple):
+    """One import of one of the project's modules by another."""
+
+    importer: str
+    imported: str
+    line: int
+    is_type_only: bool
+
+
+def modules() -> dict[str, Path]:
+    """Return the project's modules by name."""
+    found = {}
+    for source in SOURCES:
+        for path in sorted((ROOT / source).rglob("*.py")):
+            parts = path.relative_to(ROOT / source).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports() -> list[Import]:
+    """Return every import between the project's modules."""
+    known = modules()
+    found = []
+    for name, path in known.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        guarded = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            targets = set()
+            if isinstance(node, ast.Import):
+                targets = {alias.name for alias in node.names if alias.name in known}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                for alias in node.names:
+                    inside = f"{node.module}.{alias.name}"
+                    if inside in known:
+                        targets.add(inside)
+                    elif node.module in known:
+                        targets.add(node.module)
+            found += [Import(name, target, node.lineno, id(node) in guarded) for target in targets if target != name]
+    return found
+
+
+def circles(arrows: list[Import]) -> list[list[str]]:
+    """Return the groups of modules that import each other, by Tarjan's algorithm."""
+    after: dict[str, set[str]] = {}
+    for arrow in arrows:
+        after.setdefault(arrow.importer, set()).add(arrow.imported)
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for other in sorted(after.get(name, ())):
+            if other not in order:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], order[other])
+        if lowest[name] == order[name]:
+            group = []
+            while True:
+                group.append(stack.pop())
+                if group[-1] == name:
+                    break
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for name in sorted(after):
+        if name not in order:
+            visit(name)
+    return groups
+
+
+def upward(arrows: list[Import]) -> list[Import]:
+    """Return the imports of `embedonce` that go from a lower floor to a higher one."""
+    floor_of = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+    def floor(name: str) -> int | None:
+        # The front door only names what is elsewhere.
+        return floor_of.get(name.split(".")[1]) if name.startswith("embedonce.") else None
+
+    return [
+        arrow
+        for arrow in arrows
+        if (above := floor(arrow.imported)) is not None and (own := floor(arrow.importer)) is not None and above < own
+    ]
+
+
+def main() -> int:
+    """Print what breaks the rules."""
+    arrows = imports()
+    found_circles, found_upward = circles(arrows), upward(arrows)
+    for group in found_circles:
+        print("circle:", ", ".join(group))
+    for arrow in found_upward:
+        print(f"up: {arrow.importer}:{arrow.line} imports {arrow.imported}")
+    print(f"{len(modules())} modules, {len(arrows)} imports, {len(found_circles)} circles, {len(found_upward)} up")
+    return 1 if found_circles or found_upward else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
