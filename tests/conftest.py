@@ -109,10 +109,10 @@ class RemotePlace:
 
     def store(self, namespace="acme/e5@3", **options):
         """A segment store there, opened anew by each call."""
-        from embedonce.stores.segments.format.namespace_directory import Space
+        from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
         from embedonce.stores.segments.store import SegmentStore
 
-        return SegmentStore(self.location(), Space.of(namespace, None), **options)
+        return SegmentStore(self.location(), NamespaceDirectory.of(namespace, None), **options)
 
 
 _SERVERS = {"s3": "s3_server", "simplecache::s3": "s3_server", "gcs": "gcs_server", "azure": "azure_server"}

@@ -1,6 +1,6 @@
 """Read the imports of the project's own modules from their source: what imports what, type-only imports included.
 
-    python tools/imports.py            circles and imports that go up, with an exit status of 1 if there is one
+python tools/imports.py            circles and imports that go up, with an exit status of 1 if there is one
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def imports() -> list[Import]:
                         targets.add(inside)
                     elif node.module in known:
                         targets.add(node.module)
-            found += [Import(name, target, node.lineno, id(node) in guarded) for target in targets if target != name]
+            line = getattr(node, "lineno", 0)
+            found += [Import(name, target, line, id(node) in guarded) for target in targets if target != name]
     return found
 
 

@@ -127,7 +127,7 @@ DISTRIBUTIONS = {
     "broken-things": ("0.1", "[embedonce]\nbroken = broken_things\n"),
 }
 MODULES = {
-    "acme_keys": "from embedonce.keys import sha256 as nfc_sha256\n",
+    "acme_keys": "from embedonce.keys.encoders import sha256 as nfc_sha256\n",
     "acme_search": (
         "from embedonce import hookimpl\n\n\n"
         "@hookimpl\ndef embedonce_wrap(embedder):\n    return None\n\n\n"

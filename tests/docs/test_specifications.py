@@ -20,7 +20,9 @@ from embedonce.keys.encoders import BUILT_IN, KeyEncoder, sha256
 from embedonce.keys.specification import canonical
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.places.remote import RemoteDirectory
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.testing import HashingEmbedder
 from embedonce.vectors.envelope import origin_of
 
@@ -68,7 +70,7 @@ def space_of(root):
 
 
 def store_at(root, namespace="acme/e5@3"):
-    return SegmentStore(as_location(str(root)), Space.of(namespace))
+    return SegmentStore(as_location(str(root)), NamespaceDirectory.of(namespace))
 
 
 def key_of(text, role="document"):
@@ -272,10 +274,11 @@ def test_limits_are_as_specified():
 
 
 def test_times_of_grace_are_as_specified():
-    from embedonce.stores.places.local import LocalIO
-    from embedonce.stores.places.remote import FsspecIO
 
-    assert f"{LocalIO.grace:.0f} seconds on local file systems, {FsspecIO.grace / 60:.0f} minutes elsewhere" in STORAGE
+    assert (
+        f"{LocalDirectory.grace:.0f} seconds on local file systems, {RemoteDirectory.grace / 60:.0f} minutes elsewhere"
+        in STORAGE
+    )
 
 
 def test_envelopes_are_as_specified():
@@ -490,7 +493,7 @@ def test_keys_in_other_byte_stores_are_as_specified(version):
     EmbeddingCache(store, key_encoder=encoder).embed(["embedonce"], lambda asked: [[1.0]], namespace="acme/e5@3")
     check = check_of(plain_sha256, all_probes())
     mark = check if version != "1" else hashlib.sha256(f"{version}\n{check}".encode()).hexdigest()[:16]
-    space = Space.of("acme/e5@3").digest[:16]
+    space = NamespaceDirectory.of("acme/e5@3").digest[:16]
     assert list(store.yield_keys()) == [f"{space}-{mark}-{key_of('embedonce')}"]
 
 
@@ -515,7 +518,7 @@ NAMESPACES = table(KEYS, "provider", "model", "parameters", "namespace", "direct
 def test_namespaces_are_those_of_the_table(provider, model, parameters, namespace, directory):
     identity = Identity.of(provider, model, **json.loads(parameters))
     assert identity.namespace == namespace
-    assert Space.of(namespace).directory == directory
+    assert NamespaceDirectory.of(namespace).directory == directory
 
 
 @settings(deadline=None)

@@ -107,7 +107,7 @@ class Outer(_Runs):
 
 
 @component
-class Late(_Runs):
+class Flushable(_Runs):
     """Lets vectors depend on the other texts of a call."""
 
     def __init__(self, model: str = "m", *, late_chunking: bool = True) -> None:

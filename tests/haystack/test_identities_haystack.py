@@ -817,9 +817,9 @@ def test_fastembed_model_of_a_program_is_refused(monkeypatch: pytest.MonkeyPatch
         (_maker(f"{INTEGRATIONS}.fastembed.FastembedSparseTextEmbedder"), "sparse"),
         (_stand_in(f"{INTEGRATIONS}.huggingface_api.HuggingFaceTEISparseDocumentEmbedder"), "sparse"),
         (lambda: MockTextEmbedder(embedding_fn=lambda _: [1.0]), "embedding_fn"),
-        (classes.Late, "late chunking"),
+        (classes.Flushable, "late chunking"),
         (classes.Images, "files"),
-        (lambda: classes.Outer(classes.Late()), "late chunking"),
+        (lambda: classes.Outer(classes.Flushable()), "late chunking"),
     ],
 )
 def test_not_cacheable(make: Callable[[], Any], reason: str) -> None:

@@ -29,7 +29,7 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 
 from embedonce import Identity, IdentityError, StoreError
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from llama_index.embeddings.embedonce import FsspecKVStore
 
@@ -243,7 +243,7 @@ def test_values_longer_than_the_store_takes(kv, tmp_path):
     kv.put("large", value)
     kv.delete("large")
     assert kv.get_all() == {"small": {"x": 1}}
-    assert len(list(SegmentStore(as_location(tmp_path / "kv"), Space.of("kvstore")).yield_keys())) == 1
+    assert len(list(SegmentStore(as_location(tmp_path / "kv"), NamespaceDirectory.of("kvstore")).yield_keys())) == 1
 
 
 _own: dict[str, Any] = {}
@@ -292,7 +292,7 @@ def _damages(value: bytes, other: bytes):
 def test_a_damaged_or_foreign_value_is_absent_and_logged_once(tmp_path, warnings_of, value):
     kv = FsspecKVStore(tmp_path)
     kv.put_all([("a", value), ("b", {"fine": 1})])
-    raw = SegmentStore(as_location(tmp_path), Space.of("kvstore"))
+    raw = SegmentStore(as_location(tmp_path), NamespaceDirectory.of("kvstore"))
     stored = {key: raw.mget([key])[0] for key in raw.yield_keys()}
     for key, content in stored.items():
         if len(content) > 1000:
@@ -315,7 +315,7 @@ def test_a_damaged_or_foreign_value_is_absent_and_logged_once(tmp_path, warnings
 def test_a_damaged_value_can_be_replaced_and_deleted(tmp_path):
     kv = FsspecKVStore(tmp_path)
     kv.put_all([("a", {"x": 1}), ("b", {"x": 2})])
-    raw = SegmentStore(as_location(tmp_path), Space.of("kvstore"))
+    raw = SegmentStore(as_location(tmp_path), NamespaceDirectory.of("kvstore"))
     raw.mset([(key, b"junk") for key in raw.yield_keys()])
     kv.put("a", {"x": 3})
     assert kv.get_all() == {"a": {"x": 3}}

@@ -16,10 +16,10 @@ from embedonce.stores.drivers.faults import fault_of
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.locations.remote_location import RemoteLocation
 from embedonce.stores.places.listings import MissingPlaceError
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
-DIRECTORY = Space.of("acme/e5@3", None).directory
-OTHER = Space.of("acme/e5@4", None).directory
+DIRECTORY = NamespaceDirectory.of("acme/e5@3", None).directory
+OTHER = NamespaceDirectory.of("acme/e5@4", None).directory
 
 
 def opened(place, directory=DIRECTORY):

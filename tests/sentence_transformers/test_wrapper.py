@@ -182,7 +182,7 @@ def test_identify_is_what_the_wrapper_says(model, wrapped):
 def test_plugin_loads_nothing_heavy():
     code = """
 import sys, embedonce, sentence_transformers_embedonce, sentence_transformers_embedonce.plugin
-from embedonce.plugins import plugins
+from embedonce.plugins.host import plugins
 assert not plugins().failed
 embedonce.wrap(lambda texts: [[1.0] for _ in texts], embedonce.MemoryStore(), namespace="n")(["a"])
 print(sorted({"torch", "transformers", "sentence_transformers"} & sys.modules.keys()))

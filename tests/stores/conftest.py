@@ -14,10 +14,10 @@ from servers import KINDS
 from embedonce import MemoryStore
 from embedonce.options import StoreOptions
 from embedonce.stores.locations.location import RemoteLocation, as_location
-from embedonce.stores.places.local import LocalIO
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.format.names import SegmentName
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.writing import merger as merging
 from embedonce.stores.segments.writing import writer as writing
@@ -121,7 +121,7 @@ class Asked(list):
 @pytest.fixture
 def asked(monkeypatch):
     """Records what is read of distant places, and falsifies it on demand."""
-    asked, get_ranges, listing = Asked(), FsspecIO.get_ranges, FsspecIO.listing
+    asked, get_ranges, listing = Asked(), RemoteDirectory.get_ranges, RemoteDirectory.listing
 
     def recorded(io, names, starts, ends):
         asked.extend(zip(names, starts, ends, strict=True))
@@ -132,8 +132,8 @@ def asked(monkeypatch):
         asked.listings += 1
         return listing(io)
 
-    monkeypatch.setattr(FsspecIO, "get_ranges", recorded)
-    monkeypatch.setattr(FsspecIO, "listing", counted)
+    monkeypatch.setattr(RemoteDirectory, "get_ranges", recorded)
+    monkeypatch.setattr(RemoteDirectory, "listing", counted)
     return asked
 
 
@@ -153,7 +153,7 @@ def open_store():
         if str(place).startswith(("s3:", "gs:", "abfs:", "simplecache:")):
             # What the promises of all stores are about: what was written is there, and seen by others at once.
             options.setdefault("options", StoreOptions("write_through", refresh_interval=0))
-        return SegmentStore(as_location(place), Space.of(namespace, key_encoder), **options)
+        return SegmentStore(as_location(place), NamespaceDirectory.of(namespace, key_encoder), **options)
 
     return open_store
 
@@ -211,8 +211,8 @@ def files_of():
 @pytest.fixture
 def no_grace(monkeypatch):
     """Delete what was replaced at the next opportunity."""
-    monkeypatch.setattr(LocalIO, "grace", -1.0)
-    monkeypatch.setattr(FsspecIO, "grace", -1.0)
+    monkeypatch.setattr(LocalDirectory, "grace", -1.0)
+    monkeypatch.setattr(RemoteDirectory, "grace", -1.0)
 
 
 @pytest.fixture
@@ -226,5 +226,5 @@ def eager_merging(monkeypatch):
     """Merge a few files at once, and delete what was merged at the next write."""
     monkeypatch.setattr(merging, "_FAN_IN", 3)
     monkeypatch.setattr(merging, "_ADOPT", 6)
-    monkeypatch.setattr("embedonce.stores.places.local.LocalIO.grace", -1.0)
-    monkeypatch.setattr("embedonce.stores.places.remote.FsspecIO.grace", -1.0)
+    monkeypatch.setattr("embedonce.stores.places.local.LocalDirectory.grace", -1.0)
+    monkeypatch.setattr("embedonce.stores.places.remote.RemoteDirectory.grace", -1.0)

@@ -17,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from embedonce import StoreError
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.local import LocalIO
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.format.keys import key_digest
 from embedonce.stores.segments.format.names import SegmentName
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.upkeep import compacting
 from embedonce.stores.segments.writing import merger as merging
@@ -303,7 +303,7 @@ def test_two_compactors_that_each_rely_on_the_others_copy_lose_nothing(
     store, rows = open_store(tmp_path), vectors(9)
     _fill(store, digest, rows)
     other = open_store(tmp_path)
-    put = LocalIO.put
+    put = LocalDirectory.put
     state = {"inside": False}
 
     def overtaken(io, name, parts):
@@ -313,10 +313,10 @@ def test_two_compactors_that_each_rely_on_the_others_copy_lose_nothing(
         put(io, name, parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalIO, "put", overtaken)
-        monkeypatch.setattr(LocalIO, "grace", 1000.0)
+        patch.setattr(LocalDirectory, "put", overtaken)
+        monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
         store.compact()
-        monkeypatch.setattr(LocalIO, "grace", -1.0)
+        monkeypatch.setattr(LocalDirectory, "grace", -1.0)
     monkeypatch.setattr(compacting, "_SMALL", 0)
     monkeypatch.setattr(compacting, "TARGET", 100)  # nothing fits together any more
     for look in (store, other, open_store(tmp_path), open_store(tmp_path)):
@@ -465,9 +465,9 @@ def test_stopped_anywhere_nothing_is_lost_or_brought_back_and_the_next_run_finis
     rows = vectors(8)
     for step in itertools.count(1):
         place = tmp_path / str(step)
-        monkeypatch.setattr(LocalIO, "grace", 1000.0)
+        monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
         digests, expected = _build(open_store, place, digest, rows)
-        monkeypatch.setattr(LocalIO, "grace", grace)
+        monkeypatch.setattr(LocalDirectory, "grace", grace)
         store = open_store(place)
         io = watched(store)
         left = itertools.count(1)
@@ -524,8 +524,8 @@ class Tidied(RuleBasedStateMachine):
     def start(self, grace) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(merging, "_FAN_IN", 2)
-        self.patch.setattr(LocalIO, "grace", grace)
-        self.patch.setattr(FsspecIO, "grace", grace)
+        self.patch.setattr(LocalDirectory, "grace", grace)
+        self.patch.setattr(RemoteDirectory, "grace", grace)
         self.patch.setattr(compacting, "_SMALL", 4400)
         self.patch.setattr(compacting, "TARGET", 9000)
         self.offset = 0.0
@@ -537,7 +537,7 @@ class Tidied(RuleBasedStateMachine):
         self.stores = [self._open(), self._open()]
 
     def _open(self) -> SegmentStore:
-        return SegmentStore(as_location(f"{self.url}{self.root}"), Space.of("n"))
+        return SegmentStore(as_location(f"{self.url}{self.root}"), NamespaceDirectory.of("n"))
 
     @rule(
         which=st.integers(0, 1),
@@ -675,7 +675,7 @@ def test_sources_stay_while_a_distant_merge_is_not_what_was_written(
         store.put_rows([digest(i)], rows[i : i + 1])
         store.flush()
     before = files_of(store)
-    put = FsspecIO.put
+    put = RemoteDirectory.put
 
     def damaged(io, name, parts):
         content = bytearray(b"".join(parts))
@@ -687,9 +687,9 @@ def test_sources_stay_while_a_distant_merge_is_not_what_was_written(
             put(io, name, [bytes(content)])
 
     with monkeypatch.context() as patch:
-        patch.setattr(FsspecIO, "put", damaged)
+        patch.setattr(RemoteDirectory, "put", damaged)
         store.compact()
-    later(FsspecIO.grace + 1)
+    later(RemoteDirectory.grace + 1)
     store._writer.merger.collect()
     assert before <= files_of(store)
     assert np.array_equal(open_store(distant).get_rows([digest(i) for i in range(4)])[0], rows)
@@ -698,7 +698,7 @@ def test_sources_stay_while_a_distant_merge_is_not_what_was_written(
 def test_what_a_source_had_replaced_stays_replaced_when_that_source_goes_first(
     tmp_path, open_store, digest, vectors, files_of, monkeypatch
 ):
-    monkeypatch.setattr(LocalIO, "grace", 1000.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(tmp_path), vectors(4)
     _fill(store, digest, rows[:3])
     store.compact()

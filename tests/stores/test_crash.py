@@ -22,7 +22,7 @@ from forking import end_of, may_fork, needs_fork, start
 from embedonce import EmbeddingCache, StoreError
 from embedonce.stores.locations.location import LocalLocation, as_location
 from embedonce.stores.places import local
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.writing import merger as merging
 
@@ -37,8 +37,8 @@ class HalfWritten:
 def _write_until_killed(root, rows: int, step: int, moment: str, log: int) -> None:
     """Write rows and merge them; die at one of the calls of the operating system, before or after it."""
     merging._FAN_IN = 2
-    local.LocalIO.grace = -1.0
-    store = SegmentStore(LocalLocation(root, options={"fsync": True}), Space.of("n"))
+    local.LocalDirectory.grace = -1.0
+    store = SegmentStore(LocalLocation(root, options={"fsync": True}), NamespaceDirectory.of("n"))
     calls = itertools.count(1)
 
     def killing(function):
@@ -136,7 +136,7 @@ def _failing(code):
 def test_a_failing_disk_is_an_error_and_leaves_nothing_half_visible(
     tmp_path, open_store, monkeypatch, segments_in, code, call
 ):
-    store = SegmentStore(as_location(str(tmp_path), {"fsync": True}), Space.of("n"))
+    store = SegmentStore(as_location(str(tmp_path), {"fsync": True}), NamespaceDirectory.of("n"))
     store.mset([("a", b"1")])
     before = sorted(path for path in tmp_path.rglob("*"))
     with monkeypatch.context() as patch:

@@ -244,7 +244,7 @@ def test_a_large_file_that_is_cut_under_its_map_does_not_kill_the_process(many, 
 
 
 def test_what_a_damaged_merge_had_replaced_is_used_again(tmp_path, open_store, segments_in, eager_merging, monkeypatch):
-    monkeypatch.setattr("embedonce.stores.places.local.LocalIO.grace", 3600.0)
+    monkeypatch.setattr("embedonce.stores.places.local.LocalDirectory.grace", 3600.0)
     store = open_store(tmp_path)
     for i in range(4):
         store.mset([(f"k{i}", b"%d" % i)])

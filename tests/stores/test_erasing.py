@@ -11,10 +11,10 @@ import pytest
 
 from embedonce import MemoryStore, StoreError
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.local import LocalDirectory
 from embedonce.stores.segments import root as maintenance
 from embedonce.stores.segments.format.names import SegmentName
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
 DAY = 24 * 3600
 
@@ -116,7 +116,7 @@ def test_an_older_row_does_not_come_back_when_its_successor_goes(
 
 
 def test_replaced_segments_do_not_come_to_light_again(place, open_store, digest, vectors, files_of, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 1000.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(place), vectors(6)
     for i in range(6):
         store.put_rows([digest(i)], rows[i : i + 1])
@@ -218,7 +218,7 @@ def test_a_purge_refuses_illegal_keys_and_needs_none(tmp_path, open_store):
 
 
 def test_clearing_leaves_nothing_but_what_is_not_ours(tmp_path, open_store, digest, vectors, files_of, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 1000.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(tmp_path), vectors(5)
     others = open_store(tmp_path, "somebody else")
     others.put_rows([digest(0)], rows[:1])
@@ -317,7 +317,10 @@ def test_all_namespaces_of_a_store_are_found(every_place, open_store, digest, ve
     open_store(every_place, "plain").put_rows([digest(0)], vectors(1))
     open_store(every_place, "encoded", encoder).put_rows([digest(1)], vectors(1))
     spaces = maintenance.spaces_at(location)
-    assert {store.space for store in spaces.stores} == {Space.of("plain"), Space.of("encoded", encoder)}
+    assert {store.space for store in spaces.stores} == {
+        NamespaceDirectory.of("plain"),
+        NamespaceDirectory.of("encoded", encoder),
+    }
     assert [store.usage().rows_live for store in spaces.stores] == [1, 1]
     (store,) = maintenance.spaces_at(location, "encoded").stores
     assert store.space.namespace == "encoded"
@@ -333,17 +336,17 @@ def test_a_namespace_whose_description_is_damaged_is_left_alone(place, open_stor
     store._io.put("space.json", [content])
     spaces = maintenance.spaces_at(location)
     assert [store.space.namespace for store in spaces.stores] == ["whole"]
-    assert list(spaces.unreadable) == [Space.of("torn").directory]
+    assert list(spaces.unreadable) == [NamespaceDirectory.of("torn").directory]
     assert open_store(place, "torn").get_rows([digest(0)])[1].all()
 
 
 def test_a_description_in_the_wrong_directory_is_left_alone(tmp_path, open_store, digest, vectors):
     store = open_store(tmp_path, "right")
     store.put_rows([digest(0)], vectors(1))
-    store._io.put("space.json", [Space.of("another").to_bytes()])
+    store._io.put("space.json", [NamespaceDirectory.of("another").to_bytes()])
     spaces = maintenance.spaces_at(as_location(tmp_path))
     assert spaces.stores == []
-    assert "another" in spaces.unreadable[Space.of("right").directory]
+    assert "another" in spaces.unreadable[NamespaceDirectory.of("right").directory]
 
 
 def test_the_keys_of_one_namespace_are_deleted_from_a_byte_store():
@@ -372,7 +375,7 @@ def test_a_byte_store_that_fails_while_it_is_cleared_is_an_outage():
 
 
 def test_a_row_of_which_a_copy_stays_is_not_evicted(tmp_path, open_store, digest, vectors, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 1000.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(tmp_path), vectors(5)
     for number, row in ((0, 0), (0, 1), (1, 2), (2, 3), (3, 4)):
         store.put_rows([digest(number)], rows[row : row + 1])
@@ -509,7 +512,7 @@ def test_a_full_disk_does_not_keep_old_segments_from_being_deleted(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalIO, "put", full)
+        patch.setattr(LocalDirectory, "put", full)
         with pytest.raises(StoreError) as caught:
             store.evict(max_bytes=limit)
     assert caught.value.fault == "full"

@@ -19,7 +19,7 @@ from embedonce.stores.locations.location import as_location
 from embedonce.stores.places.directory import is_space_directory
 from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build, parse_index
 from embedonce.stores.segments.format.names import LARGEST_STAMP, LAYOUTS, RECORD, SegmentName
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
 ENCODER = {"name": "sha256", "version": "1", "check": "abc"}
 
@@ -51,7 +51,7 @@ def test_safetensors_opens_vectors_of_every_dtype(tmp_path, open_store, vectors,
         metadata = opened.metadata()
     assert metadata["format"] == "embedonce/1"
     assert (metadata["rows"], metadata["dim"]) == ("7", "5")
-    assert metadata["space"] == Space.of("acme/e5@3").digest
+    assert metadata["space"] == NamespaceDirectory.of("acme/e5@3").digest
 
 
 def test_safetensors_opens_values_keys_and_tombstones(tmp_path, open_store, segments_in, digest):
@@ -239,7 +239,7 @@ def _with_new_hash(name: str, content: bytes) -> tuple[bytes, str]:
 def test_a_segment_of_another_key_encoder_is_an_error(every_place, open_store):
     store = open_store(every_place, key_encoder=ENCODER)
     store.mset([("b", b"1")])
-    other = Space.of("acme/e5@3", {**ENCODER, "name": "blake2b"})
+    other = NamespaceDirectory.of("acme/e5@3", {**ENCODER, "name": "blake2b"})
     name, content = _rewritten(other.metadata())
     store._io.put(name, [content])
     for _ in range(2):
@@ -323,7 +323,7 @@ def test_any_bytes_in_place_of_an_index_are_damage_and_nothing_else(head, tail):
         parse_index(name, block)
 
 
-def _space_json(space: Space, **changed) -> bytes:
+def _space_json(space: NamespaceDirectory, **changed) -> bytes:
     from embedonce.stores.segments.format.namespace_directory import _check
 
     record = {**json.loads(space.to_bytes()), **changed}
@@ -335,7 +335,7 @@ def _space_json(space: Space, **changed) -> bytes:
     "content", [{"format": "embedonce/2", "more": [1]}, b'{"format": "embedonce/3", "any": "thing"}']
 )
 def test_a_space_of_a_newer_format_is_refused(place, open_store, content):
-    space = Space.of("acme/e5@3")
+    space = NamespaceDirectory.of("acme/e5@3")
     if "://" not in place:
         # Where reading costs a request, a segment's header is believed instead.
         open_store(place).mset([("a", b"1")])
@@ -367,11 +367,11 @@ def test_a_space_of_another_namespace_is_refused(every_place, open_store):
 
 def test_equal_settings_give_equal_bytes_and_unequal_ones_other_directories():
     namespaces = ["a", "A", "a ", "a/b", "../a", "a:b", "*", "🦜", "", "x" * 300, "x" * 301]
-    spaces = [Space.of(namespace, ENCODER) for namespace in namespaces]
+    spaces = [NamespaceDirectory.of(namespace, ENCODER) for namespace in namespaces]
     assert len({space.directory for space in spaces}) == len(spaces)
     for space in spaces:
         assert is_space_directory(space.directory)
-        assert Space.of(space.namespace, dict(reversed(ENCODER.items()))).to_bytes() == space.to_bytes()
+        assert NamespaceDirectory.of(space.namespace, dict(reversed(ENCODER.items()))).to_bytes() == space.to_bytes()
         assert json.loads(space.to_bytes())["namespace"] == space.namespace
     assert not is_space_directory("x-0123456789abcdeg")
     assert not is_space_directory("../x-0123456789abcdef")

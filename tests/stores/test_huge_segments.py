@@ -16,11 +16,11 @@ from embedonce.options import StoreOptions
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments.format.layout import Rows, build
 from embedonce.stores.segments.format.names import SegmentName
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.lookup import sparse_index as partial
 from embedonce.stores.segments.store import SegmentStore
 
-SPACE = Space.of("acme/e5@3")
+SPACE = NamespaceDirectory.of("acme/e5@3")
 _NUMBER = itertools.count()
 
 

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.local import LocalDirectory
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.writing import merger as merging
 
 
 def test_thousands_of_single_writes_leave_few_files(tmp_path, open_store, digest, vectors, segments_in, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     store = open_store(tmp_path)
     rows = vectors(2000, 16)
     most = 0
@@ -44,17 +44,17 @@ def test_deletes_and_mixed_values_leave_few_files_too(tmp_path, open_store, segm
 
 
 def test_a_row_is_rewritten_few_times(tmp_path, open_store, digest, vectors, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     monkeypatch.setattr(merging, "_FAN_IN", 4)
     written = []
-    put = LocalIO.put
+    put = LocalDirectory.put
 
     def counted(io, name, parts):
         parsed = SegmentName.parse(name)
         written.append(parsed.rows if parsed else 0)
         put(io, name, parts)
 
-    monkeypatch.setattr(LocalIO, "put", counted)
+    monkeypatch.setattr(LocalDirectory, "put", counted)
     store = open_store(tmp_path)
     row = vectors(1, 64)
     for i in range(600):
@@ -66,7 +66,7 @@ def test_a_row_is_rewritten_few_times(tmp_path, open_store, digest, vectors, mon
 def test_processes_that_write_little_are_tidied_up_after(
     tmp_path, open_store, digest, vectors, segments_in, monkeypatch
 ):
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     monkeypatch.setattr(merging, "_FAN_IN", 3)
     monkeypatch.setattr(merging, "_ADOPT", 12)
     rows = vectors(60)
@@ -119,7 +119,7 @@ def test_a_reader_with_an_old_view_survives_the_end_of_its_files(
 
 def test_writing_alone_survives_that_somebody_else_merges(tmp_path, open_store, digest, vectors, monkeypatch):
     """A store that only writes never lists the directory, and its own segments are merged away under it."""
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     monkeypatch.setattr("embedonce.stores.segments.catalog.catalog._OVERLAY", 20)
     writer = open_store(tmp_path)
     rows = vectors(60)
@@ -146,10 +146,10 @@ def test_sources_are_deleted_after_the_grace_only(tmp_path, open_store, digest, 
     for i in range(4):
         store.put_rows([digest(i)], vectors(1))
     assert len(segments_in(tmp_path)) == 5
-    now[0] += LocalIO.grace / 2
+    now[0] += LocalDirectory.grace / 2
     store.put_rows([digest(4)], vectors(1))
     assert len(segments_in(tmp_path)) == 6
-    now[0] += LocalIO.grace
+    now[0] += LocalDirectory.grace
     store.put_rows([digest(5)], vectors(1))
     assert len(segments_in(tmp_path)) == 3
 
@@ -166,7 +166,7 @@ def test_an_unfinished_merge_is_finished_by_the_next_opener(
     del store  # as if it had been killed between publishing and deleting
     open_store(tmp_path)
     assert len(segments_in(tmp_path)) == 5  # the grace counts from when the merge was written
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     reader = open_store(tmp_path)
     assert len(segments_in(tmp_path)) == 1
     assert np.array_equal(reader.get_rows([digest(i) for i in range(4)])[0], rows)
@@ -182,7 +182,7 @@ def test_nothing_is_deleted_for_a_merge_whose_rows_are_damaged(
         store.put_rows([digest(i)], rows[i : i + 1])
     merged = next(f for f in segments_in(tmp_path) if b"replaces" in f.read_bytes()[:4096])
     merged.write_bytes(merged.read_bytes()[:-40] + bytes(40))
-    monkeypatch.setattr(LocalIO, "grace", 0.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     open_store(tmp_path).put_rows([digest(9)], rows[:1])
     assert len(segments_in(tmp_path)) == 6
     os.unlink(merged)
@@ -192,14 +192,14 @@ def test_nothing_is_deleted_for_a_merge_whose_rows_are_damaged(
 def test_a_merge_that_cannot_be_written_costs_nothing(
     tmp_path, open_store, digest, vectors, eager_merging, monkeypatch, caplog
 ):
-    put = LocalIO.put
+    put = LocalDirectory.put
 
     def full(io, name, parts):
         if b"replaces" in bytes(parts[0]):
             raise OSError(28, "No space left on device")
         put(io, name, parts)
 
-    monkeypatch.setattr(LocalIO, "put", full)
+    monkeypatch.setattr(LocalDirectory, "put", full)
     store = open_store(tmp_path)
     rows = vectors(30)
     for i in range(30):
@@ -211,13 +211,13 @@ def test_a_merge_that_cannot_be_written_costs_nothing(
 def test_a_merge_that_cannot_be_read_back_is_taken_away(
     tmp_path, open_store, digest, vectors, eager_merging, monkeypatch
 ):
-    put = LocalIO.put
+    put = LocalDirectory.put
 
     def torn(io, name, parts):
         merged = b"replaces" in bytes(parts[0])
         put(io, name, [*parts[:-1], bytes(len(parts[-1]))] if merged else parts)
 
-    monkeypatch.setattr(LocalIO, "put", torn)
+    monkeypatch.setattr(LocalDirectory, "put", torn)
     store = open_store(tmp_path)
     rows = vectors(10)
     for i in range(10):
@@ -249,9 +249,9 @@ MANY = """
 import hashlib, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 import numpy as np
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments import merging
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.writing import merger as merging
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 merging._FAN_IN = 10_000
 merging._ADOPT = 10_000

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.local import LocalIO
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.catalog import catalog
 from embedonce.stores.segments.format.keys import key_digest
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.writing import merger as merging
 from embedonce.vectors.envelope import Envelope, Row
@@ -47,14 +47,26 @@ class Stores(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.constants = (merging._FAN_IN, merging._ADOPT, LocalIO.grace, FsspecIO.grace, catalog._OVERLAY)
-        merging._FAN_IN, merging._ADOPT, LocalIO.grace, FsspecIO.grace, catalog._OVERLAY = 2, 4, -1.0, -1.0, 5
+        self.constants = (
+            merging._FAN_IN,
+            merging._ADOPT,
+            LocalDirectory.grace,
+            RemoteDirectory.grace,
+            catalog._OVERLAY,
+        )
+        merging._FAN_IN, merging._ADOPT, LocalDirectory.grace, RemoteDirectory.grace, catalog._OVERLAY = (
+            2,
+            4,
+            -1.0,
+            -1.0,
+            5,
+        )
         self.root = f"/model-{next(_NUMBER)}" if self.url else tempfile.mkdtemp()
         self.model: dict[str, bytes] = {}
         self.stores = [self._open(), self._open()]
 
     def _open(self) -> SegmentStore:
-        return SegmentStore(as_location(f"{self.url}{self.root}"), Space.of("n"))
+        return SegmentStore(as_location(f"{self.url}{self.root}"), NamespaceDirectory.of("n"))
 
     # A store stamps above everything that it has seen; two stores of one process share the clock, which counts
     # microseconds, so a later write is always newer here.
@@ -110,7 +122,9 @@ class Stores(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "constants"):
-            merging._FAN_IN, merging._ADOPT, LocalIO.grace, FsspecIO.grace, catalog._OVERLAY = self.constants
+            merging._FAN_IN, merging._ADOPT, LocalDirectory.grace, RemoteDirectory.grace, catalog._OVERLAY = (
+                self.constants
+            )
             fresh = self._open()
             assert fresh.mget(KEYS) == [self.model.get(key) for key in KEYS]
             if self.url:

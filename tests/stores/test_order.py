@@ -173,9 +173,9 @@ def test_a_delete_outlives_every_merge(tmp_path, open_store, digest, vectors, ea
 def test_a_merge_that_has_not_seen_a_tombstone_brings_nothing_back(tmp_path, open_store, eager_merging, monkeypatch):
     store, other = open_store(tmp_path), open_store(tmp_path)
     store.mset([("a", b"1")])
-    from embedonce.stores.places.local import LocalIO
+    from embedonce.stores.places.local import LocalDirectory
 
-    put, state = LocalIO.put, {"deleted": False}
+    put, state = LocalDirectory.put, {"deleted": False}
 
     def put_after_a_delete(io, name, parts):
         if not state["deleted"] and len(store._writer.merger._replaced) == 0 and "replaces" in str(bytes(parts[0])):
@@ -183,7 +183,7 @@ def test_a_merge_that_has_not_seen_a_tombstone_brings_nothing_back(tmp_path, ope
             other.mdelete(["a"])
         put(io, name, parts)
 
-    monkeypatch.setattr(LocalIO, "put", put_after_a_delete)
+    monkeypatch.setattr(LocalDirectory, "put", put_after_a_delete)
     for i in range(8):
         store.mset([(f"k{i}", b"1")])
     assert state["deleted"]

@@ -18,7 +18,7 @@ from forking import end_of, forked, may_fork, needs_fork, start
 from servers import KINDS
 
 from embedonce import EmbeddingCache, StoreError
-from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.local import LocalDirectory
 from embedonce.stores.segments.lookup.view import View
 
 
@@ -26,8 +26,8 @@ from embedonce.stores.segments.lookup.view import View
 def listings(monkeypatch):
     """Counts the listings of local directories."""
     counted = []
-    listing = LocalIO.listing
-    monkeypatch.setattr(LocalIO, "listing", lambda io: counted.append(io) or listing(io))
+    listing = LocalDirectory.listing
+    monkeypatch.setattr(LocalDirectory, "listing", lambda io: counted.append(io) or listing(io))
     return counted
 
 

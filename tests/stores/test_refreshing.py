@@ -9,7 +9,7 @@ import pytest
 from embedonce import StoreError
 from embedonce.options import StoreOptions
 from embedonce.runtime.locks import ForkLock
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.remote import RemoteDirectory
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def requests(monkeypatch):
     counted = []
 
     def count(verb, cost=lambda arguments: 1):
-        method = getattr(FsspecIO, verb)
+        method = getattr(RemoteDirectory, verb)
 
         def counting(io, *arguments):
             counted.extend([verb] * cost(arguments))
             return method(io, *arguments)
 
-        monkeypatch.setattr(FsspecIO, verb, counting)
+        monkeypatch.setattr(RemoteDirectory, verb, counting)
 
     count("listing")
     count("put")
@@ -114,16 +114,16 @@ def test_a_refresh_that_failed_is_tried_at_the_next_miss(distant, open_store, di
     store, other = open_store(distant), open_store(distant)
     write(other, digest, vectors, 0)
     monotonic[0] += 31
-    listing = FsspecIO.listing
+    listing = RemoteDirectory.listing
 
     def failing(io):
         raise OSError("503 slow down")
 
-    monkeypatch.setattr(FsspecIO, "listing", failing)
+    monkeypatch.setattr(RemoteDirectory, "listing", failing)
     for _ in range(2):
         with pytest.raises(StoreError, match="slow down"):
             found(store, digest, 0)
-    monkeypatch.setattr(FsspecIO, "listing", listing)
+    monkeypatch.setattr(RemoteDirectory, "listing", listing)
     assert found(store, digest, 0) == [True]
 
 
@@ -132,7 +132,7 @@ def test_whoever_asks_meanwhile_shares_the_answer(distant, open_store, digest, v
     store, other = open_store(distant), open_store(distant)
     write(other, digest, vectors, 0)
     monotonic[0] += 31
-    listing, asked, goes_on = FsspecIO.listing, [], threading.Event()
+    listing, asked, goes_on = RemoteDirectory.listing, [], threading.Event()
 
     def slow(io):
         asked.append(io)
@@ -141,7 +141,7 @@ def test_whoever_asks_meanwhile_shares_the_answer(distant, open_store, digest, v
             raise OSError("503 slow down")
         return listing(io)
 
-    monkeypatch.setattr(FsspecIO, "listing", slow)
+    monkeypatch.setattr(RemoteDirectory, "listing", slow)
     answers, entered = [], []
 
     class CountingLock(ForkLock):
@@ -179,10 +179,10 @@ def test_a_refresh_under_way_does_not_take_away_what_is_published_meanwhile(
     store = open_store(distant)
     write(store, digest, vectors, 0)
     monotonic[0] += 31
-    listing = FsspecIO.listing
+    listing = RemoteDirectory.listing
 
     def listing_then_writing(io):
-        monkeypatch.setattr(FsspecIO, "listing", listing)
+        monkeypatch.setattr(RemoteDirectory, "listing", listing)
         listed = listing(io)
         # In another thread, as the lock of the refresh is held by this one.
         thread = threading.Thread(target=write, args=(store, digest, vectors, 1))
@@ -190,7 +190,7 @@ def test_a_refresh_under_way_does_not_take_away_what_is_published_meanwhile(
         thread.join()
         return listed
 
-    monkeypatch.setattr(FsspecIO, "listing", listing_then_writing)
+    monkeypatch.setattr(RemoteDirectory, "listing", listing_then_writing)
     assert found(store, digest, 2) == [False]
     assert found(store, digest, 0, 1) == [True, True]
     monotonic[0] += 31
@@ -213,7 +213,7 @@ def test_opening_for_writing_makes_sure_that_writing_is_possible(distant, open_s
     def refused(io, name, parts):
         raise PermissionError("403")
 
-    monkeypatch.setattr(FsspecIO, "put", refused)
+    monkeypatch.setattr(RemoteDirectory, "put", refused)
     with pytest.raises(StoreError):
         open_store(distant)
     open_store(distant, read_only=True)

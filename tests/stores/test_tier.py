@@ -458,7 +458,7 @@ def test_use_is_noted_at_most_once_a_minute(written, open_tiered, directory, mon
 
 
 def test_many_segments_need_few_descriptors(written, open_tiered, monkeypatch):
-    monkeypatch.setattr("embedonce.stores.places.remote.FsspecIO.descriptors", lambda io: 4)
+    monkeypatch.setattr("embedonce.stores.places.remote.RemoteDirectory.descriptors", lambda io: 4)
     batches = [written(2500, first=2500 * i) for i in range(10)]
     store = open_tiered()
     for _ in range(2):

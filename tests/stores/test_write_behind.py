@@ -14,7 +14,7 @@ import pytest
 from embedonce import EmbeddingCache, StoreError
 from embedonce.options import StoreOptions
 from embedonce.runtime import background as flusher
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.writing import merger as merging
 from embedonce.stores.segments.writing import writer as writing
@@ -48,7 +48,7 @@ class Puts(list):
 @pytest.fixture
 def puts(monkeypatch, distant):
     """Counts what is published at the distant place."""
-    counted, put = Puts(), FsspecIO.put
+    counted, put = Puts(), RemoteDirectory.put
 
     def counting(io, name, parts):
         if not str(io).startswith(distant.removeprefix("memory:/")):
@@ -63,7 +63,7 @@ def puts(monkeypatch, distant):
             raise counted.fault
         return put(io, name, parts)
 
-    monkeypatch.setattr(FsspecIO, "put", counting)
+    monkeypatch.setattr(RemoteDirectory, "put", counting)
     return counted
 
 
@@ -330,7 +330,7 @@ def test_a_refresh_does_not_take_away_what_waits(distant, open_store, digest, ve
 
 def test_many_flushes_are_merged(distant, open_store, puts, digest, vectors, monkeypatch):
     monkeypatch.setattr(merging, "_FAN_IN", 3)
-    monkeypatch.setattr(FsspecIO, "grace", -1.0)
+    monkeypatch.setattr(RemoteDirectory, "grace", -1.0)
     store = open_store(distant)
     for i in range(40):
         store.put_rows([digest(i)], vectors(i + 1)[-1:])
@@ -499,12 +499,12 @@ def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
     distant, puts, nothing_late, monkeypatch, durability
 ):
     monkeypatch.setattr("embedonce.namespaces.detached.schedule", lambda late, seconds: None)
-    listing = FsspecIO.listing
+    listing = RemoteDirectory.listing
 
     def refused(io):
         raise PermissionError("403")
 
-    monkeypatch.setattr(FsspecIO, "listing", refused)
+    monkeypatch.setattr(RemoteDirectory, "listing", refused)
     cache = EmbeddingCache(distant, durability=durability)
     cache.embed(["a", "b"], embed, namespace=NAMESPACE)
     cache.embed(["q"], embed, namespace=NAMESPACE, role="query")
@@ -515,7 +515,7 @@ def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
     paid = cache.stats().embedded
     assert cache.embed(["a", "b"], embed, namespace=NAMESPACE).shape == (2, 2)
     assert cache.stats().embedded == paid
-    monkeypatch.setattr(FsspecIO, "listing", listing)
+    monkeypatch.setattr(RemoteDirectory, "listing", listing)
     cache.flush()
     assert cache.stats().pending == 0
     replay = EmbeddingCache(distant, mode="replay")
@@ -524,14 +524,14 @@ def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
 
 
 def test_leaving_a_cache_that_never_opened_says_so_and_goes_on_trying(distant, monkeypatch, caplog):
-    listing, refuses = FsspecIO.listing, [True]
+    listing, refuses = RemoteDirectory.listing, [True]
 
     def refused(io):
         if refuses:
             raise PermissionError("403")
         return listing(io)
 
-    monkeypatch.setattr(FsspecIO, "listing", refused)
+    monkeypatch.setattr(RemoteDirectory, "listing", refused)
     monkeypatch.setattr("embedonce.namespaces.detached._SECONDS", 0.01)
     with EmbeddingCache(distant) as cache:
         cache.embed(["a"], embed, namespace=NAMESPACE)

@@ -10,7 +10,7 @@ import pytest
 
 from embedonce import EmbeddingCache, StoreError
 from embedonce.runtime.locks import ForkLock
-from embedonce.stores.places.remote import FsspecIO
+from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.writing import merger as merging
 from embedonce.stores.segments.writing import writer as writing
@@ -26,7 +26,7 @@ def embed(texts):
 @pytest.fixture
 def before_put(monkeypatch, distant):
     """What happens before a segment is published: a list of one function of its place and rows."""
-    hook, put = [lambda place, rows: None], FsspecIO.put
+    hook, put = [lambda place, rows: None], RemoteDirectory.put
 
     def hooked(io, name, parts):
         parsed = SegmentName.parse(name)
@@ -35,7 +35,7 @@ def before_put(monkeypatch, distant):
             hook[0](str(io), parsed.rows)
         return put(io, name, parts)
 
-    monkeypatch.setattr(FsspecIO, "put", hooked)
+    monkeypatch.setattr(RemoteDirectory, "put", hooked)
     return hook
 
 
@@ -204,14 +204,14 @@ def test_what_a_call_saves_after_the_cache_was_closed_does_not_wait(distant, bef
 
 
 def test_numbers_are_told_while_a_namespace_is_being_opened(distant, monkeypatch):
-    gate, listing = Gate(), FsspecIO.listing
+    gate, listing = Gate(), RemoteDirectory.listing
 
     def slow(io):
         gate(None, None)
         return listing(io)
 
     cache = EmbeddingCache(distant)
-    monkeypatch.setattr(FsspecIO, "listing", slow)
+    monkeypatch.setattr(RemoteDirectory, "listing", slow)
     opening = threading.Thread(target=cache.open, args=(NAMESPACE,))
     opening.start()
     told = threading.Thread(target=cache.stats)
@@ -229,20 +229,20 @@ def test_numbers_are_told_while_a_namespace_is_being_opened(distant, monkeypatch
 def test_what_waits_is_found_however_long_the_place_is_out_of_order(
     distant, open_store, digest, vectors, before_put, monkeypatch, monotonic, nothing_late, caplog
 ):
-    store, listing = open_store(distant), FsspecIO.listing
+    store, listing = open_store(distant), RemoteDirectory.listing
     one_row(store, digest, vectors, 0)
 
     def failing(io):
         raise OSError("503 slow down")
 
-    monkeypatch.setattr(FsspecIO, "listing", failing)
+    monkeypatch.setattr(RemoteDirectory, "listing", failing)
     for _ in range(5):
         monotonic[0] += 301
         assert has(store, digest, 0) == [True]
     assert "believed" in caplog.text
     with pytest.raises(StoreError, match="slow down"):
         has(store, digest, 1)
-    monkeypatch.setattr(FsspecIO, "listing", listing)
+    monkeypatch.setattr(RemoteDirectory, "listing", listing)
     assert has(store, digest, 0, 1) == [True, False]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from embedonce import MemoryStore
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.testing import ByteStoreSuite
 
@@ -60,10 +60,10 @@ class TestSegmentStore(Promising):
 
     @pytest.fixture
     def store(self, tmp_path):
-        return SegmentStore(as_location(str(tmp_path)), Space.of("acme/e5@3", None))
+        return SegmentStore(as_location(str(tmp_path)), NamespaceDirectory.of("acme/e5@3", None))
 
     def reopen(self, store):
-        return SegmentStore(store.location, Space.of("acme/e5@3", None))
+        return SegmentStore(store.location, NamespaceDirectory.of("acme/e5@3", None))
 
 
 class TestFsspecByteStore(Promising):

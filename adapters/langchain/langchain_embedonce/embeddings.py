@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.embeddings import Embeddings
 
 from embedonce.cache.cache import EmbeddingCache
-from embedonce.identification.tracker import Described, Question
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker
 from embedonce.options import WrapOptions
 from embedonce.runtime.warnings import warn_user
 from embedonce.wrappers import Wrapper
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from langchain_core.stores import BaseStore
 
+    from embedonce.hookspecs import Cache
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
 
@@ -166,7 +167,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     ) -> CacheBackedEmbeddings:
         self = cls.__new__(cls)
         self._set_up(underlying_embeddings, cache, query_cache, naming)
-        identity = self._described.declared(self.underlying_embeddings)
+        identity = self._tracker.declared(self.underlying_embeddings)
         if identity is not None:
             cache.open(identity)
             if query_cache is not None:
@@ -185,7 +186,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self._look_anew()
 
     def _look_anew(self) -> None:
-        self._described = Described(describer, self._naming.describe)
+        self._tracker = IdentityTracker(describer, self._naming.describe)
 
     @property
     def embedonce_identity(self) -> Identity | None:
@@ -202,7 +203,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read of the embedder is read again from its copy.
-        return {name: value for name, value in self.__dict__.items() if name != "_described"}
+        return {name: value for name, value in self.__dict__.items() if name != "_tracker"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -222,7 +223,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         """The vectors of queries by text, None if queries are not cached."""
         return None if self.query_cache is None else self._store_of(self.query_cache, "query")
 
-    def _store_of(self, cache: EmbeddingCache, role: str) -> BaseStore[str, list[float]]:
+    def _store_of(self, cache: Cache, role: str) -> BaseStore[str, list[float]]:
         if isinstance(cache.store, ListStores):
             return cache.store.store
         identity = self.identity
@@ -237,7 +238,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
         """
-        return self._described.identity(self.underlying_embeddings)
+        return self._tracker.identity(self.underlying_embeddings)
 
     # Embedding
 
@@ -253,8 +254,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             Exception: Whatever the embedder raises.
         """
         embed = self.underlying_embeddings.embed_documents
-        asked = self._question(self.cache, texts, "document", kwargs)
-        vectors = self._described.embed(asked, lambda some: embed(some, **kwargs))
+        asked = self._request(self.cache, texts, "document", kwargs)
+        vectors = self._tracker.embed(asked, lambda some: embed(some, **kwargs))
         return embed(texts, **kwargs) if vectors is None else vectors
 
     def embed_query(self, text: str, **kwargs: Any) -> list[float]:
@@ -262,14 +263,12 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         embed = self.underlying_embeddings.embed_query
         if self.query_cache is None:
             return embed(text, **kwargs)
-        asked = self._question(self.query_cache, [text], "query", kwargs)
-        vectors = self._described.embed(asked, lambda some: [embed(some[0], **kwargs)])
+        asked = self._request(self.query_cache, [text], "query", kwargs)
+        vectors = self._tracker.embed(asked, lambda some: [embed(some[0], **kwargs)])
         return embed(text, **kwargs) if vectors is None else vectors[0]
 
-    def _question(
-        self, cache: EmbeddingCache, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]
-    ) -> Question:
-        return Question(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
+    def _request(self, cache: Cache, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]) -> EmbedRequest:
+        return EmbedRequest(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
 
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""
@@ -278,7 +277,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         async def embed_some(some: list[str]) -> Any:
             return await embed(some, **kwargs)
 
-        vectors = await self._described.aembed(self._question(self.cache, texts, "document", kwargs), embed_some)
+        vectors = await self._tracker.aembed(self._request(self.cache, texts, "document", kwargs), embed_some)
         return cast("list[list[float]]", await embed(texts, **kwargs)) if vectors is None else vectors
 
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
@@ -290,7 +289,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         async def embed_one(some: list[str]) -> Any:
             return [await embed(some[0], **kwargs)]
 
-        vectors = await self._described.aembed(self._question(self.query_cache, [text], "query", kwargs), embed_one)
+        vectors = await self._tracker.aembed(self._request(self.query_cache, [text], "query", kwargs), embed_one)
         return cast("list[float]", await embed(text, **kwargs)) if vectors is None else vectors[0]
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
     from embedonce.stores.protocol import ByteStore
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 LANGCHAIN_ALGORITHMS = ("sha1", "blake2b", "sha256", "sha512")
 _INLINE = 8
@@ -198,7 +198,7 @@ class ListNamespace(WrittenAtOnce):
             return [_QUERY_MARK + text for text in texts]
         return [_DOCUMENT_MARK + text if text.startswith("\0embedonce:") else text for text in texts]
 
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         wanted = into.missing
         texts = [cast("str", keys[i]) for i in wanted]
@@ -210,7 +210,7 @@ class ListNamespace(WrittenAtOnce):
                 values = [self._single(text) for text in texts]
             self._put(wanted, values, into)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         if not inspect.iscoroutinefunction(getattr(self.store, "amget", None)):
             await asyncio.to_thread(self.load, role, keys, into)
@@ -273,7 +273,7 @@ class ListNamespace(WrittenAtOnce):
         except Exception as error:
             raise store_fault(self.store, "read", error) from error
 
-    def _put(self, wanted: Sequence[int], values: object, into: Gathered) -> None:
+    def _put(self, wanted: Sequence[int], values: object, into: RowBuffer) -> None:
         values = checked_values(self.store, values, len(wanted))
         rows: list[Row | None] = [None] * len(into.found)
         for i, value in zip(wanted, values, strict=True):

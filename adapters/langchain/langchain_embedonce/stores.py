@@ -8,7 +8,7 @@ from langchain_core.stores import BaseStore
 
 from embedonce.options import LOCAL_TIER_BYTES, StoreOptions
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.vectors.codecs import EXACT
 from embedonce.vectors.lists import as_lists
@@ -54,7 +54,7 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
     ) -> None:
         location = as_location(path, storage_options)
         options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
-        super().__init__(location, Space.of(namespace), read_only=read_only, options=options)
+        super().__init__(location, NamespaceDirectory.of(namespace), read_only=read_only, options=options)
 
 
 class TextVectorStore(BaseStore[str, list[float]]):
@@ -75,9 +75,9 @@ class TextVectorStore(BaseStore[str, list[float]]):
 
     def mget(self, keys: Sequence[str]) -> list[list[float] | None]:
         """Return the vectors of texts, None where there is none."""
-        from embedonce.vectors.rows import Gathered
+        from embedonce.vectors.rows import RowBuffer
 
-        found = Gathered(len(keys), None)
+        found = RowBuffer(len(keys), None)
         self._namespace.load(self._role, self._namespace.keys(self._role, keys), found)
         if found.matrix is None:
             return [None] * len(keys)

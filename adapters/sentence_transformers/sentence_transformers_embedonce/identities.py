@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce.identification import providers
 from embedonce.identification.describer import Describer
 from embedonce.identification.fields import frozen
-from embedonce.identification.known_classes import Description, Row, Values
+from embedonce.identification.known_classes import Description, KnownClass, Values
 from embedonce.identification.providers.loaded_transformers import NET, READS, commit_of, hub_folders, load_settings_of
 from embedonce.identification.settings import UnclearSettingError
 from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
@@ -105,7 +105,7 @@ def _describe(values: Values) -> Description:
 class _SentenceTransformerDescriber(Describer):
     """Looks at modules and weights, too, which are no settings of a class."""
 
-    def __init__(self, rows: Mapping[tuple[str, str], Row]) -> None:
+    def __init__(self, rows: Mapping[tuple[str, str], KnownClass]) -> None:
         super().__init__(rows, bases=("sentence_transformers", "torch"))
         self._parameters: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
         self._first: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
@@ -136,7 +136,7 @@ class _SentenceTransformerDescriber(Describer):
         return now != before and modules == self._parameters[model][0]
 
 
-_ROW = Row(
+_ROW = KnownClass(
     _describe,
     f"_modules module_kwargs {_CARD} tokenizer.name_or_path {READS} {' '.join(_HOOKS)}",
     batch=("batch_size", 32),

@@ -11,9 +11,9 @@ from sentence_transformers import SentenceTransformer
 
 from embedonce.errors import CacheMissError
 from embedonce.identification.known_classes import Description
-from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions
-from embedonce.vectors.answers import Unkept
+from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
 from embedonce.wrapping import cache_and_options
 from sentence_transformers_embedonce.calls import Call, Settings, settings_of
@@ -53,7 +53,7 @@ class _State:
         self.cache = cache
         self.options = options
         self.saved = saved_of(inner)
-        self.described = Described(describer, self._describe)
+        self.tracker = IdentityTracker(describer, self._describe)
         if describer.was_trained(inner) and options.namespace is None and options.version is None:
             # It was wrapped before it was trained, and its name is still that of what it was then.
             was_trained = True
@@ -150,7 +150,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             msg = "inner is wrapped already; wrap the SentenceTransformer inside it instead"
             raise ValueError(msg)
         self._hold(_State(inner, cache, options))
-        if self._embedonce.described.declared(inner) is not None:
+        if self._embedonce.tracker.declared(inner) is not None:
             cache.open(self.identity)
 
     def _hold(self, state: _State) -> None:
@@ -185,7 +185,7 @@ class CachedSentenceTransformer(SentenceTransformer):
         """
         state = self._embedonce
         call = Call.of(state.inner, "encode", ("",), {})
-        return state.refine(state.described.identity(state.inner), call, state.settings(call))
+        return state.refine(state.tracker.identity(state.inner), call, state.settings(call))
 
     @property
     def namespace(self) -> str:
@@ -244,9 +244,9 @@ class CachedSentenceTransformer(SentenceTransformer):
                 return form.matrix(answer)
             # What another type or other settings have made is for this call alone.
             form.learn(answer)
-            return Unkept(form.matrix(answer))
+            return NotCacheable(form.matrix(answer))
 
-        question = Question(
+        request = EmbedRequest(
             inner,
             state.cache,
             texts or [],
@@ -256,7 +256,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             lambda identity: state.refine(identity, call, settings),
             refusal,
         )
-        matrix = state.described.matrix(question, embed)
+        matrix = state.tracker.matrix(request, embed)
         if matrix is None:
             return ask(*args, **kwargs)
         with torch.inference_mode():

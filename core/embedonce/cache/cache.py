@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from embedonce.cache.calls import CacheCalls
-from embedonce.cache.health import ON_STORE_ERROR, Ledger, Stats
+from embedonce.cache.health import ON_STORE_ERROR, Stats, StoreHealth
 from embedonce.cache.upkeep import CacheUpkeep
 from embedonce.errors import FormatError, StoreError
 from embedonce.identity import as_identity
@@ -117,7 +117,7 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
 
     def _start(self) -> None:
         self._codec_label = self._codec.label()
-        self._ledger = Ledger(self._on_store_error)
+        self._ledger = StoreHealth(self._on_store_error)
         self._namespaces: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
         self._lock = ForkLock()

@@ -16,9 +16,9 @@ from embedonce.errors import CacheMissError, EmbedderContractError
 from embedonce.events import EmbedEvent
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical
-from embedonce.vectors.answers import Unkept, vectors_of
+from embedonce.vectors.answers import NotCacheable, vectors_of
 from embedonce.vectors.codecs import EXACT
-from embedonce.vectors.rows import Gathered
+from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +80,7 @@ class Call:
         self._is_patient = True
         self._leader = object()
         self.plan = Plan.of(texts, lambda unique: namespace.keys(role, unique))
-        self.rows = Gathered(len(self.plan.texts), identity.dimensions)
+        self.rows = RowBuffer(len(self.plan.texts), identity.dimensions)
         # A user's own encoder may give a query the key of some document, so they are never in flight together.
         self._flights = flights_of((namespace.flight_name, role))
         self._landed = self._flights.landed
@@ -132,12 +132,12 @@ class Call:
         return answered
 
     @contextmanager
-    def loading(self) -> Iterator[Gathered]:
+    def loading(self) -> Iterator[RowBuffer]:
         """Give what the namespace has to fill with stored rows, and take the vectors from it."""
         if self._codec.is_exact:
             yield self.rows
             return
-        stored = Gathered(len(self.plan.texts), None)
+        stored = RowBuffer(len(self.plan.texts), None)
         stored.found[:] = self.rows.found
         yield stored
         new = np.flatnonzero(stored.found & ~self.rows.found)
@@ -161,7 +161,7 @@ class Call:
         Raises:
             EmbedderContractError: It is not one vector of this namespace per text.
         """
-        if isinstance(answer, Unkept):
+        if isinstance(answer, NotCacheable):
             answer = answer.answer
             self._unkept.update(batch.positions)
         known = None if self.rows.is_loose else self.rows.dimensions

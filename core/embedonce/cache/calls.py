@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.cache.call import Batch
-    from embedonce.cache.health import Ledger
+    from embedonce.cache.health import StoreHealth
     from embedonce.identity import Identity
     from embedonce.keys.specification import Key, Role
     from embedonce.namespaces.protocol import Namespace, Namespaces
@@ -51,7 +51,7 @@ class CacheCalls(ABC):
     batch_size: int | Auto | None
     _codec: Codec
     _codec_label: str
-    _ledger: Ledger
+    _ledger: StoreHealth
     _namespaces: dict[str, Namespace]
 
     @property

@@ -61,7 +61,7 @@ class Stats:
     skipped: int = 0
 
 
-class _Circuit:
+class CircuitBreaker:
     """Faults in a row of one verb, and until when it is left out.
 
     Reading and writing have one each: a full disk still answers reads, and must not be asked to write for ever.
@@ -74,7 +74,7 @@ class _Circuit:
         self.until = float("-inf")
 
 
-class Ledger:
+class StoreHealth:
     """Counts what happens to one cache, and keeps its store from being asked while it is out of order.
 
     Args:
@@ -85,8 +85,8 @@ class Ledger:
         self._raises = on_store_error == "raise"
         self._stats = Stats()
         self._lock = ForkLock()
-        self._reading = _Circuit()
-        self._writing = _Circuit()
+        self._reading = CircuitBreaker()
+        self._writing = CircuitBreaker()
         self._logged = False
 
     def count(self, **added: int) -> None:
@@ -159,5 +159,5 @@ class Ledger:
             what = "vectors are returned all the same" if writing else "texts are embedded anew"
             logger.warning("%s; %s (further faults are counted in stats() only)", error, what)
 
-    def _circuit(self, *, writing: bool) -> _Circuit:
+    def _circuit(self, *, writing: bool) -> CircuitBreaker:
         return self._writing if writing else self._reading

@@ -13,7 +13,7 @@ from embedonce.cli.corpus import DemoError, collected
 from embedonce.cli.runs import FRAMEWORKS, embed_once, embed_once_elsewhere, is_installed
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.testing import HashingEmbedder
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     Raises:
         StoreError: The store cannot be read, or is something else than a cache.
     """
-    location, space = as_location(store), Space.of(namespace, resolve_key_encoder("sha256").record())
+    location, space = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
     vectors = sum(1 for _ in embedonce.SegmentStore(location, space).yield_keys())
     return vectors, sum(location.open(space.directory, create=False).listing().values())
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     import typer
 
-    from embedonce.stores.segments.root import Report, Spaces
+    from embedonce.stores.segments.root import Spaces
+    from embedonce.stores.segments.upkeep.reports import Report
 
 
 def register(app: typer.Typer) -> None:

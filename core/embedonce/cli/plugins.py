@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import typer
 
     from embedonce.plugins.host import Plugins
-    from embedonce.plugins.registry import Named
+    from embedonce.plugins.registry import Registry
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         from embedonce.plugins.registrations import codecs, key_encoders, stores
 
         # First what they add: a plugin may fail at that.
-        added: dict[str, Named[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}
+        added: dict[str, Registry[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}
         loaded = all_plugins()
         rows = _rows(loaded)
         things = [row for kind, named in added.items() for row in _things(kind, named)]
@@ -90,7 +90,7 @@ def _rows(loaded: Plugins) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["name"], row["state"]))
 
 
-def _things(kind: str, named: Named[Any]) -> list[dict[str, str]]:
+def _things(kind: str, named: Registry[Any]) -> list[dict[str, str]]:
     rows = []
     for name in named.names():
         trouble = named.trouble(name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TextGroup:
     """Texts of one call that reach the model in one way.
 
     Attributes:
@@ -43,7 +43,7 @@ class Part:
         )
 
 
-def in_order(parts: Sequence[Part], vectors: Sequence[list[list[float]]]) -> list[list[float]]:
+def in_order(parts: Sequence[TextGroup], vectors: Sequence[list[list[float]]]) -> list[list[float]]:
     """Return the vectors of all parts in the order of the call."""
     if len(parts) == 1:
         return vectors[0]

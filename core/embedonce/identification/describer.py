@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from embedonce.hookspecs import Cache
-    from embedonce.identification.known_classes import Row
+    from embedonce.identification.known_classes import KnownClass
     from embedonce.options import WrapOptions
 
 _SUB_BATCH = 1024
@@ -66,7 +66,7 @@ class _Known:
     """
 
     base: type
-    row: Row
+    row: KnownClass
     reads: tuple[tuple[str, tuple[str, ...]], ...]
     urls: tuple[tuple[str, ...], ...]
 
@@ -85,7 +85,7 @@ class Describer:
 
     def __init__(
         self,
-        rows: Mapping[tuple[str, str], Row],
+        rows: Mapping[tuple[str, str], KnownClass],
         *,
         package_depth: int = 1,
         wrappers: Mapping[tuple[str, str], str] | None = None,

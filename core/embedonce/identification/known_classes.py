@@ -37,7 +37,7 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KnownClass:
     """A known class: `describe` sees nothing but the values named here, so that they are its fingerprint too.
 
     Attributes:

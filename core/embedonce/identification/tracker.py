@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import CacheMissError, IdentityError
-from embedonce.identification.asking import Part, in_order, is_longer
+from embedonce.identification.asking import TextGroup, in_order, is_longer
 from embedonce.identification.known_classes import Description
 from embedonce.identification.settings import OPERATIONAL
 from embedonce.identity import Identity
 from embedonce.options import checked_texts
-from embedonce.vectors.answers import Unkept
+from embedonce.vectors.answers import NotCacheable
 from embedonce.vectors.lists import as_lists, as_lists_in_thread
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ logger = logging.getLogger("embedonce")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EmbedRequest:
     """What a call of a wrapper asks for.
 
     Attributes:
@@ -54,7 +54,7 @@ class Question:
     not_cacheable: str = ""
 
 
-class Described:
+class IdentityTracker:
     """What decides the vectors of an embedder; it follows when the embedder or its settings are changed.
 
     It may be shared by copies of a wrapper, so every method is told which embedder is meant.
@@ -122,11 +122,11 @@ class Described:
                 raise
             return None
 
-    def embed(self, question: Question, embed: Callable[[list[str]], Any]) -> list[list[float]] | None:
+    def embed(self, request: EmbedRequest, embed: Callable[[list[str]], Any]) -> list[list[float]] | None:
         """Return the vectors of texts, those that are missing from the embedder.
 
         Args:
-            question: What is asked for.
+            request: What is asked for.
             embed: Asks the embedder.
 
         Returns:
@@ -137,84 +137,84 @@ class Described:
             EmbedderContractError: The embedder's answer is not one finite vector per text.
             Exception: Whatever the embedder raises.
         """
-        parts = self._embedded(question, embed)
+        parts = self._embedded(request, embed)
         return None if parts is None else in_order([part for part, _ in parts], [as_lists(rows) for _, rows in parts])
 
-    def matrix(self, question: Question, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
+    def matrix(self, request: EmbedRequest, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
         """Return the vectors of texts as `EmbeddingCache.embed` does, for embedders that never split a text.
 
         See `embed` for all else.
         """
-        parts = self._embedded(question, embed)
+        parts = self._embedded(request, embed)
         if parts is None:
             return None
         ((_, rows),) = parts
         return rows
 
     def _embedded(
-        self, question: Question, embed: Callable[[list[str]], Any]
-    ) -> list[tuple[Part, NDArray[Any]]] | None:
-        state, parts = self._parts(question)
+        self, request: EmbedRequest, embed: Callable[[list[str]], Any]
+    ) -> list[tuple[TextGroup, NDArray[Any]]] | None:
+        state, parts = self._parts(request)
         if parts is None:
             return None
 
         def embed_watched(some: list[str]) -> Any:
-            return self._watched(question, state, embed(some))
+            return self._watched(request, state, embed(some))
 
         return [(part, part.embed(embed_watched)) for part in parts]
 
     async def aembed(
-        self, question: Question, embed: Callable[[list[str]], Awaitable[Any]]
+        self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
     ) -> list[list[float]] | None:
         """Async twin of `embed`."""
-        state, parts = self._parts(question)
+        state, parts = self._parts(request)
         if parts is None:
             return None
 
         async def embed_watched(some: list[str]) -> Any:
-            return self._watched(question, state, await embed(some))
+            return self._watched(request, state, await embed(some))
 
         return in_order(parts, [await as_lists_in_thread(await part.aembed(embed_watched)) for part in parts])
 
-    def _watched(self, question: Question, state: object, answer: Any) -> Any:
+    def _watched(self, request: EmbedRequest, state: object, answer: Any) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.
 
         Nobody knows then which settings it belongs to.
         """
-        if isinstance(answer, Unkept) or self._describer.fingerprint(question.embedder) == state:
+        if isinstance(answer, NotCacheable) or self._describer.fingerprint(request.embedder) == state:
             return answer
         try:
-            identity = self._describe(question.embedder).identity
+            identity = self._describe(request.embedder).identity
         except IdentityError:
             identity = None
         before = self._before
         if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
             # Something was built that is needed first now, such as a client.
             return answer
-        return Unkept(answer)
+        return NotCacheable(answer)
 
-    def _parts(self, question: Question) -> tuple[object, list[Part] | None]:
+    def _parts(self, request: EmbedRequest) -> tuple[object, list[TextGroup] | None]:
         """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
         try:
-            description, state = self._now(question.embedder)
+            description, state = self._now(request.embedder)
         except IdentityError as error:
             if self._before is None:
                 raise
-            self._go_past(question, f"it has changed: {error}")
+            self._go_past(request, f"it has changed: {error}")
             return None, None
-        changing = {name: value for name, value in question.arguments.items() if name not in OPERATIONAL}
-        identity, refused = description.identity, description.not_cacheable or question.not_cacheable
+        changing = {name: value for name, value in request.arguments.items() if name not in OPERATIONAL}
+        identity, refused = description.identity, description.not_cacheable or request.not_cacheable
         if identity is not None and not refused:
-            identity = called_with(identity if question.refine is None else question.refine(identity), changing)
+            identity = called_with(identity if request.refine is None else request.refine(identity), changing)
         if identity is None or refused:
-            self._go_past(question, refused or f"of the arguments {', '.join(sorted(changing))}")
+            self._go_past(request, refused or f"of the arguments {', '.join(sorted(changing))}")
             return None, None
-        asked = checked_texts(question.texts)
+        asked = checked_texts(request.texts)
         if description.effective_text is not None:
             asked = [description.effective_text(text) for text in asked]
         limit = description.whole_up_to
         long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
-        whole = Part(question.cache, identity, question.role, question.batch_size, asked, None)
+        whole = TextGroup(request.cache, identity, request.role, request.batch_size, asked, None)
         if not long:
             return state, [whole]
         averaged = identity.with_parameters({"averaged_beyond": limit})
@@ -225,14 +225,14 @@ class Described:
             if positions
         ]
 
-    def _go_past(self, question: Question, why: str) -> None:
+    def _go_past(self, request: EmbedRequest, why: str) -> None:
         """Say once why calls go past the cache.
 
         Raises:
             CacheMissError: The mode is `replay`.
         """
-        name = type(question.embedder).__name__
-        if question.cache.mode == "replay":
+        name = type(request.embedder).__name__
+        if request.cache.mode == "replay":
             msg = f"a call of {name} cannot be replayed because {why}"
             raise CacheMissError(msg)
         if not self._has_said_past:

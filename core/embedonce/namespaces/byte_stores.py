@@ -9,7 +9,7 @@ from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, checked_key
 from embedonce.namespaces.protocol import Namespaces, WrittenAtOnce, checked_values, encoded, store_fault
 from embedonce.runtime.threads import in_thread
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.envelope import Envelope, Row, origin_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
     from embedonce.stores.protocol import ByteStore
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 _INLINE = 8
 """Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
@@ -77,7 +77,7 @@ class ByteStoreNamespace(WrittenAtOnce):
         """See `Namespace`."""
         return encoded(self._key_of, role, texts)
 
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         wanted = self._wanted(keys, into)
         if wanted:
@@ -87,7 +87,7 @@ class ByteStoreNamespace(WrittenAtOnce):
                 raise store_fault(self.store, "read", error) from error
             self._put(role, wanted, values, into)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         amget = getattr(self.store, "amget", None)
         if not inspect.iscoroutinefunction(amget):
@@ -165,10 +165,10 @@ class ByteStoreNamespace(WrittenAtOnce):
         if self._dimensions is None:
             self._dimensions = dimensions
 
-    def _wanted(self, keys: Sequence[Key | None], into: Gathered) -> list[tuple[int, str]]:
+    def _wanted(self, keys: Sequence[Key | None], into: RowBuffer) -> list[tuple[int, str]]:
         return [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
 
-    def _put(self, role: str, wanted: Sequence[tuple[int, str]], values: Any, into: Gathered) -> None:
+    def _put(self, role: str, wanted: Sequence[tuple[int, str]], values: Any, into: RowBuffer) -> None:
         values = checked_values(self.store, values, len(wanted))
         origin = origin_of(self._identity.namespace, role)
         rows: list[Row | None] = [None] * len(into.found)
@@ -221,7 +221,7 @@ class ByteStoreNamespaces(Namespaces):
 
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
         """See `Namespaces`."""
-        prefix = Space.of(identity.namespace).digest[:16]
+        prefix = NamespaceDirectory.of(identity.namespace).digest[:16]
         # Two encoders must not meet in one namespace: here there is no place to record one but the key itself.
         if key_encoder.function is not sha256:
             prefix = f"{prefix}-{key_encoder.mark()}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
     from embedonce.namespaces.protocol import Namespace
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 _MOST_BYTES = 64 << 20
 """So much is kept for a store that does not open."""
@@ -76,7 +76,7 @@ class DetachedNamespace:
         """See `Namespace`."""
         return None
 
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`: finds what waits."""
         rows: list[Row | None] = [None] * len(keys)
         for i in into.missing:
@@ -86,7 +86,7 @@ class DetachedNamespace:
         if any(row is not None for row in rows):
             into.put_rows(rows)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         self.load(role, keys, into)
 
@@ -130,7 +130,7 @@ class DetachedNamespace:
     close = flush
 
     def flush_late(self) -> float | None:
-        """See `embedonce.runtime.background.Late`."""
+        """See `embedonce.runtime.background.Flushable`."""
         try:
             self.flush()
         except Exception:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.store import SegmentStore
     from embedonce.stores.segments.upkeep.reports import Report
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 
 class Namespace(Protocol):
@@ -61,10 +61,10 @@ class Namespace(Protocol):
             dimensions: d, if it is known.
         """
 
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """Collect the vectors of those keys that are not found in `into` yet."""
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """Async twin of `load`."""
 
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:

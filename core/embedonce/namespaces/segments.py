@@ -11,10 +11,10 @@ from embedonce.keys.specification import canonical, utf8
 from embedonce.namespaces.protocol import Namespaces, encoded
 from embedonce.options import StoreOptions
 from embedonce.runtime.threads import in_thread
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.vectors.envelope import Envelope, Row
-from embedonce.vectors.rows import Gathered
+from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -73,7 +73,7 @@ class SegmentNamespace:
             return None
         return self.store.get_row(hashlib.sha256(utf8(canonical(role, text))).digest(), dimensions)
 
-    def load(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         wanted = into.missing
         # All of them are of one kind, since one key encoder made them.
@@ -81,7 +81,7 @@ class SegmentNamespace:
             if len(wanted) == len(keys):
                 self.store.get_rows_into(cast("Sequence[bytes]", keys), into)
             elif wanted:
-                part = Gathered(len(wanted), into.dimensions)
+                part = RowBuffer(len(wanted), into.dimensions)
                 self.store.get_rows_into([cast("bytes", keys[i]) for i in wanted], part)
                 into.take(wanted, part)
             return
@@ -95,7 +95,7 @@ class SegmentNamespace:
                 into.dimensions = self.store.dimensions
             into.put_rows(rows)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: Gathered) -> None:
+    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         """See `Namespace`."""
         if len(keys) <= _INLINE and self.store.location.is_local:
             self.load(role, keys, into)
@@ -193,7 +193,7 @@ class SegmentNamespaces(Namespaces):
 
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> SegmentNamespace:
         """See `Namespaces`."""
-        space = Space.of(identity.namespace, key_encoder.record())
+        space = NamespaceDirectory.of(identity.namespace, key_encoder.record())
         return SegmentNamespace(
             SegmentStore(self.location, space, read_only=read_only, options=self.options), key_encoder
         )

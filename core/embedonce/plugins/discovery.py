@@ -20,7 +20,7 @@ _OWN_DISTRIBUTION = "embedonce"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Installed:
     """An entry point that is installed.
 
     Attributes:
@@ -41,20 +41,20 @@ class Found:
         return f"{self.distribution} {self.version}".strip()
 
 
-def installed(group: str) -> dict[str, list[Found]]:
+def installed(group: str) -> dict[str, list[Installed]]:
     """Return the entry points of a group by name: several under one name where distributions disagree.
 
     Those of embedonce itself come last, and else names decide: the order does not depend on the machine.
     """
     from importlib.metadata import entry_points
 
-    by_name: dict[str, list[Found]] = {}
+    by_name: dict[str, list[Installed]] = {}
     for point in entry_points(group=group):
         brought_by = point.dist
         if brought_by is None:
-            found = Found(point.name, "an unknown distribution", "", point)
+            found = Installed(point.name, "an unknown distribution", "", point)
         else:
-            found = Found(point.name, brought_by.name, brought_by.version, point)
+            found = Installed(point.name, brought_by.name, brought_by.version, point)
         others = by_name.setdefault(point.name, [])
         # An editable install can list the same distribution twice.
         if all((other.point.value, other.source) != (point.value, found.source) for other in others):

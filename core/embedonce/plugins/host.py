@@ -19,7 +19,7 @@ from embedonce.plugins.discovery import (
     KEY_ENCODER_GROUP,
     ONLY_VARIABLE,
     PLUGIN_GROUP,
-    Found,
+    Installed,
     Switches,
     installed,
 )
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from embedonce.hookspecs import Cache
     from embedonce.identity import Identity
     from embedonce.options import WrapOptions
-    from embedonce.plugins.registry import Named
+    from embedonce.plugins.registry import Registry
 
 logger = logging.getLogger("embedonce")
 
@@ -183,7 +183,7 @@ class Plugins:
         found: Identity | None = identity
         return found
 
-    def collect(self, hook: str, named: Named[Any], make: Callable[..., Any]) -> None:
+    def collect(self, hook: str, named: Registry[Any], make: Callable[..., Any]) -> None:
         """Let every plugin add named things.
 
         Args:
@@ -201,7 +201,7 @@ class Plugins:
         self,
         hook: str,
         plugin: LoadedPlugin,
-        named: Named[Any],
+        named: Registry[Any],
         make: Callable[..., Any],
         /,
         name: str,
@@ -257,7 +257,7 @@ class Plugins:
 
     # Loading
 
-    def _load(self, found: Found) -> None:
+    def _load(self, found: Installed) -> None:
         try:
             self._add(found.point.load(), found.name, found.source, found.version)
         except (Exception, SystemExit) as error:
@@ -326,7 +326,7 @@ class _Loaded:
 
     plugins: Plugins | None = None
     observing: Plugins | bool | None = False
-    named: dict[str, Named[Any]] = field(default_factory=dict)
+    named: dict[str, Registry[Any]] = field(default_factory=dict)
 
 
 LOCK = ForkLock()
@@ -347,7 +347,7 @@ def plugins() -> Plugins:
         return _loaded.plugins
 
 
-def named_things(kind: str, build: Callable[[Plugins], Named[Any]]) -> Named[Any]:
+def named_things(kind: str, build: Callable[[Plugins], Registry[Any]]) -> Registry[Any]:
     """Return what plugins have added of one kind, collected when it is first asked for."""
     with LOCK:
         if kind not in _loaded.named:

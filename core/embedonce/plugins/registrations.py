@@ -10,7 +10,7 @@ from embedonce.keys.encoders import BUILT_IN as BUILT_IN_KEY_ENCODERS
 from embedonce.keys.encoders import KeyEncoder
 from embedonce.plugins.discovery import KEY_ENCODER_GROUP, Switches, installed
 from embedonce.plugins.host import named_things
-from embedonce.plugins.registry import Named, SwitchedOffError
+from embedonce.plugins.registry import Registry, SwitchedOffError
 from embedonce.vectors.codecs import BUILT_IN as BUILT_IN_CODECS
 from embedonce.vectors.codecs import Codec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.plugins.discovery import Found
+    from embedonce.plugins.discovery import Installed
     from embedonce.plugins.host import LoadedPlugin, Plugins
     from embedonce.stores.protocol import ByteStore
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
 
 
-def key_encoders() -> Named[KeyEncoder]:
+def key_encoders() -> Registry[KeyEncoder]:
     """Return the key encoders that plugins and entry points have named."""
     return named_things("key encoder", _key_encoders)
 
 
-def codecs() -> Named[Codec]:
+def codecs() -> Registry[Codec]:
     """Return the codecs that plugins have named."""
     return named_things("codec", _codecs)
 
 
-def stores() -> Named[OpenStore]:
+def stores() -> Registry[OpenStore]:
     """Return what opens the stores that plugins have added, by scheme."""
     return named_things("store", _stores)
 
 
-def _key_encoders(plugins: Plugins) -> Named[KeyEncoder]:
+def _key_encoders(plugins: Plugins) -> Registry[KeyEncoder]:
     # The name of a built-in encoder means the built-in one, whatever is installed.
-    found: Named[KeyEncoder] = Named("key encoder", BUILT_IN_KEY_ENCODERS)
+    found: Registry[KeyEncoder] = Registry("key encoder", BUILT_IN_KEY_ENCODERS)
     switches = Switches.of()
     for name, claims in installed(KEY_ENCODER_GROUP).items():
         for each in claims:
@@ -57,7 +57,7 @@ def _key_encoders(plugins: Plugins) -> Named[KeyEncoder]:
     return found
 
 
-def _loaded_encoder(found: Found, variable: str) -> KeyEncoder | PluginError:
+def _loaded_encoder(found: Installed, variable: str) -> KeyEncoder | PluginError:
     if variable:
         return SwitchedOffError(f"key encoder {found.name!r} of {found.source} is switched off by {variable}")
     try:
@@ -75,8 +75,8 @@ def _key_encoder(
     return KeyEncoder.of(name, function, version, plugin.version)
 
 
-def _codecs(plugins: Plugins) -> Named[Codec]:
-    found: Named[Codec] = Named("codec", BUILT_IN_CODECS)
+def _codecs(plugins: Plugins) -> Registry[Codec]:
+    found: Registry[Codec] = Registry("codec", BUILT_IN_CODECS)
     plugins.collect("embedonce_register_codecs", found, _codec)
     return found
 
@@ -93,8 +93,8 @@ def _codec(
     return Codec(name, str(version), encode, decode)
 
 
-def _stores(plugins: Plugins) -> Named[OpenStore]:
-    found: Named[OpenStore] = Named("store", _Taken())
+def _stores(plugins: Plugins) -> Registry[OpenStore]:
+    found: Registry[OpenStore] = Registry("store", _Taken())
     plugins.collect("embedonce_register_stores", found, _store)
     return found
 

@@ -16,7 +16,7 @@ class SwitchedOffError(PluginError):
     """A thing is not there because the user wants it so."""
 
 
-class Named(Generic[T]):
+class Registry(Generic[T]):
     """What plugins have added under names; instead of a thing that cannot be used, the reason.
 
     Args:

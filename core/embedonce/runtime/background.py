@@ -15,7 +15,7 @@ EXIT_PATIENCE = 30.0
 """Seconds for which the end of the process waits for a last flush."""
 
 
-class Late(Protocol):
+class Flushable(Protocol):
     """Somebody who has rows that are not published yet."""
 
     @property
@@ -35,16 +35,16 @@ class Flusher:
     """
 
     def __init__(self) -> None:
-        self._due: dict[int, tuple[float, Late]] = {}
-        self._at_work: dict[int, Late] = {}
+        self._due: dict[int, tuple[float, Flushable]] = {}
+        self._at_work: dict[int, Flushable] = {}
         # Not tried again, since the process ends.
-        self._failed: dict[int, Late] = {}
+        self._failed: dict[int, Flushable] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._last: threading.Thread | None = None
         self._ends = False
 
-    def schedule(self, late: Late, seconds: float) -> None:
+    def schedule(self, late: Flushable, seconds: float) -> None:
         """Have somebody's rows published in so many seconds, or earlier if that has been asked for before."""
         due = time.monotonic() + seconds
         with self._changed:
@@ -80,7 +80,7 @@ class Flusher:
                 except RuntimeError:
                     self._work(late)
 
-    def _wait(self) -> list[Late] | None:
+    def _wait(self) -> list[Flushable] | None:
         """Return those whose time has come; None when nobody waits, after which the thread must end."""
         with self._changed:
             while self._due:
@@ -96,7 +96,7 @@ class Flusher:
             self._thread = None
             return None
 
-    def _work(self, late: Late) -> None:
+    def _work(self, late: Flushable) -> None:
         try:
             again = late.flush_late()
             if again is not None:
@@ -149,7 +149,7 @@ _flusher = Flusher()
 _at_exit_in: int | None = None
 
 
-def schedule(late: Late, seconds: float) -> None:
+def schedule(late: Flushable, seconds: float) -> None:
     """Have somebody's rows published in so many seconds, and at the end of the process at the latest."""
     global _at_exit_in
     if _at_exit_in != os.getpid():

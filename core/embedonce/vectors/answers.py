@@ -135,7 +135,7 @@ def _broken(what: str) -> NoReturn:
 
 
 @dataclass(frozen=True, slots=True)
-class Unkept:
+class NotCacheable:
     """An embedder's answer that is returned but neither stored nor handed to others who wait for the same texts."""
 
     answer: Any

@@ -26,7 +26,7 @@ def _fit(rows: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     return np.ones(len(rows), bool)
 
 
-class Gathered:
+class RowBuffer:
     """Rows being collected into one matrix.
 
     Attributes:
@@ -123,7 +123,7 @@ class Gathered:
                 payloads = b"".join(row.payload for i in members if (row := rows[i]) is not None)
                 self.put(np.array(members), np.frombuffer(payloads, dtype).reshape(-1, length))
 
-    def take(self, positions: Sequence[int], part: Gathered) -> None:
+    def take(self, positions: Sequence[int], part: RowBuffer) -> None:
         """Take over what was found in a part, whose rows belong at the given positions."""
         if part.matrix is not None and part.found.any():
             self.dimensions = part.dimensions

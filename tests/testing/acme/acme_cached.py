@@ -5,7 +5,7 @@ from __future__ import annotations
 from acme import AcmeEmbedder
 from embedonce import Wrapper
 from embedonce.identification.describer import Describer
-from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 
 describer = Describer({})
 
@@ -18,7 +18,9 @@ class CachedAcme(AcmeEmbedder, Wrapper):
         cache.open(self.identity)
 
     def look_anew(self):
-        self.described = Described(describer, lambda embedder: describe_with(describer, embedder, self.wrap_options))
+        self.described = IdentityTracker(
+            describer, lambda embedder: describe_with(describer, embedder, self.wrap_options)
+        )
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "described"}
@@ -38,6 +40,6 @@ class CachedAcme(AcmeEmbedder, Wrapper):
         return self.ask([text], "query", lambda some: [self.embedder.embed_question(some[0])])[0]
 
     def ask(self, texts, role, embed):
-        asked = Question(self.embedder, self.cache, texts, role, self.batch_size)
+        asked = EmbedRequest(self.embedder, self.cache, texts, role, self.batch_size)
         vectors = self.described.embed(asked, embed)
         return embed(texts) if vectors is None else vectors

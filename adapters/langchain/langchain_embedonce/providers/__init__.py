@@ -1,8 +1,8 @@
 """The classes that `identities` knows, by the root of their module, since classes move within their package."""
 
-from embedonce.identification.known_classes import Description, Row
+from embedonce.identification.known_classes import Description, KnownClass
 from langchain_embedonce.providers import fakes, hosted, local, openai
 
-__all__ = ["ROWS", "Description", "Row"]
+__all__ = ["ROWS", "Description", "KnownClass"]
 
 ROWS = {**openai.ROWS, **local.ROWS, **hosted.ROWS, **fakes.ROWS}

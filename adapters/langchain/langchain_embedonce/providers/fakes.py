@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embedonce.identification.known_classes import Description, Row, Values, identity_of
+from embedonce.identification.known_classes import Description, KnownClass, Values, identity_of
 
 
 def _random(_: Values) -> Description:
@@ -15,7 +15,7 @@ def _deterministic(values: Values) -> Description:
 
 
 ROWS = {
-    ("langchain_core", "FakeEmbeddings"): Row(_random, ""),
-    ("langchain_community", "FakeEmbeddings"): Row(_random, ""),
-    ("langchain_core", "DeterministicFakeEmbedding"): Row(_deterministic, "size"),
+    ("langchain_core", "FakeEmbeddings"): KnownClass(_random, ""),
+    ("langchain_community", "FakeEmbeddings"): KnownClass(_random, ""),
+    ("langchain_core", "DeterministicFakeEmbedding"): KnownClass(_deterministic, "size"),
 }

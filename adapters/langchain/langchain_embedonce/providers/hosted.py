@@ -5,7 +5,7 @@ from __future__ import annotations
 from embedonce.identification import providers
 from embedonce.identification.known_classes import (
     Description,
-    Row,
+    KnownClass,
     Values,
     endpoint_of,
     identity_of,
@@ -152,66 +152,66 @@ def _upstage(values: Values) -> Description:
 
 
 ROWS = {
-    ("langchain_azure_ai", "AzureAIEmbeddingsModel"): Row(
+    ("langchain_azure_ai", "AzureAIEmbeddingsModel"): KnownClass(
         _azure_ai,
         "endpoint model_name _model_name dimensions model_kwargs _embed_input_type",
         batch=("embed_batch_size", 1024),
     ),
-    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): Row(
+    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(
         _huggingface_inference, "model repo_id provider task model_kwargs client.model"
     ),
-    ("langchain_ollama", "OllamaEmbeddings"): Row(
+    ("langchain_ollama", "OllamaEmbeddings"): KnownClass(
         _ollama,
         "model dimensions num_ctx base_url",
         "_client._client.base_url _async_client._client.base_url",
         "OLLAMA_HOST",
     ),
-    ("langchain_cohere", "CohereEmbeddings"): Row(
+    ("langchain_cohere", "CohereEmbeddings"): KnownClass(
         _cohere,
         "model truncate embedding_types base_url",
         "client._client_wrapper.base_url async_client._client_wrapper.base_url",
         "CO_API_URL",
         batch=96,
     ),
-    ("langchain_voyageai", "VoyageAIEmbeddings"): Row(
+    ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(
         _voyage,
         "model output_dimension truncation base_url",
         "_client._params.base_url _aclient._params.base_url",
         batch=("batch_size", 1000),
     ),
-    ("langchain_aws", "BedrockEmbeddings"): Row(
+    ("langchain_aws", "BedrockEmbeddings"): KnownClass(
         _bedrock,
         "model_id dimensions normalize model_kwargs provider endpoint_url",
         "client.meta.endpoint_url",
         batch=96,
     ),
-    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): Row(
+    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(
         _google,
         "model task_type output_dimensionality base_url _use_vertexai client._api_client.vertexai",
         "client._api_client._http_options.base_url",
         batch=100,
     ),
-    ("langchain_google_vertexai", "VertexAIEmbeddings"): Row(
+    ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(
         _vertex,
         "model_name dimensions tuned_model_name instance api_endpoint",
         "client._api_client._http_options.base_url",
         batch=250,
     ),
-    ("langchain_mistralai", "MistralAIEmbeddings"): Row(
+    ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(
         _mistral, "model endpoint", "client.base_url async_client.base_url"
     ),
-    ("langchain_nomic", "NomicEmbeddings"): Row(
+    ("langchain_nomic", "NomicEmbeddings"): KnownClass(
         _nomic, "model dimensionality inference_mode", env="ATLAS_API_PATH", ignores="device vision_model"
     ),
-    ("langchain_fireworks", "FireworksEmbeddings"): Row(_fireworks, "model", "client.base_url"),
-    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): Row(
+    ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks, "model", "client.base_url"),
+    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(
         _nvidia,
         "model truncate dimensions base_url _client.infer_path",
         "_client.base_url _async_client.base_url",
         "NVIDIA_BASE_URL",
         ("max_batch_size", 50),
     ),
-    ("langchain_upstage", "UpstageEmbeddings"): Row(
+    ("langchain_upstage", "UpstageEmbeddings"): KnownClass(
         _upstage,
         "model dimensions model_kwargs upstage_api_base",
         OPENAI_URLS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values, newlines_to_spaces, unless
+from embedonce.identification.known_classes import Description, KnownClass, Values, newlines_to_spaces, unless
 from embedonce.identification.settings import UnclearSettingError
 
 if TYPE_CHECKING:
@@ -87,25 +87,27 @@ def _fastembed(values: Values) -> Description:
 
 _LOADED = "model_name model_kwargs encode_kwargs"
 _ENCODE_BATCH = ("encode_kwargs.batch_size", 32)
-_SENTENCE_TRANSFORMERS = Row(
+_SENTENCE_TRANSFORMERS = KnownClass(
     _sentence_transformers, f"{_LOADED} query_encode_kwargs multi_process {_LIMITS}", batch=_ENCODE_BATCH
 )
 _PREFIXES = "embed_instruction query_instruction"
-_OPENVINO = Row(_openvino, f"model_name_or_path model_kwargs encode_kwargs {_PREFIXES}", batch=4)
+_OPENVINO = KnownClass(_openvino, f"model_name_or_path model_kwargs encode_kwargs {_PREFIXES}", batch=4)
 
 ROWS = {
     ("langchain_huggingface", "HuggingFaceEmbeddings"): _SENTENCE_TRANSFORMERS,
     ("langchain_community", "HuggingFaceEmbeddings"): _SENTENCE_TRANSFORMERS,
-    ("langchain_community", "HuggingFaceBgeEmbeddings"): Row(
+    ("langchain_community", "HuggingFaceBgeEmbeddings"): KnownClass(
         _bge, f"{_LOADED} {_PREFIXES} client.backend client.dtype", batch=_ENCODE_BATCH
     ),
-    ("langchain_community", "IpexLLMBgeEmbeddings"): Row(_ipex_bge, f"{_LOADED} {_PREFIXES}", batch=_ENCODE_BATCH),
-    ("langchain_community", "HuggingFaceInstructEmbeddings"): Row(
+    ("langchain_community", "IpexLLMBgeEmbeddings"): KnownClass(
+        _ipex_bge, f"{_LOADED} {_PREFIXES}", batch=_ENCODE_BATCH
+    ),
+    ("langchain_community", "HuggingFaceInstructEmbeddings"): KnownClass(
         _instructor, f"{_LOADED} {_PREFIXES}", batch=_ENCODE_BATCH
     ),
     ("langchain_community", "OpenVINOEmbeddings"): _OPENVINO,
     ("langchain_community", "OpenVINOBgeEmbeddings"): _OPENVINO,
-    ("langchain_community", "FastEmbedEmbeddings"): Row(
+    ("langchain_community", "FastEmbedEmbeddings"): KnownClass(
         _fastembed, "model_name max_length doc_embed_type", batch=("batch_size", 256)
     ),
 }

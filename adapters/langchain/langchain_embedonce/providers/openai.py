@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, newlines_to_spaces, unless
+from embedonce.identification.known_classes import (
+    Description,
+    KnownClass,
+    Values,
+    endpoint_of,
+    newlines_to_spaces,
+    unless,
+)
 
 
 def _tokens(values: Values, *, trusted: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -73,9 +80,9 @@ _OPENAI_READS = (
     "tiktoken_model_name allowed_special openai_api_base"
 )
 OPENAI_URLS = "client._client.base_url async_client._client.base_url"
-_OPENAI = Row(_openai, _OPENAI_READS, OPENAI_URLS, "OPENAI_API_BASE OPENAI_BASE_URL", ("chunk_size", 1000))
+_OPENAI = KnownClass(_openai, _OPENAI_READS, OPENAI_URLS, "OPENAI_API_BASE OPENAI_BASE_URL", ("chunk_size", 1000))
 _AZURE_READS = f"{_OPENAI_READS} azure_endpoint deployment"
-_AZURE_OPENAI = Row(_azure_openai, _AZURE_READS, OPENAI_URLS, "AZURE_OPENAI_ENDPOINT", ("chunk_size", 2048))
+_AZURE_OPENAI = KnownClass(_azure_openai, _AZURE_READS, OPENAI_URLS, "AZURE_OPENAI_ENDPOINT", ("chunk_size", 2048))
 
 ROWS = {
     ("langchain_openai", "OpenAIEmbeddings"): _OPENAI,

@@ -40,7 +40,7 @@ class Driver:
 
 
 def _s3_options() -> dict[str, Any]:
-    # The retries of s3fs and botocore multiply to 125 attempts; `FsspecIO` tries again by itself, for a bounded time.
+    # The retries of s3fs and botocore multiply to 125 attempts; `RemoteDirectory` retries instead, for a bounded time.
     retries = {"total_max_attempts": 1}
     timeouts = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT}
     return {
@@ -103,7 +103,7 @@ def driver_of_instance(fs: Any) -> Driver | None:
 
 
 def tuned(fs: Any) -> Any:
-    """Return a file system made from default options, with its retries left to `FsspecIO`."""
+    """Return a file system made from default options, with its retries left to `RemoteDirectory`."""
     driver = driver_of_instance(fs)
     if driver is not None:
         # It is about private names; without them the driver retries for longer, which is no reason to fail.

@@ -13,10 +13,10 @@ from embedonce.errors import StoreError
 from embedonce.stores.drivers.faults import store_error
 from embedonce.stores.locations.remote_location import RemoteLocation
 from embedonce.stores.places.directory import is_space_directory
-from embedonce.stores.places.local import LocalIO
+from embedonce.stores.places.local import LocalDirectory
 
 if TYPE_CHECKING:
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
 
 STORE_VARIABLE = "EMBEDONCE_STORE"
 # One letter before a colon is a Windows drive.
@@ -49,7 +49,7 @@ class Location(Protocol):
             StoreError: It cannot.
         """
 
-    def open(self, directory: str, *, create: bool) -> SegmentIO:
+    def open(self, directory: str, *, create: bool) -> Directory:
         """Return one directory below the root; see `check`.
 
         Raises:
@@ -80,7 +80,7 @@ class LocalLocation:
         path: The root.
         private: True to create it for this user alone: the default cache directory, as vectors can be partly
             turned back into text.
-        options: `fsync`, `file_mode` and `dir_mode` of `LocalIO`.
+        options: `fsync`, `file_mode` and `dir_mode` of `LocalDirectory`.
     """
 
     path: Path
@@ -93,10 +93,10 @@ class LocalLocation:
     def __str__(self) -> str:
         return str(self.path)
 
-    def open(self, directory: str, *, create: bool) -> LocalIO:
+    def open(self, directory: str, *, create: bool) -> LocalDirectory:
         """See `Location`."""
         self.check(create=create)
-        return LocalIO(self.path / directory, **self.options)
+        return LocalDirectory(self.path / directory, **self.options)
 
     def directories(self) -> list[str]:
         """See `Location`."""
@@ -157,7 +157,7 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
     Args:
         store: None (`$EMBEDONCE_STORE`, else the user's cache directory), a path, a URL, a `UPath`, or an
             (fs, path) pair.
-        storage_options: Options of the file system behind a URL, or of `LocalIO` for a path.
+        storage_options: Options of the file system behind a URL, or of `LocalDirectory` for a path.
 
     Raises:
         StoreError: It is none of these, no driver is installed for the URL, or the options are no mapping.

@@ -14,7 +14,7 @@ from embedonce.stores.places.directory import is_space_directory
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
 
 
 class RemoteLocation:
@@ -100,12 +100,12 @@ class RemoteLocation:
         """See `Location`: a prefix needs not be created, and one that does not exist is an empty cache."""
         self._connect()
 
-    def open(self, directory: str, *, create: bool) -> SegmentIO:
+    def open(self, directory: str, *, create: bool) -> Directory:
         """See `Location`."""
-        from embedonce.stores.places.remote import FsspecIO
+        from embedonce.stores.places.remote import RemoteDirectory
 
         _, root = self._connect()
-        return FsspecIO(lambda: self._connect()[0], f"{root.rstrip('/')}/{directory}")
+        return RemoteDirectory(lambda: self._connect()[0], f"{root.rstrip('/')}/{directory}")
 
     def directories(self) -> list[str]:
         """See `Location`."""

@@ -13,7 +13,7 @@ Part = bytes | memoryview
 """A piece of a file."""
 
 
-class SegmentIO(Protocol):
+class Directory(Protocol):
     """One flat directory of immutable files. Names never hold a slash.
 
     Note for implementers: raise `FileNotFoundError` for a file that is gone and any other exception for an outage;
@@ -65,7 +65,7 @@ class SegmentIO(Protocol):
         """How many views this process may hold at once."""
 
 
-def read_whole(io: SegmentIO, name: str, size: int) -> bytes:
+def read_whole(io: Directory, name: str, size: int) -> bytes:
     """Return a file whose size is known from a listing.
 
     Raises:

@@ -23,8 +23,8 @@ _SETTLED_NS = 50_000_000
 _WHOLE_SECONDS_NS = 2_100_000_000
 
 
-class LocalIO:
-    """One local directory of segments (see `SegmentIO`).
+class LocalDirectory:
+    """One local directory of segments (see `Directory`).
 
     Args:
         directory: Where the files are; see `create`.
@@ -58,11 +58,11 @@ class LocalIO:
             return None
 
     def changed(self) -> bool:
-        """See `SegmentIO`: compares the directory's modification time, 2 us."""
+        """See `Directory`: compares the directory's modification time, 2 us."""
         return not self._settled or self._modified() != self._seen
 
     def listing(self) -> dict[str, int]:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         modified = self._modified()
         now = time.time_ns()
         sizes: dict[str, int] = {}
@@ -88,7 +88,7 @@ class LocalIO:
         return sizes
 
     def view(self, name: str) -> memoryview:
-        """See `SegmentIO`: a read-only map, or the bytes themselves for a small file."""
+        """See `Directory`: a read-only map, or the bytes themselves for a small file."""
         with open(self.directory / name, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size <= _IN_MEMORY:
@@ -96,11 +96,11 @@ class LocalIO:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def is_current(self, view: memoryview) -> bool:
-        """See `SegmentIO`: touching a map beyond the end of its file would kill the process."""
+        """See `Directory`: touching a map beyond the end of its file would kill the process."""
         return is_uncut(view)
 
     def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         answers: list[bytes | Exception] = []
         for name, start, end in zip(names, starts, ends, strict=True):
             try:
@@ -112,11 +112,11 @@ class LocalIO:
         return answers
 
     def create(self) -> None:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         self.directory.mkdir(self._dir_mode, parents=True, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
-        """See `SegmentIO`: writes beside the target, then renames."""
+        """See `Directory`: writes beside the target, then renames."""
         temporary = self.directory / f"{TEMPORARY}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, self._file_mode)
@@ -135,7 +135,7 @@ class LocalIO:
             self._sync_directory()
 
     def sync(self, name: str) -> None:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         with open(self.directory / name, "rb") as file:
             os.fsync(file.fileno())
         self._sync_directory()
@@ -151,12 +151,12 @@ class LocalIO:
             os.close(descriptor)
 
     def delete(self, name: str) -> None:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         with suppress(FileNotFoundError):
             os.unlink(self.directory / name)
 
     def tidy(self) -> None:
-        """See `SegmentIO`: temporary files older than an hour."""
+        """See `Directory`: temporary files older than an hour."""
         with suppress(OSError), os.scandir(self.directory) as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY):
@@ -165,7 +165,7 @@ class LocalIO:
                             os.unlink(entry.path)
 
     def descriptors(self) -> int:
-        """See `SegmentIO`: a quarter of what the process may open, since a map keeps one."""
+        """See `Directory`: a quarter of what the process may open, since a map keeps one."""
         try:
             import resource
         except ImportError:

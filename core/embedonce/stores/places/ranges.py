@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
 
 GAP = 256 << 10
 """Bytes that are read and thrown away rather than paid for with another request."""
@@ -55,7 +55,7 @@ def joined(starts: NDArray[np.int64], ends: NDArray[np.int64], gap: int | None =
     return runs
 
 
-def ask(io: SegmentIO, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exception | None]]:
+def ask(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exception | None]]:
     """Yield number and bytes of each span, in any order; what was answered short is asked for once more.
 
     Instead of bytes: the exception that reading met, or None if the file twice had fewer bytes than it must have.
@@ -69,7 +69,7 @@ def ask(io: SegmentIO, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exc
             yield from zip(again, _ask(io, [spans[i] for i in again]), strict=True)
 
 
-def read_spans(io: SegmentIO, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | None]]:
+def read_spans(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | None]]:
     """Yield number and bytes of each span, in any order; None if the file is shorter than that.
 
     Raises:
@@ -86,7 +86,7 @@ def read_spans(io: SegmentIO, spans: Sequence[Span]) -> Iterator[tuple[int, byte
         raise fault
 
 
-def read_joined(io: SegmentIO, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:
+def read_joined(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:
     """Do as `read_spans`, with one request for spans that are near each other."""
     for i, span in enumerate(spans):
         if span.start == span.end:
@@ -123,7 +123,7 @@ def _batches(spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
         yield first, len(spans)
 
 
-def _ask(io: SegmentIO, spans: Sequence[Span]) -> list[bytes | Exception | None]:
+def _ask(io: Directory, spans: Sequence[Span]) -> list[bytes | Exception | None]:
     answers = io.get_ranges([span.file for span in spans], [span.start for span in spans], [span.end for span in spans])
     return [None if _is_short(answer, span) else answer for answer, span in zip(answers, spans, strict=True)]
 

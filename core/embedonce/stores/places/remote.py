@@ -31,8 +31,8 @@ if hasattr(os, "register_at_fork"):
 _RANGES_PER_CALL = 256
 
 
-class FsspecIO:
-    """One directory or prefix of an fsspec file system (see `SegmentIO`).
+class RemoteDirectory:
+    """One directory or prefix of an fsspec file system (see `Directory`).
 
     Args:
         file_system: Makes the file system; called again in a forked child, which cannot use its parent's.
@@ -54,11 +54,11 @@ class FsspecIO:
         return self._file_system()
 
     def changed(self) -> bool:
-        """See `SegmentIO`: only a listing can tell."""
+        """See `Directory`: only a listing can tell."""
         return True
 
     def listing(self) -> dict[str, int]:
-        """See `SegmentIO`: one request.
+        """See `Directory`: one request.
 
         Raises:
             MissingPlaceError: The bucket or container does not exist.
@@ -66,15 +66,15 @@ class FsspecIO:
         return files_in(self._fs, self._path)
 
     def view(self, name: str) -> memoryview | None:
-        """See `SegmentIO`: never."""
+        """See `Directory`: never."""
         return None
 
     def is_current(self, view: memoryview) -> bool:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         return True
 
     def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         fs = self._fs
         answers: list[bytes | Exception] = []
         for at in range(0, len(names), _RANGES_PER_CALL):
@@ -123,7 +123,7 @@ class FsspecIO:
         ]
 
     def create(self) -> None:
-        """See `SegmentIO`: object stores have no directories, others make them here."""
+        """See `Directory`: object stores have no directories, others make them here."""
         fs = kind = beneath_cache(self._fs)
         while (inner := getattr(kind, "fs", None)) is not None:
             # One that shows a part of another says that it is asynchronous, whatever the other one is.
@@ -132,7 +132,7 @@ class FsspecIO:
             fs.makedirs(self._path, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
-        """See `SegmentIO`: one request; the name is unique, so trying again can only repeat the same bytes.
+        """See `Directory`: one request; the name is unique, so trying again can only repeat the same bytes.
 
         Raises:
             MissingPlaceError: The bucket, container or directory does not exist.
@@ -147,10 +147,10 @@ class FsspecIO:
             raise
 
     def sync(self, name: str) -> None:
-        """See `SegmentIO`: an answered request is durable."""
+        """See `Directory`: an answered request is durable."""
 
     def delete(self, name: str) -> None:
-        """See `SegmentIO`.
+        """See `Directory`.
 
         Raises:
             MissingPlaceError: The bucket or container does not exist.
@@ -163,8 +163,8 @@ class FsspecIO:
                 raise MissingPlaceError(*error.args) from error
 
     def tidy(self) -> None:
-        """See `SegmentIO`: there is nothing half-written."""
+        """See `Directory`: there is nothing half-written."""
 
     def descriptors(self) -> int:
-        """See `SegmentIO`."""
+        """See `Directory`."""
         return 256

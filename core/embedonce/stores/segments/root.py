@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from embedonce.errors import FormatError, StoreError
 from embedonce.options import StoreOptions
 from embedonce.stores.places.directory import read_whole
-from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedSpaceError, Space
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.upkeep.erasing import shortened
 from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes
@@ -63,7 +63,7 @@ def spaces_at(
     found = Spaces()
     known = {store.space.directory: store for store in opened}
     for directory in location.directories():
-        if namespace is not None and directory != Space.of(namespace).directory:
+        if namespace is not None and directory != NamespaceDirectory.of(namespace).directory:
             continue
         if directory in known:
             found.stores.append(known[directory])
@@ -73,7 +73,7 @@ def spaces_at(
         except FileNotFoundError:
             # Nothing of ours, or just being cleared away.
             continue
-        except (DamagedSpaceError, FormatError) as error:
+        except (DamagedNamespaceError, FormatError) as error:
             found.unreadable[directory] = str(error)
             continue
         except StoreError:
@@ -84,7 +84,7 @@ def spaces_at(
     return found
 
 
-def _space_in(location: Location, directory: str) -> Space:
+def _space_in(location: Location, directory: str) -> NamespaceDirectory:
     """Return what a directory holds.
 
     Raises:
@@ -96,10 +96,10 @@ def _space_in(location: Location, directory: str) -> Space:
     listed = io.listing()
     if SPACE_FILE not in listed:
         raise FileNotFoundError(SPACE_FILE)
-    space = Space.from_bytes(read_whole(io, SPACE_FILE, listed[SPACE_FILE]), f"{io}/{SPACE_FILE}")
+    space = NamespaceDirectory.from_bytes(read_whole(io, SPACE_FILE, listed[SPACE_FILE]), f"{io}/{SPACE_FILE}")
     if space.directory != directory:
         msg = f"its namespace {space.namespace!r} belongs into {space.directory}"
-        raise DamagedSpaceError(msg)
+        raise DamagedNamespaceError(msg)
     return space
 
 

@@ -23,7 +23,7 @@ from embedonce.stores.segments.upkeep.upkeep import Upkeep
 from embedonce.stores.segments.writing.grouping import by_kind
 from embedonce.stores.segments.writing.writer import Writer
 from embedonce.vectors.envelope import Envelope
-from embedonce.vectors.rows import Gathered
+from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from embedonce.stores.locations.location import Location
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.files.tier import Tier
-    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
     from embedonce.stores.segments.writing.grouping import Values
     from embedonce.vectors.envelope import Row
 
@@ -74,7 +74,12 @@ class SegmentStore(Upkeep, AsyncTwins):
     """
 
     def __init__(
-        self, location: Location, space: Space, *, read_only: bool = False, options: StoreOptions = _DEFAULTS
+        self,
+        location: Location,
+        space: NamespaceDirectory,
+        *,
+        read_only: bool = False,
+        options: StoreOptions = _DEFAULTS,
     ) -> None:
         self.location = location
         self.space = space
@@ -242,7 +247,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         Raises:
             StoreError: The store cannot be read.
         """
-        gathered = Gathered(len(digests), dimensions)
+        gathered = RowBuffer(len(digests), dimensions)
         self.get_rows_into(digests, gathered)
         return gathered.matrix, gathered.found
 
@@ -272,7 +277,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         except Exception as error:
             raise self.location.error(error, "read")  # noqa: B904 - as in `_mapped`
 
-    def get_rows_into(self, digests: Sequence[bytes], into: Gathered) -> None:
+    def get_rows_into(self, digests: Sequence[bytes], into: RowBuffer) -> None:
         """Collect the vectors of digest keys, one per row of `into`, that are not found there yet.
 
         Raises:

@@ -70,7 +70,7 @@ import json, sys
 from importlib import import_module
 module, name, texts = json.load(sys.stdin)
 if module is None:
-    from embedonce.key_encoders import resolve_key_encoder
+    from embedonce.plugins.names import resolve_key_encoder
     function = resolve_key_encoder(name)
 else:
     try:

@@ -13,7 +13,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, SimilarityMode
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny, model_serializer
 
 from embedonce.errors import IdentityError
-from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions
 from embedonce.wrappers import Wrapper
 from embedonce.wrapping import cache_and_options
@@ -52,15 +52,15 @@ class _State:
     Attributes:
         cache: The cache that it asks.
         options: What the user said when wrapping the model.
-        described: What decides the vectors.
+        tracker: What decides the vectors.
     """
 
     cache: EmbeddingCache
     options: WrapOptions
-    described: Described = field(init=False)
+    tracker: IdentityTracker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.described = Described(describer, partial(describe_with, describer, options=self.options))
+        self.tracker = IdentityTracker(describer, partial(describe_with, describer, options=self.options))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _State:
         # The model inside is copied too, and each of the two may be changed.
@@ -165,7 +165,7 @@ class CachedEmbedding(BaseEmbedding):
         Raises:
             IdentityError: The model is one whose vectors must not be cached.
         """
-        return self._state.described.identity(self.inner)
+        return self._state.tracker.identity(self.inner)
 
     @property
     def namespace(self) -> str:
@@ -175,7 +175,7 @@ class CachedEmbedding(BaseEmbedding):
     @property
     def embedonce_identity(self) -> Identity | None:
         """The identity that this model declares to whatever wraps it; None if its vectors must not be cached."""
-        return self._state.described.declared(self.inner)
+        return self._state.tracker.declared(self.inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.inner).__name__}, cache={self.cache!r})"
@@ -329,8 +329,8 @@ class CachedEmbedding(BaseEmbedding):
         """
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
-        asked = self._question(texts, "document", self._telling(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
-        vectors = self._state.described.embed(asked, lambda some: inner.get_text_embedding_batch(some, **given))
+        asked = self._request(texts, "document", self._telling(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
+        vectors = self._state.tracker.embed(asked, lambda some: inner.get_text_embedding_batch(some, **given))
         return inner.get_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     async def aget_text_embedding_batch(
@@ -339,27 +339,27 @@ class CachedEmbedding(BaseEmbedding):
         """Async twin of `get_text_embedding_batch`."""
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
-        asked = self._question(texts, "document", self._telling(kwargs, "aget_text_embedding_batch"))
-        vectors = await self._state.described.aembed(asked, lambda some: inner.aget_text_embedding_batch(some, **given))
+        asked = self._request(texts, "document", self._telling(kwargs, "aget_text_embedding_batch"))
+        vectors = await self._state.tracker.aembed(asked, lambda some: inner.aget_text_embedding_batch(some, **given))
         return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     def _one(self, text: str, role: Role, embed: Callable[[str], list[float]]) -> list[float]:
-        vectors = self._state.described.embed(self._question([text], role), lambda some: [embed(some[0])])
+        vectors = self._state.tracker.embed(self._request([text], role), lambda some: [embed(some[0])])
         return embed(text) if vectors is None else vectors[0]
 
     async def _aone(self, text: str, role: Role, embed: Callable[[str], Awaitable[list[float]]]) -> list[float]:
         async def embed_one(some: list[str]) -> list[list[float]]:
             return [await embed(some[0])]
 
-        vectors = await self._state.described.aembed(self._question([text], role), embed_one)
+        vectors = await self._state.tracker.aembed(self._request([text], role), embed_one)
         return await embed(text) if vectors is None else vectors[0]
 
-    def _question(
+    def _request(
         self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None, most: int = _ASYNC_TEXTS
-    ) -> Question:
+    ) -> EmbedRequest:
         state = self._state
         batch_size = describer.batch_size(self.inner, state.cache, state.options, most)
-        return Question(self.inner, state.cache, texts, role, batch_size, arguments or {})
+        return EmbedRequest(self.inner, state.cache, texts, role, batch_size, arguments or {})
 
     def _telling(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:
         """Return the arguments of a call that may change vectors: none where the method is LlamaIndex's own.

@@ -14,7 +14,7 @@ from embedonce.identification.tracker import describe_with
 from embedonce.identity import Identity
 from embedonce.options import LOCAL_TIER_BYTES, StoreOptions, WrapOptions
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import Space
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.kv_values import Entry, key_of, opened, part_keys, prefix_of, sealed
@@ -84,7 +84,7 @@ class FsspecKVStore(BaseKVStore):
     ) -> None:
         location = as_location(place_of(path, None, fs, name="path"), storage_options)
         options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
-        space = Space.of(Identity.named(namespace).namespace)
+        space = NamespaceDirectory.of(Identity.named(namespace).namespace)
         self._store = SegmentStore(location, space, read_only=read_only, options=options)
         self._has_warned = False
 

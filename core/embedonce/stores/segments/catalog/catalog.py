@@ -15,7 +15,7 @@ from embedonce.stores.segments.catalog.space_file import SpaceFile
 from embedonce.stores.segments.files.files import SegmentFiles
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import LARGEST_STAMP, Segment, SegmentName
-from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, Space
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, NamespaceDirectory
 from embedonce.stores.segments.lookup.view import View
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.files.opening import OpenSegment
     from embedonce.stores.segments.files.tier import Tier
-    from embedonce.stores.segments.lookup.key_index import Snapshot
+    from embedonce.stores.segments.lookup.key_index import KeyIndex
 
 logger = logging.getLogger("embedonce")
 
@@ -66,8 +66,8 @@ class Catalog:
 
     def __init__(
         self,
-        io: SegmentIO,
-        space: Space,
+        io: Directory,
+        space: NamespaceDirectory,
         counts: StoreCounts,
         *,
         place: str,
@@ -366,7 +366,7 @@ class Catalog:
             for segment in old:
                 self.pending.pop(segment.file, None)
 
-    def _extended(self, snapshot: Snapshot, added: Sequence[Segment]) -> View:
+    def _extended(self, snapshot: KeyIndex, added: Sequence[Segment]) -> View:
         """Return a view with further segments, without those that have been merged away just now."""
         try:
             return View(snapshot.extended(added, self.records))
@@ -383,7 +383,7 @@ class Catalog:
             return False
         return True
 
-    def show_entries(self, snapshot: Snapshot) -> None:
+    def show_entries(self, snapshot: KeyIndex) -> None:
         """Show a snapshot of the same segments with other entries; to be called under `lock`."""
         if snapshot is not self.view.snapshot:
             self.view = View(snapshot, self.view.newest, self.view.overlay)

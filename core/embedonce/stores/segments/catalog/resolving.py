@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.catalog.catalog import Catalog
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.stores.segments.lookup.sparse_index import Partial
+    from embedonce.stores.segments.lookup.sparse_index import SparseIndex
     from embedonce.stores.segments.lookup.view import View
 
 
@@ -86,12 +86,12 @@ class Resolver:
 
 
 def _find_records(
-    io: SegmentIO,
-    partials: Mapping[str, Partial],
+    io: Directory,
+    partials: Mapping[str, SparseIndex],
     view: View,
     digests: Sequence[bytes],
     records_of: Callable[[Segment], NDArray[Any]],
-) -> tuple[dict[str, list[tuple[bytes, int]]], list[Partial]]:
+) -> tuple[dict[str, list[tuple[bytes, int]]], list[SparseIndex]]:
     """Find digest keys in the segments that are loaded in part.
 
     Args:
@@ -110,8 +110,8 @@ def _find_records(
         Exception: Any other fault of the place.
     """
     stamps = _known_stamps(view, digests, records_of)
-    few: list[tuple[Partial, list[bytes]]] = []
-    many: list[Partial] = []
+    few: list[tuple[SparseIndex, list[bytes]]] = []
+    many: list[SparseIndex] = []
     asked: dict[str, list[bytes]] = {}
     for segment in view.snapshot.segments:
         partial = partials.get(segment.file)

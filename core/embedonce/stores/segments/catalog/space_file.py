@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from embedonce.errors import StoreError
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.names import SegmentName
-from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedSpaceError
+from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embedonce.stores.places.directory import SegmentIO
-    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.places.directory import Directory
+    from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
 
 class SpaceFile:
@@ -24,7 +24,7 @@ class SpaceFile:
         damage: What is wrong with it, if anything is.
     """
 
-    def __init__(self, io: SegmentIO, space: Space, place: str) -> None:
+    def __init__(self, io: Directory, space: NamespaceDirectory, place: str) -> None:
         self._io = io
         self._space = space
         self._place = place
@@ -61,7 +61,7 @@ class SpaceFile:
             if self._io.has_views or all(SegmentName.parse(file) is None for file in listed):
                 try:
                     self._space.check(read_whole(self._io, SPACE_FILE, listed[SPACE_FILE]), str(self._io))
-                except DamagedSpaceError as error:
+                except DamagedNamespaceError as error:
                     self.damage = str(error)
             self.seen = True
 

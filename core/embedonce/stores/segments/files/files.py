@@ -12,10 +12,10 @@ from embedonce.stores.segments.format.layout import DamagedSegmentError, view_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from embedonce.stores.places.directory import Part, SegmentIO
+    from embedonce.stores.places.directory import Directory, Part
     from embedonce.stores.segments.files.tier import Tier
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.stores.segments.lookup.sparse_index import Partial
+    from embedonce.stores.segments.lookup.sparse_index import SparseIndex
 
 _KEPT_IN_MEMORY = 1024
 _KEPT_WHOLE = 16 << 10
@@ -34,7 +34,7 @@ class SegmentFiles:
             dropped, whatever becomes of their files: what a lookup does not know of must not look like a miss.
     """
 
-    def __init__(self, io: SegmentIO, tier: Tier | None = None) -> None:
+    def __init__(self, io: Directory, tier: Tier | None = None) -> None:
         self._io = io
         self._tier = tier
         self._opener = Opener(io, tier)
@@ -43,7 +43,7 @@ class SegmentFiles:
         self._in_memory: dict[str, None] = {}
         # Not published yet: this process has the only copy.
         self._pinned: set[str] = set()
-        self.partials: dict[str, Partial] = {}
+        self.partials: dict[str, SparseIndex] = {}
         self._checked: set[str] = set()
         self._lock = ForkLock()
 

@@ -16,14 +16,14 @@ from embedonce.stores.segments.format.layout import (
     parse_replaces,
 )
 from embedonce.stores.segments.format.names import DATA_START, RECORD
-from embedonce.stores.segments.lookup.sparse_index import Partial, can_be_partial
+from embedonce.stores.segments.lookup.sparse_index import SparseIndex, can_be_partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import Part, SegmentIO
+    from embedonce.stores.places.directory import Directory, Part
     from embedonce.stores.segments.files.tier import Mirror, Tier
     from embedonce.stores.segments.format.names import Segment, SegmentName
 
@@ -50,7 +50,7 @@ class OpenSegment:
     view: memoryview | None = None
     values: NDArray[Any] | None = None
     mirror: Mirror | None = None
-    partial: Partial | None = None
+    partial: SparseIndex | None = None
     source: tuple[memoryview, memoryview, int, int] | None = None
 
     @property
@@ -99,7 +99,7 @@ class Opener:
         tier: Where what is read is mirrored.
     """
 
-    def __init__(self, io: SegmentIO, tier: Tier | None) -> None:
+    def __init__(self, io: Directory, tier: Tier | None) -> None:
         self._io = io
         self._tier = tier
 
@@ -224,6 +224,6 @@ def _header_spans(segment: Segment) -> list[Span]:
 
 def _partial(segment: Segment, header: bytes, replaces: bytes = b"") -> OpenSegment:
     metadata = parse_header(segment.name, header)
-    partial = Partial(segment)
+    partial = SparseIndex(segment)
     index = Index(metadata, partial.records, partial.raw, None, memoryview(b""), None, parse_replaces(replaces))
     return OpenSegment(segment.name, index, partial=partial)

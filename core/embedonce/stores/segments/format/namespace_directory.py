@@ -19,12 +19,12 @@ SPACE_FILE = "space.json"
 _NO_ENCODER: Mapping[str, str] = {"name": "none", "version": "", "check": ""}
 
 
-class DamagedSpaceError(Exception):
+class DamagedNamespaceError(Exception):
     """A `space.json` is not what anybody wrote."""
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class NamespaceDirectory:
     """A namespace and the key encoder that its keys were made with.
 
     Attributes:
@@ -37,12 +37,12 @@ class Space:
     key_encoder: tuple[tuple[str, str], ...] | None = None
 
     @classmethod
-    def of(cls, namespace: str, key_encoder: Mapping[str, str] | None = None) -> Space:
+    def of(cls, namespace: str, key_encoder: Mapping[str, str] | None = None) -> NamespaceDirectory:
         """Return the space of a namespace."""
         return cls(namespace, tuple(sorted(key_encoder.items())) if key_encoder is not None else None)
 
     @classmethod
-    def from_bytes(cls, content: bytes, where: str) -> Space:
+    def from_bytes(cls, content: bytes, where: str) -> NamespaceDirectory:
         """Return the space that a `space.json` describes.
 
         Raises:
@@ -53,7 +53,7 @@ class Space:
         namespace, encoder = found["namespace"], found["key_encoder"]
         if not isinstance(namespace, str) or not isinstance(encoder, dict):
             msg = "its namespace or key encoder is none"
-            raise DamagedSpaceError(msg)
+            raise DamagedNamespaceError(msg)
         return cls.of(namespace, encoder if encoder != _NO_ENCODER else None)
 
     @property
@@ -117,14 +117,14 @@ class Space:
 
 
 def _parsed(content: bytes, where: str) -> dict[str, Any]:
-    """Return an intact `space.json`; raises as `Space.from_bytes` does."""
+    """Return an intact `space.json`; raises as `NamespaceDirectory.from_bytes` does."""
     try:
         found: dict[str, Any] = json.loads(content)
         version, check = found["format"], found.pop("check", None)
         intact = check == _check(found)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         msg = f"it is no description of a space ({error})"
-        raise DamagedSpaceError(msg) from error
+        raise DamagedNamespaceError(msg) from error
     if version != FORMAT and isinstance(version, str) and (intact or check is None):
         msg = (
             f"{where} has format {version!r}, this version of embedonce reads {FORMAT!r}; "
@@ -133,7 +133,7 @@ def _parsed(content: bytes, where: str) -> dict[str, Any]:
         raise FormatError(msg)
     if not intact or not {"namespace", "key_encoder"} <= found.keys():
         msg = "it does not match its check"
-        raise DamagedSpaceError(msg)
+        raise DamagedNamespaceError(msg)
     return found
 
 

@@ -26,7 +26,7 @@ def _empty(dtype: str) -> NDArray[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class KeyIndex:
     """Where every key of a set of segments is: 16 bytes per key.
 
     Entries are sorted by the keys' first eight bytes; those that share them by the whole key and then newest first,
@@ -69,7 +69,7 @@ class Snapshot:
         added: Sequence[Segment],
         records_of: Callable[[Segment], NDArray[Any]],
         deferred: Container[str] = (),
-    ) -> Snapshot:
+    ) -> KeyIndex:
         """Return a snapshot with further segments.
 
         Args:
@@ -79,7 +79,7 @@ class Snapshot:
         """
         if not added:
             return self
-        snapshot = Snapshot((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
+        snapshot = KeyIndex((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
         first = len(self.segments)
         every = np.arange(max((segment.name.rows for segment in added), default=0), dtype="<u4")
         return snapshot.inserted(
@@ -89,7 +89,7 @@ class Snapshot:
 
     def inserted(
         self, entries: Mapping[int, NDArray[np.uint32]], records_of: Callable[[Segment], NDArray[Any]]
-    ) -> Snapshot:
+    ) -> KeyIndex:
         """Return a snapshot with further entries.
 
         Args:
@@ -111,12 +111,12 @@ class Snapshot:
         segment_of = np.repeat(np.array(list(entries), "<u4"), counts)[order]
         record_of = np.concatenate(list(entries.values()))[order]
         if not len(self.prefixes):
-            snapshot = Snapshot(self.segments, fresh, segment_of, record_of)
+            snapshot = KeyIndex(self.segments, fresh, segment_of, record_of)
             snapshot._order_equal_prefixes(None, records_of)
             return snapshot
         # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
         at = np.searchsorted(self.prefixes, fresh, "right")
-        snapshot = Snapshot(
+        snapshot = KeyIndex(
             self.segments,
             np.insert(self.prefixes, at, fresh),
             np.insert(self.segment_of, at, segment_of),
@@ -131,12 +131,12 @@ class Snapshot:
         entries = slice(run.start, run.stop)
         return bool(((self.segment_of[entries] == number) & (self.record_of[entries] == record)).any())
 
-    def emptied(self, number: int) -> Snapshot:
+    def emptied(self, number: int) -> KeyIndex:
         """Return a snapshot without the entries of a segment, which stays."""
         stays = self.segment_of != number
-        return Snapshot(self.segments, self.prefixes[stays], self.segment_of[stays], self.record_of[stays])
+        return KeyIndex(self.segments, self.prefixes[stays], self.segment_of[stays], self.record_of[stays])
 
-    def without(self, files: frozenset[str]) -> Snapshot:
+    def without(self, files: frozenset[str]) -> KeyIndex:
         """Return a snapshot without some segments."""
         kept = [number for number, segment in enumerate(self.segments) if segment.file not in files]
         if len(kept) == len(self.segments):
@@ -145,7 +145,7 @@ class Snapshot:
         renumbered[kept] = np.arange(len(kept), dtype="<u4")
         segment_of = renumbered[self.segment_of]
         stays = segment_of < len(self.segments)
-        return Snapshot(
+        return KeyIndex(
             tuple(self.segments[number] for number in kept),
             self.prefixes[stays],
             segment_of[stays],

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from embedonce.stores.segments.format.layout import Index
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.stores.segments.lookup.key_index import Snapshot
+    from embedonce.stores.segments.lookup.key_index import KeyIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Liveness:
     """What holds for every entry of a snapshot.
 
     Attributes:
@@ -34,15 +34,15 @@ class Survey:
         covers: True for tombstones that an older row of the same key follows.
     """
 
-    snapshot: Snapshot
+    snapshot: KeyIndex
     dead: NDArray[np.bool_]
     first: NDArray[np.intp]
     covers: NDArray[np.bool_]
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, index_of: Callable[[Segment], Index], without: NDArray[np.bool_] | None = None
-    ) -> Survey:
+        cls, snapshot: KeyIndex, index_of: Callable[[Segment], Index], without: NDArray[np.bool_] | None = None
+    ) -> Liveness:
         """Look at all entries that are not the only one of their key.
 
         Args:
@@ -117,7 +117,7 @@ class Survey:
         return kept
 
 
-def _facts(snapshot: Snapshot, where: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> NDArray[Any]:
+def _facts(snapshot: KeyIndex, where: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> NDArray[Any]:
     """Return what orders entries: key, stamp, checksum and whether it is a tombstone."""
     facts = np.empty(
         len(where), [("key", "<u8", 4), ("is_text", "?"), ("stamp", "<u8"), ("crc", "<u4"), ("tombstone", "?")]

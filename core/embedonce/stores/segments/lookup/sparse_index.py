@@ -16,7 +16,7 @@ from embedonce.stores.segments.lookup.key_index import prefixes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.format.names import Segment, SegmentName
 
 HUGE = 8 << 20
@@ -34,7 +34,7 @@ def can_be_partial(name: SegmentName) -> bool:
     return name.index_end > HUGE and not name.keyed and name.kind not in ("var", "del")
 
 
-class Partial:
+class SparseIndex:
     """The records of a segment, of which only some windows are loaded; the others read as zeroes.
 
     What is loaded is not covered by the checksum of the index block: whoever takes a record compares the whole key,
@@ -123,14 +123,14 @@ class Partial:
         return True
 
 
-def load_windows(io: SegmentIO, wanted: Sequence[tuple[Partial, Sequence[bytes]]]) -> list[Partial]:
+def load_windows(io: Directory, wanted: Sequence[tuple[SparseIndex, Sequence[bytes]]]) -> list[SparseIndex]:
     """Load what is needed to look up some keys; return the segments whose index must be loaded as a whole.
 
     Raises:
         FileNotFoundError: A segment is gone.
         Exception: Any other fault of the place.
     """
-    broken: dict[int, Partial] = {}
+    broken: dict[int, SparseIndex] = {}
     for _ in range(_WINDOWS):
         windows = [
             (partial, *window)

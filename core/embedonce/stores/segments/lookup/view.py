@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedonce.stores.segments.format.names import RECORD, Segment
-from embedonce.stores.segments.lookup.key_index import Snapshot, prefixes_of
+from embedonce.stores.segments.lookup.key_index import KeyIndex, prefixes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class View:
             snapshot holds under that key.
     """
 
-    snapshot: Snapshot = field(default_factory=Snapshot)
+    snapshot: KeyIndex = field(default_factory=KeyIndex)
     newest: list[Segment] = field(default_factory=list)
     overlay: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import RECORD
 from embedonce.stores.segments.reading.copying import Places, copy_row, copy_rows
-from embedonce.stores.segments.reading.rows import Found, Wanted, pieces_of, take
+from embedonce.stores.segments.reading.rows import RowMatches, RowRequest, pieces_of, take
 from embedonce.vectors.envelope import Envelope, Row
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.files.files import SegmentFiles
     from embedonce.stores.segments.files.opening import OpenSegment
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.stores.segments.lookup.key_index import Snapshot
+    from embedonce.stores.segments.lookup.key_index import KeyIndex
     from embedonce.stores.segments.lookup.view import View
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 
 _LONG_RUN = 16
@@ -51,11 +51,11 @@ class DamageReport(Protocol):
 class Reader:
     """Reads rows out of the segments of a view. A `FileNotFoundError` means: refresh the view and ask again."""
 
-    io: SegmentIO
+    io: Directory
     files: SegmentFiles
     report: DamageReport
 
-    def gather(self, view: View, digests: Sequence[bytes], into: Gathered) -> None:
+    def gather(self, view: View, digests: Sequence[bytes], into: RowBuffer) -> None:
         """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found."""
         keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
         todo = np.flatnonzero(~into.found)
@@ -64,11 +64,11 @@ class Reader:
         numbers = sorted(set(places.numbers.tolist()))
         rest: list[int] = []
         failed: list[int] = []
-        distant: list[Found] = []
+        distant: list[RowMatches] = []
         # Not all at once, since an open map costs a descriptor.
         for first in range(0, len(numbers), _OPEN_AT_ONCE):
             at_hand: dict[int, OpenSegment] = {}
-            others: list[Found] = []
+            others: list[RowMatches] = []
             for number in numbers[first : first + _OPEN_AT_ONCE]:
                 segment = view.segment(number)
                 opened = self._typed(segment, into.dimensions)
@@ -83,7 +83,7 @@ class Reader:
                 same = (records["key"] == keys[its.positions]).all(axis=1) & (records["row"] < segment.name.rows)
                 rest += its.positions[~same].tolist()
                 if same.any():
-                    others.append(Found(segment, opened, its.positions[same], records[same]))
+                    others.append(RowMatches(segment, opened, its.positions[same], records[same]))
             if at_hand:
                 theirs = places
                 if len(at_hand) < len(numbers):
@@ -102,7 +102,7 @@ class Reader:
         if failed:
             self._gather_slowly(view, digests, failed, into, again=True)
 
-    def _gather_mirrored(self, one: Found, digests: Sequence[bytes], into: Gathered) -> Found:
+    def _gather_mirrored(self, one: RowMatches, digests: Sequence[bytes], into: RowBuffer) -> RowMatches:
         """Collect what the local tier has; return what must be read from the distant place."""
         mirror = one.opened.mirror
         if mirror is None:
@@ -113,7 +113,7 @@ class Reader:
             there[there] = take(some, mirror.take(some.records["row"]), digests, into)
         return one.only(~there)
 
-    def _gather_distant(self, found: Sequence[Found], digests: Sequence[bytes], into: Gathered) -> list[int]:
+    def _gather_distant(self, found: Sequence[RowMatches], digests: Sequence[bytes], into: RowBuffer) -> list[int]:
         """Collect rows of segments that can only be read by range; return the positions of those that are damaged.
 
         Raises:
@@ -121,14 +121,14 @@ class Reader:
             Exception: Any other fault of the place, likewise.
         """
         spans: list[Span] = []
-        runs: list[Found] = []
+        runs: list[RowMatches] = []
         for one in found:
             stride, rows = one.segment.name.stride, one.records["row"].astype(np.int64)
             order = np.argsort(rows, kind="stable")
             starts = one.segment.name.values_start + stride * rows[order]
             for first, last in joined(starts, starts + stride):
                 spans.append(Span(one.segment.file, int(starts[first]), int(starts[last - 1]) + stride))
-                # Positions stay in ascending order, as `Gathered.put` asks for.
+                # Positions stay in ascending order, as `RowBuffer.put` asks for.
                 runs.append(one.only(np.sort(order[first:last])))
         failed: list[int] = []
         damaged: Segment | None = None
@@ -172,7 +172,7 @@ class Reader:
             return None
 
     def _gather_slowly(
-        self, view: View, digests: Sequence[bytes], rest: list[int], into: Gathered, *, again: bool
+        self, view: View, digests: Sequence[bytes], rest: list[int], into: RowBuffer, *, again: bool
     ) -> None:
         """Try all candidates of the keys whose first one was no answer: a shared prefix, damage, a deleted key."""
         rows = self.read(view, [IndexKey(digests[i]) for i in rest], again=again)
@@ -197,10 +197,10 @@ class Reader:
         rows: list[Row | bytes | None] = [None] * len(keys)
         pending = {i: self.walk(view, key) for i, key in enumerate(keys)}
         while pending:
-            distant: list[Wanted] = []
+            distant: list[RowRequest] = []
             for i, walk in list(pending.items()):
                 for segment, opened, record in walk:
-                    wanted = Wanted(i, segment, opened, record)
+                    wanted = RowRequest(i, segment, opened, record)
                     data = wanted.at_hand()
                     if data is not None and wanted.passes(data, keys[i]):
                         rows[i] = wanted.copy(data)
@@ -222,10 +222,12 @@ class Reader:
                     del pending[wanted.number]
         return rows
 
-    def _read_distant(self, wanted: Sequence[Wanted], keys: Sequence[IndexKey], rows: list[Row | bytes | None]) -> None:
+    def _read_distant(
+        self, wanted: Sequence[RowRequest], keys: Sequence[IndexKey], rows: list[Row | bytes | None]
+    ) -> None:
         """Read rows by range into `rows`, those that pass their checksums; raises as `_gather_distant` does."""
         damaged: dict[str, Segment] = {}
-        fetched: dict[str, tuple[Wanted, list[Piece]]] = {}
+        fetched: dict[str, tuple[RowRequest, list[Piece]]] = {}
         for number, data in read_joined(self.io, [one.span for one in wanted]):
             one = wanted[number]
             if data is None:
@@ -287,7 +289,7 @@ class Reader:
         for at in run:
             yield snapshot.entry(at)
 
-    def _key_at(self, snapshot: Snapshot, at: int) -> bytes:
+    def _key_at(self, snapshot: KeyIndex, at: int) -> bytes:
         number, record = snapshot.entry(at)
         raw = self.files.open_partly(snapshot.segments[number]).index.raw
         return bytes(raw[RECORD.itemsize * record :][:32])

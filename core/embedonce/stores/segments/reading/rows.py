@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.files.opening import OpenSegment
     from embedonce.stores.segments.format.keys import IndexKey
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.vectors.rows import Gathered
+    from embedonce.vectors.rows import RowBuffer
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RowMatches:
     """Rows of one segment that are to be read for the keys at some positions."""
 
     segment: Segment
@@ -32,13 +32,13 @@ class Found:
     positions: NDArray[np.intp]
     records: NDArray[Any]
 
-    def only(self, which: NDArray[Any]) -> Found:
+    def only(self, which: NDArray[Any]) -> RowMatches:
         """Return some of them, by mask or number."""
-        return Found(self.segment, self.opened, self.positions[which], self.records[which])
+        return RowMatches(self.segment, self.opened, self.positions[which], self.records[which])
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowRequest:
     """One row that is to be read for the key with a number."""
 
     number: int
@@ -71,7 +71,7 @@ class Wanted:
         return bytes(data) if dtype is None else Row(dtype, bytes(data))
 
 
-def take(one: Found, block: NDArray[Any], digests: Sequence[bytes], into: Gathered) -> NDArray[np.bool_]:
+def take(one: RowMatches, block: NDArray[Any], digests: Sequence[bytes], into: RowBuffer) -> NDArray[np.bool_]:
     """Take the rows that pass their checksums and say which; the others are counted where they are looked at again."""
     good = _verified(block, [digests[i] for i in one.positions.tolist()], one.records["crc"].tolist())
     if good.all():

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.lookup.liveness import Liveness
     from embedonce.stores.segments.upkeep.reports import Report
-    from embedonce.stores.segments.upkeep.round import Stock, Tidying
+    from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
 
 TARGET = 256 << 20
 """Rows of one merge have at most so many bytes together: it is built in memory."""
@@ -30,7 +30,7 @@ _DAY_US = 24 * 3600 * 1_000_000
 """Tombstones stay so long, for merges that have begun before them (see `rewriting.LONGEST`)."""
 
 
-def compact(tidying: Tidying, namespace: str) -> Report:
+def compact(tidying: MaintenanceRound, namespace: str) -> Report:
     """Merge what is small, drop what is dead, and delete what was replaced long enough ago.
 
     Raises:
@@ -49,7 +49,7 @@ def compact(tidying: Tidying, namespace: str) -> Report:
     return tidying.report(namespace, before)
 
 
-def _runs(tidying: Tidying, survey: Survey, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
+def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
     """Yield which segments to merge; two large ones that share rows go together, so that one copy can go."""
     segments = survey.snapshot.segments
     copies, lost = survey.copy, survey.dead | unneeded
@@ -87,20 +87,20 @@ def _cut(numbers: Sequence[int], sizes: Sequence[float]) -> Iterator[list[int]]:
         yield run
 
 
-def _written(tidying: Tidying, segment: Segment) -> int:
+def _written(tidying: MaintenanceRound, segment: Segment) -> int:
     """Return when a segment was written, in microseconds since 1970; now if it does not say so."""
     written = tidying.catalog.opened(segment).index.written_us
     return time.time_ns() // 1000 if written is None else written
 
 
-def _is_young_merge_of_tombstones(tidying: Tidying, segment: Segment) -> bool:
+def _is_young_merge_of_tombstones(tidying: MaintenanceRound, segment: Segment) -> bool:
     """True for tombstones that would never grow old enough to go if they were merged with new ones every day."""
     if not segment.is_tombstone or not tidying.catalog.opened(segment).index.replaces:
         return False
     return time.time_ns() // 1000 - _written(tidying, segment) < _DAY_US
 
 
-def _unneeded_tombstones(tidying: Tidying, stock: Stock, survey: Survey) -> NDArray[np.bool_]:
+def _unneeded_tombstones(tidying: MaintenanceRound, stock: Listing, survey: Liveness) -> NDArray[np.bool_]:
     """Return the tombstones that are old and hide nothing in any file, whether it is in use or replaced."""
     snapshot, limit = stock.snapshot, time.time_ns() // 1000 - _DAY_US
     unneeded = np.zeros(len(snapshot.prefixes), bool)
@@ -128,7 +128,7 @@ def _unneeded_tombstones(tidying: Tidying, stock: Stock, survey: Survey) -> NDAr
     return unneeded
 
 
-def _erase_again(tidying: Tidying, written: dict[str, frozenset[str]]) -> None:
+def _erase_again(tidying: MaintenanceRound, written: dict[str, frozenset[str]]) -> None:
     """Write new segments anew without rows that somebody has deleted, and whose old place he has erased meanwhile.
 
     So what was purged while it was being carried over does not stay.

@@ -12,7 +12,7 @@ import numpy as np
 from embedonce.errors import StoreError
 from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build
 from embedonce.stores.segments.format.names import DATA_START, RECORD, Segment, SegmentName
-from embedonce.stores.segments.lookup.key_index import Snapshot, prefixes_of
+from embedonce.stores.segments.lookup.key_index import KeyIndex, prefixes_of
 from embedonce.stores.segments.upkeep.round import bytes_of
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.stores.segments.format.keys import IndexKey
-    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.lookup.liveness import Liveness
     from embedonce.stores.segments.upkeep.reports import Report
-    from embedonce.stores.segments.upkeep.round import Stock, Tidying
+    from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
 
 _ROUNDS = 5
 _WHOLE = 1 << 20
@@ -32,7 +32,9 @@ _NAME_BYTES = 160
 """More than the name of a segment takes in the list of those that a new one replaces."""
 
 
-def evict(tidying: Tidying, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None) -> Report:
+def evict(
+    tidying: MaintenanceRound, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None
+) -> Report:
     """Delete what was written before a moment, then the oldest segments, until few bytes are left.
 
     The last of these is written anew with as many of its newest rows as there is room for.
@@ -94,7 +96,7 @@ def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> 
 
 
 def _surplus(
-    tidying: Tidying, stock: Stock, survey: Survey, number: int, room: int, leaving: NDArray[np.bool_]
+    tidying: MaintenanceRound, stock: Listing, survey: Liveness, number: int, room: int, leaving: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return the entries of a segment that do not fit into a new one of so many bytes with the newest of its rows."""
     name, index = stock.segments[number].name, tidying.catalog.files.open(stock.segments[number]).index
@@ -114,7 +116,7 @@ def _surplus(
     return surplus
 
 
-def _stamps(tidying: Tidying, snapshot: Snapshot, number: int) -> NDArray[np.uint64]:
+def _stamps(tidying: MaintenanceRound, snapshot: KeyIndex, number: int) -> NDArray[np.uint64]:
     """Return the stamps of the entries of a segment, and the largest there is for all others."""
     stamps = np.full(len(snapshot.prefixes), np.iinfo("<u8").max, "<u8")
     mine = snapshot.segment_of == number
@@ -122,7 +124,7 @@ def _stamps(tidying: Tidying, snapshot: Snapshot, number: int) -> NDArray[np.uin
     return stamps
 
 
-def _outdate(tidying: Tidying, survey: Survey, leaving: NDArray[np.bool_]) -> None:
+def _outdate(tidying: MaintenanceRound, survey: Liveness, leaving: NDArray[np.bool_]) -> None:
     """Publish tombstones for keys whose newest row leaves while an older one is still there.
 
     They have the stamps of the rows that leave: whatever is written later, or is being written now, is not touched.
@@ -144,7 +146,9 @@ def _outdate(tidying: Tidying, survey: Survey, leaving: NDArray[np.bool_]) -> No
         tidying.added(segment)
 
 
-def purge(tidying: Tidying, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]) -> Report:
+def purge(
+    tidying: MaintenanceRound, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]
+) -> Report:
     """Erase all rows of some keys that are not newer than a stamp.
 
     Args:
@@ -178,7 +182,7 @@ def purge(tidying: Tidying, namespace: str, keys: Sequence[IndexKey], stamp: int
 
 
 def _holders(
-    tidying: Tidying, stock: Stock, keys: Sequence[IndexKey], stamp: int
+    tidying: MaintenanceRound, stock: Listing, keys: Sequence[IndexKey], stamp: int
 ) -> tuple[dict[str, NDArray[np.intp]], list[str]]:
     """Return which segments hold rows of some keys, in which records, and which segments cannot be read."""
     wanted = {(key.digest, key.text) for key in keys}
@@ -208,7 +212,7 @@ def _holders(
     return holders, unknown
 
 
-def _erase(tidying: Tidying, stock: Stock, holders: dict[str, NDArray[np.intp]]) -> None:
+def _erase(tidying: MaintenanceRound, stock: Listing, holders: dict[str, NDArray[np.intp]]) -> None:
     """Write segments anew without some of their records, and delete them at once."""
     survey = tidying.survey(stock)
     snapshot = stock.snapshot
@@ -220,7 +224,7 @@ def _erase(tidying: Tidying, stock: Stock, holders: dict[str, NDArray[np.intp]])
     tidying.delete(sorted(stock.hidden & holders.keys()))
 
 
-def clear(tidying: Tidying, namespace: str) -> Report:
+def clear(tidying: MaintenanceRound, namespace: str) -> Report:
     """Delete all segments, replaced and damaged ones too; `space.json` and what is not ours stays.
 
     Raises:

@@ -14,14 +14,14 @@ from embedonce.stores.segments.upkeep.reports import Usage, Verification
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.format.layout import Index
-    from embedonce.stores.segments.upkeep.round import Stock, Tidying
+    from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
 
 _PIECE = 16 << 20
 
 
-def usage(tidying: Tidying, namespace: str) -> Usage:
+def usage(tidying: MaintenanceRound, namespace: str) -> Usage:
     """Return what a space takes; reads no rows.
 
     Raises:
@@ -45,7 +45,7 @@ def usage(tidying: Tidying, namespace: str) -> Usage:
     )
 
 
-def verify(io: SegmentIO, stock: Stock, namespace: str) -> Verification:
+def verify(io: Directory, stock: Listing, namespace: str) -> Verification:
     """Read all segments again, replaced ones too, and compare every checksum.
 
     Raises:
@@ -77,7 +77,7 @@ def verify(io: SegmentIO, stock: Stock, namespace: str) -> Verification:
     return Verification(namespace, segments, rows, damaged_rows, tuple(damaged))
 
 
-def _bad_rows(io: SegmentIO, name: SegmentName, file: str) -> int:
+def _bad_rows(io: Directory, name: SegmentName, file: str) -> int:
     """Return how many rows of a segment fail their checksums."""
     (block,) = _read(io, [Span(file, 0, name.index_end)])
     if block is None:
@@ -112,7 +112,7 @@ def _pieces(name: SegmentName, index: Index, rows: list[int]) -> Iterator[list[t
         yield piece
 
 
-def _read(io: SegmentIO, spans: list[Span]) -> Iterator[bytes | None]:
+def _read(io: Directory, spans: list[Span]) -> Iterator[bytes | None]:
     """Yield the bytes of spans in order; None where the file has not got them.
 
     Raises:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.catalog.catalog import Catalog
     from embedonce.stores.segments.catalog.resolving import Resolver
     from embedonce.stores.segments.format.names import Segment
-    from embedonce.stores.segments.lookup.key_index import Snapshot
-    from embedonce.stores.segments.lookup.liveness import Survey
+    from embedonce.stores.segments.lookup.key_index import KeyIndex
+    from embedonce.stores.segments.lookup.liveness import Liveness
     from embedonce.stores.segments.writing.merger import Merger
     from embedonce.stores.segments.writing.rewriter import Rewriter, Rewritten
 
 
 @dataclass(frozen=True)
-class Stock:
+class Listing:
     """The published segments of a space at one moment.
 
     Attributes:
@@ -38,7 +38,7 @@ class Stock:
         taken: When the place was listed, in seconds since 1970.
     """
 
-    snapshot: Snapshot
+    snapshot: KeyIndex
     listed: Mapping[str, int]
     hidden: frozenset[str]
     taken: float
@@ -57,7 +57,7 @@ class Stock:
 
 
 @dataclass
-class Tidying:
+class MaintenanceRound:
     """One round of tidying a space.
 
     Attributes:
@@ -85,7 +85,7 @@ class Tidying:
         """Carries rows over."""
         return self.merger.rewriter
 
-    def look(self) -> Stock:
+    def look(self) -> Listing:
         """List the place and return what is there; raises as `Catalog.refresh` does."""
         catalog = self.catalog
         for attempt in range(self.catalog.attempts):
@@ -104,13 +104,13 @@ class Tidying:
         snapshot = view.snapshot
         # A row that waits in memory must not outdate one that is safe.
         waiting = frozenset(segment.file for segment in snapshot.segments if segment.file not in listed)
-        return Stock(snapshot.without(waiting), listed, hidden & listed.keys(), taken)
+        return Listing(snapshot.without(waiting), listed, hidden & listed.keys(), taken)
 
-    def survey(self, stock: Stock) -> Survey:
+    def survey(self, stock: Listing) -> Liveness:
         """Return what holds for all rows that are there."""
         return self.rewriter.survey(stock.snapshot)
 
-    def collect(self, stock: Stock) -> Stock:
+    def collect(self, stock: Listing) -> Listing:
         """Delete replaced segments whose time of grace is over, whoever replaced them; return what is there then."""
         if not stock.hidden or self.dry_run:
             return stock
@@ -122,7 +122,7 @@ class Tidying:
         return after
 
     def rewrite(
-        self, stock: Stock, survey: Survey, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
+        self, stock: Listing, survey: Liveness, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
     ) -> Rewritten | None:
         """Carry the rows of some segments over; see `Rewriter.rewrite`. None too if some are gone or damaged by now."""
         usable = [number for number in numbers if self._is_usable(stock.segments[number])]
@@ -157,7 +157,7 @@ class Tidying:
         return done
 
     def rewrite_at_once(
-        self, stock: Stock, survey: Survey, number: int, leave: NDArray[np.bool_] | None = None
+        self, stock: Listing, survey: Liveness, number: int, leave: NDArray[np.bool_] | None = None
     ) -> None:
         """Carry the rows of a segment over, and delete it without waiting for readers; they look again."""
         done = self.rewrite(stock, survey, [number], leave)
@@ -180,7 +180,7 @@ class Tidying:
         stock = self.look()
         return {segment.file for segment in stock.segments}
 
-    def remove(self, stock: Stock, segments: Sequence[Segment]) -> None:
+    def remove(self, stock: Listing, segments: Sequence[Segment]) -> None:
         """Delete segments at once; what they had replaced goes first, so that it does not come to light again."""
         self._leave([segment for segment in segments if segment.file not in self._gone])
         for segment in segments:
@@ -212,7 +212,7 @@ class Tidying:
         self._counts["rows"] += sign * rows_of(segments)
         self._counts["bytes"] += sign * bytes_of(segments)
 
-    def report(self, namespace: str, before: Stock, after: Stock | None = None) -> Report:
+    def report(self, namespace: str, before: Listing, after: Listing | None = None) -> Report:
         """Return what has changed since a look.
 
         Args:

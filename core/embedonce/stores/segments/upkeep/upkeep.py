@@ -11,7 +11,7 @@ from embedonce.errors import StoreError
 from embedonce.stores.protocol import checked_keys
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.upkeep import compacting, erasing, inspecting
-from embedonce.stores.segments.upkeep.round import Tidying, bytes_of
+from embedonce.stores.segments.upkeep.round import MaintenanceRound, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embedonce.stores.locations.location import Location
     from embedonce.stores.segments.catalog.catalog import Catalog
     from embedonce.stores.segments.catalog.resolving import Resolver
-    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
     from embedonce.stores.segments.upkeep.reports import Report, Usage, Verification
     from embedonce.stores.segments.writing.writer import Writer
 
@@ -34,7 +34,7 @@ class Upkeep:
     """
 
     location: Location
-    space: Space
+    space: NamespaceDirectory
     read_only: bool
     _catalog: Catalog
     _resolver: Resolver
@@ -125,7 +125,7 @@ class Upkeep:
         return [(segment.name.stamp, segment.name.size) for segment in rows], bytes_of(segments) - bytes_of(rows)
 
     @contextmanager
-    def _tidying(self, action: str, *, dry_run: bool = False) -> Iterator[Tidying]:
+    def _tidying(self, action: str, *, dry_run: bool = False) -> Iterator[MaintenanceRound]:
         if not dry_run:
             self._check_writable()
         with self._looking(action) as tidying:
@@ -144,9 +144,9 @@ class Upkeep:
             raise error
 
     @contextmanager
-    def _looking(self, action: str) -> Iterator[Tidying]:
+    def _looking(self, action: str) -> Iterator[MaintenanceRound]:
         with self._mapped(action):
-            yield Tidying(self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
+            yield MaintenanceRound(self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
 
     def _mapped(self, action: str) -> AbstractContextManager[None]:
         """Turn every fault of the place into a `StoreError`."""

@@ -16,7 +16,7 @@ from embedonce.stores.segments.writing.rewriter import Rewriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.files.files import SegmentFiles
     from embedonce.stores.segments.format.layout import Index
     from embedonce.stores.segments.format.names import Segment
@@ -34,7 +34,7 @@ _LARGEST = 64 << 20
 class Merger:
     """Merges what one store has written, and deletes what was replaced. Calls of `run` must not overlap."""
 
-    def __init__(self, io: SegmentIO, files: SegmentFiles) -> None:
+    def __init__(self, io: Directory, files: SegmentFiles) -> None:
         self._io = io
         self._files = files
         self.rewriter = Rewriter(io, files)

@@ -18,8 +18,8 @@ from embedonce.stores.segments.format.layout import (
     row_checksum,
 )
 from embedonce.stores.segments.format.names import Segment
-from embedonce.stores.segments.lookup.key_index import Snapshot
-from embedonce.stores.segments.lookup.liveness import Survey
+from embedonce.stores.segments.lookup.key_index import KeyIndex
+from embedonce.stores.segments.lookup.liveness import Liveness
 from embedonce.stores.segments.writing.grouping import as_array
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from embedonce.stores.places.directory import Part, SegmentIO
+    from embedonce.stores.places.directory import Directory, Part
     from embedonce.stores.segments.files.files import SegmentFiles
     from embedonce.stores.segments.format.layout import Index
 
@@ -59,7 +59,7 @@ class Rewriter:
         files: Its open segments.
     """
 
-    def __init__(self, io: SegmentIO, files: SegmentFiles) -> None:
+    def __init__(self, io: Directory, files: SegmentFiles) -> None:
         self._io = io
         self._files = files
 
@@ -75,17 +75,17 @@ class Rewriter:
         if opened.view is not None:
             parse_index(segment.name, opened.view)
 
-    def snapshot(self, segments: Sequence[Segment]) -> Snapshot:
+    def snapshot(self, segments: Sequence[Segment]) -> KeyIndex:
         """Return a snapshot of nothing but some segments; raises as `SegmentFiles.open` does."""
-        return Snapshot().extended(segments, lambda segment: self._index(segment).records)
+        return KeyIndex().extended(segments, lambda segment: self._index(segment).records)
 
-    def survey(self, snapshot: Snapshot, without: NDArray[np.bool_] | None = None) -> Survey:
+    def survey(self, snapshot: KeyIndex, without: NDArray[np.bool_] | None = None) -> Liveness:
         """Return what holds for the entries of a snapshot; raises as `SegmentFiles.open` does."""
-        return Survey.of(snapshot, self._index, without)
+        return Liveness.of(snapshot, self._index, without)
 
-    def picked(self, snapshot: Snapshot, entries: NDArray[np.bool_]) -> Picked:
+    def picked(self, snapshot: KeyIndex, entries: NDArray[np.bool_]) -> SelectedRows:
         """Return some entries of a snapshot in the order in which they were written; raises likewise."""
-        return Picked.of(snapshot, np.flatnonzero(entries), self._index)
+        return SelectedRows.of(snapshot, np.flatnonzero(entries), self._index)
 
     def merged(self, segments: Sequence[Segment]) -> Rows | None:
         """Return the rows of some segments that count, as if there were no others; raises likewise."""
@@ -96,7 +96,7 @@ class Rewriter:
 
     def rewrite(
         self,
-        survey: Survey,
+        survey: Liveness,
         numbers: Collection[int],
         *,
         listed: Collection[str],
@@ -193,7 +193,7 @@ class Rewriter:
 
     def _rows(
         self,
-        survey: Survey,
+        survey: Liveness,
         numbers: Collection[int],
         replaces: Sequence[str] = (),
         leave: NDArray[np.bool_] | None = None,
@@ -230,7 +230,7 @@ class Rewriter:
         written = None if layout == "del" else values
         return Rows(layout, digests, picked.texts, stamps, written, replaces), int(damaged.sum())
 
-    def _values(self, picked: Picked) -> NDArray[Any] | list[Part]:
+    def _values(self, picked: SelectedRows) -> NDArray[Any] | list[Part]:
         """Read rows: an array of shape (n, d) for vectors, else a list; b"" for what cannot be read."""
         values: list[Part] = [b""] * len(picked.entries)
         name = picked.sources[0][0].name if picked.sources else None
@@ -266,7 +266,7 @@ class Rewriter:
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class SelectedRows:
     """Entries of a snapshot in the order in which they were written.
 
     Attributes:
@@ -282,7 +282,7 @@ class Picked:
     sources: list[tuple[Segment, NDArray[np.intp]]]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> Picked:
+    def of(cls, snapshot: KeyIndex, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> SelectedRows:
         """Look up some entries; whatever opening a segment raises is passed on."""
         by_segment = entries[np.argsort(snapshot.segment_of[entries], kind="stable")]
         parts: list[NDArray[Any]] = []
@@ -316,7 +316,7 @@ class Picked:
         )
 
 
-def _good(values: NDArray[Any] | list[Part], picked: Picked) -> NDArray[np.bool_]:
+def _good(values: NDArray[Any] | list[Part], picked: SelectedRows) -> NDArray[np.bool_]:
     """Return which rows pass their checksums."""
     if not len(picked.entries):
         return np.ones(0, bool)

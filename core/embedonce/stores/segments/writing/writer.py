@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embedonce.errors import StoreError
-    from embedonce.stores.places.directory import SegmentIO
+    from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.catalog.catalog import Catalog
-    from embedonce.stores.segments.format.namespace_directory import Space
+    from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
     from embedonce.stores.segments.writing.grouping import Values
 
 FLUSH_SECONDS = 10.0
@@ -65,9 +65,9 @@ class Writer:
 
     def __init__(
         self,
-        io: SegmentIO,
+        io: Directory,
         catalog: Catalog,
-        space: Space,
+        space: NamespaceDirectory,
         explain: Callable[[BaseException, str], StoreError],
         *,
         waits: bool,
@@ -295,7 +295,7 @@ class Writer:
         return [_Waiting(Segment(name, str(name)), b"".join(parts), is_sealed=True)]
 
     def flush_late(self) -> float | None:
-        """See `Late`."""
+        """See `Flushable`."""
         try:
             self.flush()
         except Exception as error:

@@ -173,7 +173,7 @@ class Changes(Harness):
         """Nobody knows whether such an answer belongs to the settings before it or after it.
 
         If not, look whether the identity is compared before and after each request; answers in doubt are to be
-        returned to the cache as not to be kept, as `identification.described.Described` does.
+        returned to the cache as not to be kept, as `identification.described.IdentityTracker` does.
         """
         model = ModelBehind()
 

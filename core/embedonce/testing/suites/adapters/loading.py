@@ -15,7 +15,7 @@ from embedonce.testing.suites.adapters.harness import Harness
 _LOAD = """
 import json, sys
 from importlib.metadata import entry_points
-from embedonce.plugins import plugins
+from embedonce.plugins.host import plugins
 
 name = {name!r}
 points = [point for point in entry_points(group="embedonce") if point.name == name]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from acme import Embedder
 from embedonce import Identity, Wrapper
 from embedonce.identification.describer import Describer
-from embedonce.identification.known_classes import Description, Row, Values, endpoint_of
-from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def _describe(values: Values) -> Description:
 
 
 describer = Describer(
-    {("acme", "Embedder"): Row(_describe, reads="model_name base_url prefix", ignores="api_key billed")}
+    {("acme", "Embedder"): KnownClass(_describe, reads="model_name base_url prefix", ignores="api_key billed")}
 )
 """Which fields of an embedder of Acme decide its vectors; subclasses are told apart by all that they add."""
 
@@ -49,30 +49,30 @@ class CachedEmbedder(Embedder, Wrapper):
         cache.open(self.identity)
 
     def _look_anew(self) -> None:
-        self._described = Described(describer, lambda each: describe_with(describer, each, self.wrap_options))
+        self._tracker = IdentityTracker(describer, lambda each: describe_with(describer, each, self.wrap_options))
 
     @property
     def identity(self) -> Identity:
         """What decides the vectors just now; it follows when the embedder is changed."""
-        return self._described.identity(self.embedder)
+        return self._tracker.identity(self.embedder)
 
     def encode_passages(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors of passages."""
         embed = self.embedder.encode_passages
-        vectors = self._described.embed(self._question(texts, "document"), embed)
+        vectors = self._tracker.embed(self._request(texts, "document"), embed)
         # None if the embedder was changed into one that cannot be told from others.
         return embed(texts) if vectors is None else vectors
 
     def encode_question(self, text: str) -> list[float]:
         """Return the vector of a question."""
         embed = self.embedder.encode_question
-        vectors = self._described.embed(self._question([text], "query"), lambda texts: [embed(texts[0])])
+        vectors = self._tracker.embed(self._request([text], "query"), lambda texts: [embed(texts[0])])
         return embed(text) if vectors is None else vectors[0]
 
     async def encode_passages_async(self, texts: list[str]) -> list[list[float]]:
         """Async twin of `encode_passages`."""
         embed = self.embedder.encode_passages_async
-        vectors = await self._described.aembed(self._question(texts, "document"), embed)
+        vectors = await self._tracker.aembed(self._request(texts, "document"), embed)
         return await embed(texts) if vectors is None else vectors
 
     async def encode_question_async(self, text: str) -> list[float]:
@@ -82,12 +82,12 @@ class CachedEmbedder(Embedder, Wrapper):
         async def embed_one(texts: list[str]) -> list[list[float]]:
             return [await embed(texts[0])]
 
-        vectors = await self._described.aembed(self._question([text], "query"), embed_one)
+        vectors = await self._tracker.aembed(self._request([text], "query"), embed_one)
         return await embed(text) if vectors is None else vectors[0]
 
-    def _question(self, texts: Sequence[str], role: Role) -> Question:
+    def _request(self, texts: Sequence[str], role: Role) -> EmbedRequest:
         size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
-        return Question(self.embedder, self.cache, texts, role, size)
+        return EmbedRequest(self.embedder, self.cache, texts, role, size)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.embedder).__name__}, cache={self.cache!r})"
@@ -100,7 +100,7 @@ class CachedEmbedder(Embedder, Wrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy looks at its own embedder anew.
-        return {name: value for name, value in self.__dict__.items() if name != "_described"}
+        return {name: value for name, value in self.__dict__.items() if name != "_tracker"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedderContractError
-from embedonce.vectors.answers import Unkept
+from embedonce.vectors.answers import NotCacheable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +105,7 @@ class DocumentCall:
             if failed:
                 raise PartlyFailedError({} if self._is_outdated else dict(self._known), failed)
         vectors_of_some = [self._known[text] for text in some]
-        return Unkept(vectors_of_some) if self._is_outdated else vectors_of_some
+        return NotCacheable(vectors_of_some) if self._is_outdated else vectors_of_some
 
     def take_uncached(self, sent: Sequence[Document], answer: dict[str, Any]) -> list[Any]:
         """Return the vectors that the component inside has answered with; None where it has not."""

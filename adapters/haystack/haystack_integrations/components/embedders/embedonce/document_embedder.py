@@ -90,7 +90,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         try:
             while True:
                 try:
-                    vectors = self._described.embed(self._question(call.texts, kwargs), embed)
+                    vectors = self._tracker.embed(self._request(call.texts, kwargs), embed)
                     break
                 except PartlyFailedError as error:
                     call.gave_up(error, self.embedonce_identity)
@@ -128,7 +128,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         try:
             while True:
                 try:
-                    vectors = await self._described.aembed(self._question(call.texts, kwargs), embed)
+                    vectors = await self._tracker.aembed(self._request(call.texts, kwargs), embed)
                     break
                 except PartlyFailedError as error:
                     call.gave_up(error, self.embedonce_identity)

@@ -5,7 +5,7 @@ from typing import Any
 
 from haystack import component
 
-from embedonce.vectors.answers import Unkept
+from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
@@ -72,7 +72,7 @@ class CachedTextEmbedder(CachedEmbedder):
         while True:
             asked = texts.of_text(self.embedder, text)
             try:
-                vectors = self._described.embed(self._question([asked], kwargs), embed)
+                vectors = self._tracker.embed(self._request([asked], kwargs), embed)
                 break
             except _NothingError as error:
                 return copy.deepcopy(error.answer)
@@ -103,7 +103,7 @@ class CachedTextEmbedder(CachedEmbedder):
         while True:
             asked = texts.of_text(self.embedder, text)
             try:
-                vectors = await self._described.aembed(self._question([asked], kwargs), embed)
+                vectors = await self._tracker.aembed(self._request([asked], kwargs), embed)
                 break
             except _NothingError as error:
                 return copy.deepcopy(error.answer)
@@ -114,7 +114,7 @@ class CachedTextEmbedder(CachedEmbedder):
     def _vector_now(self, text: str, answer: dict[str, Any], asked: str) -> Any:
         """Return the vector in an answer, as one that is not stored if a prefix was changed meanwhile."""
         vector = _vector_in(answer, asked)
-        return vector if texts.of_text(self.embedder, text) == asked else Unkept(vector)
+        return vector if texts.of_text(self.embedder, text) == asked else NotCacheable(vector)
 
     def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
         self._tell(1, len(answers))

@@ -15,7 +15,7 @@ from haystack.utils import serialize_callable
 
 from embedonce.errors import IdentityError
 from embedonce.identification.known_classes import Description
-from embedonce.identification.tracker import Described, Question, describe_with
+from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import LOCAL_TIER_BYTES, WrapOptions
 from embedonce.wrappers import Wrapper
 from embedonce.wrapping import cache_and_options
@@ -161,7 +161,7 @@ class CachedEmbedder:
         component.set_output_types(self, **outputs)
 
     def _look_anew(self) -> None:
-        self._described = Described(describer, partial(_describe, self, self.wrap_options))
+        self._tracker = IdentityTracker(describer, partial(_describe, self, self.wrap_options))
         self._batch_size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
 
     # What every wrapper shows
@@ -172,7 +172,7 @@ class CachedEmbedder:
 
         :raises IdentityError: The component is one whose vectors must not be cached.
         """
-        return self._described.identity(self.embedder)
+        return self._tracker.identity(self.embedder)
 
     @property
     def namespace(self) -> str:
@@ -182,7 +182,7 @@ class CachedEmbedder:
     @property
     def embedonce_identity(self) -> Identity | None:
         """The identity that this component declares to whatever wraps it; None if its vectors must not be cached."""
-        return self._described.declared(self.embedder)
+        return self._tracker.declared(self.embedder)
 
     def __getattr__(self, name: str) -> Any:
         inner = self.__dict__.get("embedder")
@@ -202,7 +202,7 @@ class CachedEmbedder:
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read of the component is read again from its copy.
-        state = {name: value for name, value in self.__dict__.items() if name != "_described"}
+        state = {name: value for name, value in self.__dict__.items() if name != "_tracker"}
         return {**state, "_arguments": without_secrets(self._arguments)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -275,9 +275,9 @@ class CachedEmbedder:
 
     # Asking the component inside
 
-    def _question(self, texts: list[str], arguments: Mapping[str, Any]) -> Question:
+    def _request(self, texts: list[str], arguments: Mapping[str, Any]) -> EmbedRequest:
         given = {name: value for name, value in arguments.items() if value is not None}
-        return Question(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+        return EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
 
     def _ask(self, **inputs: Any) -> dict[str, Any]:
         with self._span():

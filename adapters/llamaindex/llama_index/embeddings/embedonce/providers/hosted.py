@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values, endpoint_of
+from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of
 from embedonce.identification.settings import UnclearSettingError, clean_url
 from llama_index.embeddings.embedonce.providers.openai import lazy_endpoint
 
@@ -197,48 +197,48 @@ def _jina(values: Values) -> Description:
     return Description(identity)
 
 
-ROWS: dict[tuple[str, str], Row] = {
-    ("llama_index.embeddings.cohere", "CohereEmbedding"): Row(
+ROWS: dict[tuple[str, str], KnownClass] = {
+    ("llama_index.embeddings.cohere", "CohereEmbedding"): KnownClass(
         _cohere,
         "model_name input_type embedding_type truncate base_url",
         "_client._client_wrapper.base_url _async_client._client_wrapper.base_url",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): Row(
+    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(
         _voyage,
         "model_name truncation output_dtype output_dimension",
         "_client._params.base_url _aclient._params.base_url",
         batch=("embed_batch_size", 1000),
     ),
-    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): Row(
+    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(
         _bedrock,
         "model_name application_inference_profile_arn additional_kwargs _asession",
         "_client.meta.endpoint_url",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): Row(
+    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(
         _google,
         f"model_name {_CONFIG} {_CONFIG}.__dict__ {_HTTP}.base_url {_HTTP}.extra_body "
         f"{_GOOGLE}.vertexai {_GOOGLE}._http_options.extra_body",
         f"{_GOOGLE}._http_options.base_url",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): Row(
+    ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(
         _mistral, "model_name", "_client.sdk_configuration.server_url", batch=_BATCH
     ),
-    ("llama_index.embeddings.ollama", "OllamaEmbedding"): Row(
+    ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(
         _ollama,
         "model_name ollama_additional_kwargs text_instruction query_instruction base_url",
         "_client._client.base_url _async_client._client.base_url",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.huggingface_api", "HuggingFaceInferenceAPIEmbedding"): Row(
+    ("llama_index.embeddings.huggingface_api", "HuggingFaceInferenceAPIEmbedding"): KnownClass(
         _huggingface_inference,
         "model_name text_instruction query_instruction pooling _async_client.model _async_client.provider",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): Row(_nvidia, "", batch=_BATCH),
-    ("llama_index.embeddings.jinaai", "JinaEmbedding"): Row(
+    ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): KnownClass(_nvidia, "", batch=_BATCH),
+    ("llama_index.embeddings.jinaai", "JinaEmbedding"): KnownClass(
         _jina,
         "model _api.model _task _dimensions _late_chunking _encoding_documents _encoding_queries",
         "_api.api_url",

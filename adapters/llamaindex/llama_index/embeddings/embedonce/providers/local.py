@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, identity_of, unless
+from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of, identity_of, unless
 from embedonce.identification.providers import hosted
 from embedonce.identification.providers import local as providers
 from embedonce.identification.providers.loaded_transformers import load_settings_of, reads_at, values_at
@@ -110,31 +110,31 @@ def _mock(values: Values) -> Description:
     return Description(identity_of("llama-index", "MockEmbedding", parameters, symmetric=True, exact=True))
 
 
-_MOCK = Row(_mock, "embed_dim", batch=_BATCH)
+_MOCK = KnownClass(_mock, "embed_dim", batch=_BATCH)
 
-ROWS: dict[tuple[str, str], Row] = {
-    ("llama_index.embeddings.huggingface", "HuggingFaceEmbedding"): Row(
+ROWS: dict[tuple[str, str], KnownClass] = {
+    ("llama_index.embeddings.huggingface", "HuggingFaceEmbedding"): KnownClass(
         _sentence_transformers,
         _SENTENCE_TRANSFORMERS,
         batch=_BATCH,
         ignores="max_length query_instruction text_instruction",
     ),
-    ("llama_index.embeddings.instructor", "InstructorEmbedding"): Row(
+    ("llama_index.embeddings.instructor", "InstructorEmbedding"): KnownClass(
         _instructor, "model_name query_instruction text_instruction _model.max_seq_length", batch=_BATCH
     ),
-    ("llama_index.embeddings.fastembed", "FastEmbedEmbedding"): Row(
+    ("llama_index.embeddings.fastembed", "FastEmbedEmbedding"): KnownClass(
         _fastembed,
         "model_name doc_embed_type _model.model_name _model.model._specific_model_path _model.model.__class__.__name__",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.nomic", "NomicEmbedding"): Row(
+    ("llama_index.embeddings.nomic", "NomicEmbedding"): KnownClass(
         _nomic,
         "model_name dimensionality inference_mode document_task_type query_task_type",
         env="ATLAS_API_PATH",
         batch=_BATCH,
     ),
-    ("llama_index.embeddings.clip", "ClipEmbedding"): Row(_clip, "model_name _device", batch=_BATCH),
-    ("llama_index.embeddings.adapter", "AdapterEmbeddingModel"): Row(_adapter, "", batch=_BATCH),
+    ("llama_index.embeddings.clip", "ClipEmbedding"): KnownClass(_clip, "model_name _device", batch=_BATCH),
+    ("llama_index.embeddings.adapter", "AdapterEmbeddingModel"): KnownClass(_adapter, "", batch=_BATCH),
     ("llama_index.core.embeddings", "MockEmbedding"): _MOCK,
     ("llama_index.core.embeddings", "MockMultiModalEmbedding"): _MOCK,
 }

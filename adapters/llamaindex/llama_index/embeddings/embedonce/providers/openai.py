@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values, endpoint_of, newlines_to_spaces
+from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of, newlines_to_spaces
 from embedonce.identification.settings import UnclearSettingError
 
 
@@ -91,22 +91,22 @@ def _upstage(values: Values) -> Description:
 
 _CLIENT_URLS = "_client.base_url _aclient.base_url"
 _READS = "_text_engine _query_engine additional_kwargs api_base reuse_client"
-_OPENAI = Row(_openai, _READS, _CLIENT_URLS, "OPENAI_BASE_URL", ("embed_batch_size", 100))
+_OPENAI = KnownClass(_openai, _READS, _CLIENT_URLS, "OPENAI_BASE_URL", ("embed_batch_size", 100))
 
 ROWS = {
     ("llama_index.embeddings.openai", "OpenAIEmbedding"): _OPENAI,
     ("llama_index.embeddings.openai_like", "OpenAILikeEmbedding"): _OPENAI,
-    ("llama_index.embeddings.azure_openai", "AzureOpenAIEmbedding"): Row(
+    ("llama_index.embeddings.azure_openai", "AzureOpenAIEmbedding"): KnownClass(
         _azure_openai,
         f"{_READS} azure_endpoint azure_deployment",
         _CLIENT_URLS,
         "AZURE_OPENAI_ENDPOINT",
         ("embed_batch_size", 10),
     ),
-    ("llama_index.embeddings.fireworks", "FireworksEmbedding"): Row(
+    ("llama_index.embeddings.fireworks", "FireworksEmbedding"): KnownClass(
         _fireworks, _READS, _CLIENT_URLS, batch=("embed_batch_size", 10)
     ),
-    ("llama_index.embeddings.upstage", "UpstageEmbedding"): Row(
+    ("llama_index.embeddings.upstage", "UpstageEmbedding"): KnownClass(
         _upstage, _READS, _CLIENT_URLS, batch=("embed_batch_size", 100)
     ),
 }

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values
+from embedonce.identification.known_classes import Description, KnownClass, Values
 from embedonce.identification.settings import UnclearSettingError, clean_url
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
@@ -248,10 +248,10 @@ def _pair(
     env: str = "",
     ignores: str = "",
     batch: int | tuple[str, int] = ("batch_size", 32),
-) -> dict[tuple[str, str], Row]:
+) -> dict[tuple[str, str], KnownClass]:
     """Return the rows of a text and a document component."""
     return {
-        (package, f"{name}{kind}Embedder"): Row(
+        (package, f"{name}{kind}Embedder"): KnownClass(
             describe(kind), reads, urls, env, batch if kind == "Document" else 1, ignores
         )
         for kind in ("Text", "Document")
@@ -268,7 +268,7 @@ _HUGGINGFACE += "".join(
 )
 _HUGGINGFACE_IGNORES = "grpc_client async_grpc_client _grpc_client _async_grpc_client use_grpc _model_or_url"
 
-ROWS: dict[tuple[str, str], Row] = {
+ROWS: dict[tuple[str, str], KnownClass] = {
     **_pair(
         f"{INTEGRATIONS}.cohere",
         "Cohere",

@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values, identity_of, unless
+from embedonce.identification.known_classes import Description, KnownClass, Values, identity_of, unless
 from embedonce.identification.settings import UnclearSettingError, local_files
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
 
@@ -172,10 +172,10 @@ def _pair(
     reads: str,
     ignores: str = "",
     batch: int | tuple[str, int] = ("batch_size", 32),
-) -> dict[tuple[str, str], Row]:
+) -> dict[tuple[str, str], KnownClass]:
     """Return the rows of a text and a document component."""
     return {
-        (package, f"{name}{kind}Embedder"): Row(
+        (package, f"{name}{kind}Embedder"): KnownClass(
             describe(kind), reads, batch=batch if kind == "Document" else 1, ignores=ignores
         )
         for kind in ("Text", "Document")
@@ -189,7 +189,7 @@ _ST = (
     "device embedding_backend local_files_only",
 )
 
-ROWS: dict[tuple[str, str], Row] = {
+ROWS: dict[tuple[str, str], KnownClass] = {
     **_pair(f"{INTEGRATIONS}.sentence_transformers", *_ST),
     **_pair("haystack", *_ST),
     **_pair(

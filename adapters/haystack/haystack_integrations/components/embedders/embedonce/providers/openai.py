@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, Row, Values
+from embedonce.identification.known_classes import Description, KnownClass, Values
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe, endpoint_of
 
 _URL = "https://api.openai.com/v1"
@@ -74,12 +74,12 @@ _IGNORES = "http_client_kwargs raise_on_failure"
 
 def _pair(
     package: str, name: str, describe: Describe, further: str = "", ignores: str = ""
-) -> dict[tuple[str, str], Row]:
+) -> dict[tuple[str, str], KnownClass]:
     """Return the rows of a text and a document component."""
     reads, left_out = f"{_READS} api_base_url {further}", f"{_IGNORES} {ignores}"
     return {
-        (package, f"{name}TextEmbedder"): Row(describe, reads, _CLIENTS, "OPENAI_BASE_URL", 1, left_out),
-        (package, f"{name}DocumentEmbedder"): Row(
+        (package, f"{name}TextEmbedder"): KnownClass(describe, reads, _CLIENTS, "OPENAI_BASE_URL", 1, left_out),
+        (package, f"{name}DocumentEmbedder"): KnownClass(
             describe, reads, _CLIENTS, "OPENAI_BASE_URL", ("batch_size", 32), left_out
         ),
     }
@@ -88,15 +88,15 @@ def _pair(
 _AZURE_READS = f"{_READS} azure_endpoint azure_deployment"
 _AZURE_IGNORES = f"{_IGNORES} api_version azure_ad_token_provider"
 
-ROWS: dict[tuple[str, str], Row] = {
+ROWS: dict[tuple[str, str], KnownClass] = {
     **_pair("haystack", "OpenAI", _openai),
     **_pair(f"{INTEGRATIONS}.mistral", "Mistral", _mistral),
     **_pair(f"{INTEGRATIONS}.edenai", "EdenAI", _openai),
     **_pair(f"{INTEGRATIONS}.stackit", "STACKIT", _openai),
     **_pair(f"{INTEGRATIONS}.perplexity", "Perplexity", _perplexity, "encoding_format"),
     **_pair(f"{INTEGRATIONS}.vllm", "VLLM", _vllm, "extra_parameters"),
-    ("haystack", "AzureOpenAITextEmbedder"): Row(_azure_openai, _AZURE_READS, _CLIENTS, "", 1, _AZURE_IGNORES),
-    ("haystack", "AzureOpenAIDocumentEmbedder"): Row(
+    ("haystack", "AzureOpenAITextEmbedder"): KnownClass(_azure_openai, _AZURE_READS, _CLIENTS, "", 1, _AZURE_IGNORES),
+    ("haystack", "AzureOpenAIDocumentEmbedder"): KnownClass(
         _azure_openai, _AZURE_READS, _CLIENTS, "", ("batch_size", 32), _AZURE_IGNORES
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedonce.identification.known_classes import Description, Row
+from embedonce.identification.known_classes import Description, KnownClass
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def _because(reason: str) -> Describe:
     return lambda _: Description(None, not_cacheable=reason)
 
 
-def _rows(reason: str, classes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-    return {each: Row(_because(reason), "") for each in classes}
+def _rows(reason: str, classes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], KnownClass]:
+    return {each: KnownClass(_because(reason), "") for each in classes}
 
 
 _FILES = [
@@ -43,7 +43,7 @@ _SPARSE = [
 ]
 _SPARSE += [("haystack", f"SentenceTransformersSparse{kind}Embedder") for kind in ("Text", "Document")]
 
-ROWS: dict[tuple[str, str], Row] = {
+ROWS: dict[tuple[str, str], KnownClass] = {
     **_rows(FILES, _FILES),
     **_rows(SPARSE, _SPARSE),
     **_rows(CONTEXT, [(f"{INTEGRATIONS}.voyage_embedders", "VoyageContextualizedDocumentEmbedder")]),
