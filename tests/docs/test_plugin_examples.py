@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pages import blocks
 
-import embedonce.plugins
+import embedonce.plugins.host
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "plugins"
 
@@ -33,7 +33,7 @@ def passed(directory, *paths):
 @pytest.mark.parametrize(("page", "at_least"), [("codecs.md", 25), ("stores.md", 20)])
 def test_the_examples_of_a_page_pass_its_suite(run_file, page, at_least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(embedonce.plugins, "_loaded", embedonce.plugins._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
     file = tmp_path / "test_page.py"
     file.write_text("".join(code for language, code in blocks(PAGES / page) if language == "python"), encoding="utf-8")
     outcomes, texts = run_file(file)

@@ -14,7 +14,7 @@ from variants import over
 
 import embedonce
 from embedonce import StoreError
-from embedonce.codecs import Envelope
+from embedonce.vectors.envelope import Envelope
 
 lc = lazily(
     "langchain_support",
@@ -112,7 +112,7 @@ async def test_row_50_concurrent_misses_of_one_text_are_paid_once(lane):
 
 async def test_row_55_coding_is_done_off_the_event_loop(monkeypatch):
     """Hundreds of vectors are hashed, written, read and converted in other threads than that of the loop."""
-    import embedonce.parts as parts
+    import embedonce.vectors.lists as lists
     import langchain_embedonce.legacy as legacy
 
     threads = {}
@@ -131,7 +131,7 @@ async def test_row_55_coding_is_done_off_the_event_loop(monkeypatch):
     watched(legacy, "json_row")
     watched(legacy, "_pairs")
     watched(legacy, "list_row")
-    watched(parts, "as_lists")
+    watched(lists, "as_lists")
     watched(legacy.LangChainKey, "__call__")
     texts = [f"text {number}" for number in range(400)]
     model = lc.Model(dimensions=256)

@@ -12,7 +12,9 @@ import pytest
 from embedonce import MemoryStore, StoreError
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.places.local import LocalDirectory
-from embedonce.stores.segments import root as maintenance
+from embedonce.namespaces.byte_stores import clear_keys
+from embedonce.stores.segments import root
+from embedonce.stores.segments.upkeep.reports import Usage
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
@@ -246,7 +248,7 @@ def test_clearing_leaves_nothing_but_what_is_not_ours(tmp_path, open_store, dige
 
 def test_usage_counts_what_can_be_found_and_what_cannot(place, open_store, digest, vectors, later, files_of):
     store, rows = open_store(place), vectors(4)
-    assert store.usage() == maintenance.Usage("acme/e5@3", 0, 0, 0, 0, None, None)
+    assert store.usage() == Usage("acme/e5@3", 0, 0, 0, 0, None, None)
     before = time.time_ns() // 1000
     store.put_rows([digest(i) for i in range(4)], rows)
     later(DAY)
@@ -285,7 +287,7 @@ def test_verifying_finds_every_flipped_bit(tmp_path, open_store, digest, vectors
 )
 def test_limits_that_make_no_sense_are_refused(tmp_path, open_store, limits):
     store = open_store(tmp_path)
-    for evict in (store.evict, lambda **limits: maintenance.evict([store], **limits)):
+    for evict in (store.evict, lambda **limits: root.evict([store], **limits)):
         with pytest.raises(ValueError, match=next(iter(limits))):
             evict(**limits)
 
@@ -300,12 +302,12 @@ def test_of_all_namespaces_together_the_oldest_segments_go_first(place, open_sto
         stores[i % 3].put_rows([digest(i)], rows[i : i + 1])
         later(DAY)
     size = max(SegmentName.parse(file).size for file in files_of(stores[0]))
-    dry = maintenance.evict(stores, max_bytes=7 * size, dry_run=True)
-    done = maintenance.evict(stores, max_bytes=7 * size)
+    dry = root.evict(stores, max_bytes=7 * size, dry_run=True)
+    done = root.evict(stores, max_bytes=7 * size)
     assert list(map(_numbers, dry)) == list(map(_numbers, done))
     found = [bool(open_store(place, "abc"[i % 3]).get_rows([digest(i)])[1].all()) for i in range(12)]
     assert found == [False] * 5 + [True] * 7
-    maintenance.evict(stores, max_bytes=7 * size, older_than=5.5 * DAY)
+    root.evict(stores, max_bytes=7 * size, older_than=5.5 * DAY)
     found = [bool(open_store(place, "abc"[i % 3]).get_rows([digest(i)])[1].all()) for i in range(12)]
     assert found == [False] * 7 + [True] * 5
 
@@ -322,9 +324,9 @@ def test_all_namespaces_of_a_store_are_found(every_place, open_store, digest, ve
         NamespaceDirectory.of("encoded", encoder),
     }
     assert [store.usage().rows_live for store in spaces.stores] == [1, 1]
-    (store,) = maintenance.spaces_at(location, "encoded").stores
+    (store,) = root.spaces_at(location, "encoded").stores
     assert store.space.namespace == "encoded"
-    assert maintenance.spaces_at(location, "absent").stores == []
+    assert root.spaces_at(location, "absent").stores == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "embedonce/1"}'])
@@ -334,7 +336,7 @@ def test_a_namespace_whose_description_is_damaged_is_left_alone(place, open_stor
     store.put_rows([digest(0)], vectors(1))
     open_store(place, "whole").put_rows([digest(0)], vectors(1))
     store._io.put("space.json", [content])
-    spaces = maintenance.spaces_at(location)
+    spaces = root.spaces_at(location)
     assert [store.space.namespace for store in spaces.stores] == ["whole"]
     assert list(spaces.unreadable) == [NamespaceDirectory.of("torn").directory]
     assert open_store(place, "torn").get_rows([digest(0)])[1].all()
@@ -344,7 +346,7 @@ def test_a_description_in_the_wrong_directory_is_left_alone(tmp_path, open_store
     store = open_store(tmp_path, "right")
     store.put_rows([digest(0)], vectors(1))
     store._io.put("space.json", [NamespaceDirectory.of("another").to_bytes()])
-    spaces = maintenance.spaces_at(as_location(tmp_path))
+    spaces = root.spaces_at(as_location(tmp_path))
     assert spaces.stores == []
     assert "another" in spaces.unreadable[NamespaceDirectory.of("right").directory]
 
@@ -357,10 +359,10 @@ def test_the_keys_of_one_namespace_are_deleted_from_a_byte_store():
 
     store = Odd()
     store.mset([(f"ab-{i}", b"1") for i in range(2500)] + [("abc", b"2")])
-    assert maintenance.clear_keys(store, "ab-") == 2500
+    assert clear_keys(store, "ab-") == 2500
     assert list(store.yield_keys()) == ["abc"]
     with pytest.raises(ValueError, match="prefix"):
-        maintenance.clear_keys(store, "")
+        clear_keys(store, "")
 
 
 def test_a_byte_store_that_fails_while_it_is_cleared_is_an_outage():
@@ -371,7 +373,7 @@ def test_a_byte_store_that_fails_while_it_is_cleared_is_an_outage():
     store = Failing()
     store.mset([("ab-1", b"1")])
     with pytest.raises(StoreError, match="clear Failing"):
-        maintenance.clear_keys(store, "ab-")
+        clear_keys(store, "ab-")
 
 
 def test_a_row_of_which_a_copy_stays_is_not_evicted(tmp_path, open_store, digest, vectors, monkeypatch):
@@ -490,8 +492,8 @@ def test_of_several_namespaces_the_one_that_crosses_the_limit_is_cut(place, dige
     stores = [compacted(place, name) for name in "abc"]
     total = sum(store.usage().bytes for store in stores)
     limit = total // 2
-    dry = maintenance.evict(stores, max_bytes=limit, dry_run=True)
-    done = maintenance.evict(stores, max_bytes=limit)
+    dry = root.evict(stores, max_bytes=limit, dry_run=True)
+    done = root.evict(stores, max_bytes=limit)
     assert list(map(_numbers, dry)) == list(map(_numbers, done))
     rows = [report.rows_after for report in done]
     assert (rows[0], rows[2]) == (0, 300)
