@@ -205,15 +205,15 @@ async def test_opening_coding_and_saving_many_vectors_is_not_done_on_the_loop(tm
             where, name, staticmethod(watched) if isinstance(where, type) and name in ("seal", "open") else watched
         )
 
-    import embedonce.codecs
+    import embedonce.vectors.codecs
     from embedonce.stores.segments.store import SegmentStore
 
     if kind == "directory":
         for name in ("__init__", "get_rows_into", "put_rows"):
             watch(SegmentStore, name)
     else:
-        watch(embedonce.codecs.Envelope, "seal")
-        watch(embedonce.codecs.Envelope, "open")
+        watch(embedonce.vectors.envelope.Envelope, "seal")
+        watch(embedonce.vectors.envelope.Envelope, "open")
     threads["answer"] = Threads()
 
     class Row:

@@ -27,8 +27,9 @@ from core_support import (
     words,
 )
 
-from embedonce import CacheMissError, EmbedderContractError, EmbeddingCache, MemoryStore, StoreError, locks
-from embedonce.keys import sha256
+from embedonce import CacheMissError, EmbedderContractError, EmbeddingCache, MemoryStore, StoreError
+from embedonce.keys.encoders import sha256
+from embedonce.runtime import locks
 
 CROWD = 64
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from embedonce import MemoryStore, StoreError
+from embedonce.namespaces.byte_stores import clear_keys
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.places.local import LocalDirectory
-from embedonce.namespaces.byte_stores import clear_keys
 from embedonce.stores.segments import root
-from embedonce.stores.segments.upkeep.reports import Usage
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
+from embedonce.stores.segments.upkeep.reports import Usage
 
 DAY = 24 * 3600
 
