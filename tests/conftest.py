@@ -33,7 +33,7 @@ def _gcs_server():
 @pytest.fixture
 def _nothing_left_behind(monkeypatch):
     """Forgets what is not yet published when a test ends, instead of trying again beside later tests and at exit."""
-    from embedonce.stores.segments import flusher
+    from embedonce.runtime import background as flusher
 
     own = flusher.Flusher()
     monkeypatch.setattr(flusher, "_flusher", own)

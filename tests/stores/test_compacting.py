@@ -97,7 +97,7 @@ def test_small_segments_become_one_and_the_second_run_does_nothing(
     assert (report.rows_before, report.rows_after, report.rewritten, report.waiting) == (6, 6, 6, 6)
     assert report.bytes_after < report.bytes_before
     assert len(files_of(store)) == 7  # the sources wait for readers
-    later(FsspecIO.grace + 1)
+    later(RemoteDirectory.grace + 1)
     report = store.compact()
     assert (report.deleted, report.waiting, report.rewritten) == (6, 0, 0)
     io = watched(store)

@@ -201,8 +201,8 @@ def _write(root, seed: int, rounds: int, merge: str, log: Path) -> None:
     """Write and read with two threads; note each key in the log once its row is written."""
     noted = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     if merge == "merge":
-        merging._FAN_IN, merging._ADOPT, local.LocalIO.grace = 4, 8, -1.0
-    store, failures = SegmentStore(as_location(root), Space.of("n")), []
+        merging._FAN_IN, merging._ADOPT, local.LocalDirectory.grace = 4, 8, -1.0
+    store, failures = SegmentStore(as_location(root), NamespaceDirectory.of("n")), []
 
     def work(thread: int) -> None:
         dice, mine = random.Random(seed * 100 + thread), []

@@ -152,7 +152,7 @@ def test_tombstones_are_not_evicted(tmp_path, open_store, digest, vectors, later
 
 
 def test_what_is_purged_is_in_no_file_any_more(every_place, open_store, digest, vectors, files_of, monkeypatch):
-    monkeypatch.setattr(LocalIO, "grace", 1000.0)
+    monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(every_place), vectors(8)
     for i in range(6):
         store.put_rows([digest(i)], rows[i : i + 1])
@@ -314,11 +314,11 @@ def test_of_all_namespaces_together_the_oldest_segments_go_first(place, open_sto
 
 def test_all_namespaces_of_a_store_are_found(every_place, open_store, digest, vectors):
     location = as_location(every_place)
-    assert maintenance.spaces_at(location).stores == []
+    assert root.spaces_at(location).stores == []
     encoder = {"name": "mine", "version": "1", "check": "abc"}
     open_store(every_place, "plain").put_rows([digest(0)], vectors(1))
     open_store(every_place, "encoded", encoder).put_rows([digest(1)], vectors(1))
-    spaces = maintenance.spaces_at(location)
+    spaces = root.spaces_at(location)
     assert {store.space for store in spaces.stores} == {
         NamespaceDirectory.of("plain"),
         NamespaceDirectory.of("encoded", encoder),

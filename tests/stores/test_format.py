@@ -355,7 +355,7 @@ def test_a_space_of_another_key_encoder_is_refused(place, open_store):
 
 
 def test_a_space_of_another_namespace_is_refused(every_place, open_store):
-    space = Space.of("acme/e5@3")
+    space = NamespaceDirectory.of("acme/e5@3")
     if "://" not in every_place:
         open_store(every_place).mset([("a", b"1")])
     io = as_location(every_place).open(space.directory, create=True)

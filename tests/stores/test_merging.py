@@ -255,7 +255,7 @@ from embedonce.stores.segments.format.namespace_directory import NamespaceDirect
 from embedonce.stores.segments.store import SegmentStore
 merging._FAN_IN = 10_000
 merging._ADOPT = 10_000
-stores = [SegmentStore(as_location(sys.argv[1]), Space.of(name)) for name in ("a", "b", "c")]
+stores = [SegmentStore(as_location(sys.argv[1]), NamespaceDirectory.of(name)) for name in ("a", "b", "c")]
 digests = [hashlib.sha256(b"%d" % i).digest() for i in range(350)]
 rows = np.arange(350, dtype="<f4")[:, None] * np.ones(5000, "<f4")
 for store in stores:

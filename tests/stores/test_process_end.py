@@ -27,13 +27,13 @@ def embed(texts):
 BEGIN = """
 import asyncio, atexit, json, os, sys, threading, time, types
 from concurrent.futures import ThreadPoolExecutor
-import embedonce.stores.segments.flusher as flusher
-import embedonce.stores.segments.remote as remote
+import embedonce.runtime.background as flusher
+import embedonce.stores.places.remote as remote
 from embedonce import EmbeddingCache
 
 url, options = sys.argv[1], json.loads(sys.argv[2])
 cache = EmbeddingCache(url, storage_options=options)
-put = remote.FsspecIO.put
+put = remote.RemoteDirectory.put
 
 def embed(texts):
     return [[float(len(text)), 1.0] for text in texts]
@@ -153,7 +153,7 @@ def test_a_process_whose_store_fails_or_hangs_at_the_end_ends_with_a_warning(mak
                     threading.Event().wait()
                 raise OSError("503 slow down")
             if {kind == "file"}:
-                remote.FsspecIO.put = failing
+                remote.RemoteDirectory.put = failing
             """
         )
     finally:
@@ -180,7 +180,7 @@ def test_a_store_that_hangs_at_the_end_does_not_cost_what_waits_for_another_one(
             if not left:
                 # Patience is over once all others are done.
                 offset[0] = 1000
-        remote.FsspecIO.put = hanging
+        remote.RemoteDirectory.put = hanging
         flusher.EXIT_PATIENCE = 300
         flusher.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + offset[0])
         """
