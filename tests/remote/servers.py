@@ -172,6 +172,16 @@ def latency(seconds: float) -> Action:
     return wait
 
 
+def held(until: threading.Event) -> Action:
+    """Answer once an event is set."""
+
+    def wait(request: Request, answer: Answering) -> Answer:
+        until.wait()
+        return answer()
+
+    return wait
+
+
 def fault(action: Action, *, kinds: str = "", key: str = "", times: float = float("inf")) -> Rule:
     """Return a rule for `S3Server.fault`.
 
@@ -478,7 +488,8 @@ class ServerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=30)
+        self._process.terminate()
+        self._process.communicate()
 
     @property
     def storage_options(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import fsspec
 import pytest
 import servers
@@ -120,9 +122,13 @@ def test_a_silent_server_is_an_outage(s3_server, no_waiting, kind, monkeypatch):
     monkeypatch.setattr(patience, "PATIENCE", 0.0)
     url, options = options_of(kind, s3_server.endpoint)
     io = as_location(url, options).open("n-0123456789abcdef", create=True)
-    s3_server.fault = servers.fault(servers.latency(1.0))
-    with pytest.raises(Exception) as caught:
-        io.listing()
+    goes_on = threading.Event()
+    s3_server.fault = servers.fault(servers.held(goes_on))
+    try:
+        with pytest.raises(Exception) as caught:
+            io.listing()
+    finally:
+        goes_on.set()
     assert fault_of(caught.value) == "timeout"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from servers import KINDS
 
 from embedonce import MemoryStore
@@ -24,6 +25,10 @@ from embedonce.stores.segments.writing import writer as writing
 from embedonce.vectors.envelope import Envelope, Row
 
 _NUMBER = itertools.count()
+
+# No example takes too long: other programs may keep the machine busy.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

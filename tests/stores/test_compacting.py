@@ -628,19 +628,19 @@ class TidiedRemotely(Tidied):
 
 
 TestTidiedLocally = Tidied.TestCase
-TestTidiedLocally.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestTidiedLocally.settings = settings(max_examples=20, stateful_step_count=20)
 TestTidiedRemotely = TidiedRemotely.TestCase
-TestTidiedRemotely.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+TestTidiedRemotely.settings = settings(max_examples=10, stateful_step_count=20)
 
 
 @pytest.mark.soak
 class TestTidiedLocallyForLong(Tidied.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=150, stateful_step_count=40)
 
 
 @pytest.mark.soak
 class TestTidiedRemotelyForLong(TidiedRemotely.TestCase):
-    settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=100, stateful_step_count=40)
 
 
 def test_a_row_that_waits_in_memory_does_not_outdate_one_that_is_safe(

@@ -285,7 +285,7 @@ def test_a_returned_matrix_belongs_to_the_caller(place, open_store, digest, vect
         assert np.array_equal(store.get_rows(keys)[0], rows[: len(keys)])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40), st.binary()))
 def test_any_text_is_a_key_and_any_bytes_are_a_value(any_store, pairs):
     any_store.mset(list(pairs.items()))

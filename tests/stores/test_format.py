@@ -124,7 +124,6 @@ NAMES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_names_are_read_as_they_are_written(fields):
     stamp, nonce, rows, kind, keyed, dimensions, extra, digest = fields
@@ -139,7 +138,6 @@ def test_names_are_read_as_they_are_written(fields):
     assert re.fullmatch(r"[0-9a-z_.-]+", str(name))
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_other_names_are_no_segments(text):
     name = SegmentName.parse(text)
@@ -312,7 +310,7 @@ def test_a_good_header_is_read():
     assert len(parse_index(name, block).records) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300), st.binary(max_size=200))
 def test_any_bytes_in_place_of_an_index_are_damage_and_nothing_else(head, tail):
     import hashlib

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedonce.options import StoreOptions
+from embedonce.runtime.locks import ForkLock
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments.format.layout import Rows, build
 from embedonce.stores.segments.format.names import SegmentName
@@ -191,7 +192,7 @@ def test_keys_are_found_wherever_they_lie(kind, batch, distant, open_store):
 _KEYS = random_keys(1200, 7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_partial_answers_are_the_full_answers(data):
     """Huge and other segments, rows of any stamps, tombstones; the same questions to an index in part and in full."""
@@ -292,14 +293,22 @@ def test_a_huge_segment_that_disappears_during_a_lookup_is_no_miss(distant, open
     io = as_location(distant).open(SPACE.directory, create=False)
     publish(distant, keys, matrix, replaces=[name])
     io.delete(name)
-    looked = []
+    looked, is_asking = [], threading.Event()
+
+    class TellingLock(ForkLock):
+        def __enter__(self):
+            if looked:
+                is_asking.set()
+            super().__enter__()
+
+    store._catalog._attempt.lock = TellingLock()
 
     def look_too(file, start, end, blob):
         # Another thread asks in the middle of the refresh.
         if file != name and not looked:
             looked.append(None)
             looked[0] = pool.submit(store.get_rows, digests(keys[5:8]))
-            wait(looked, 0.2)
+            assert is_asking.wait(60)
         return blob
 
     asked.answer = look_too

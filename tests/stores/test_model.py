@@ -138,16 +138,16 @@ class RemoteStores(Stores):
 
 
 TestLocalStores = Stores.TestCase
-TestLocalStores.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestLocalStores.settings = settings(max_examples=20, stateful_step_count=25)
 TestRemoteStores = RemoteStores.TestCase
-TestRemoteStores.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestRemoteStores.settings = settings(max_examples=15, stateful_step_count=25)
 
 
 @pytest.mark.soak
 class TestLocalStoresForLong(Stores.TestCase):
-    settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+    settings = settings(max_examples=300, stateful_step_count=60)
 
 
 @pytest.mark.soak
 class TestRemoteStoresForLong(RemoteStores.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=150, stateful_step_count=50)

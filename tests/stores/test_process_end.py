@@ -140,9 +140,8 @@ def test_what_waits_is_stored_when_the_process_ends(make, kind, end):
 def test_a_process_whose_store_fails_or_hangs_at_the_end_ends_with_a_warning(make, s3_server, kind, how):
     place, goes_on = make(kind), threading.Event()
     if kind == "s3":
-        # Anyone may say no; what hangs is let go in the end.
-        kinds = servers.fault(servers.denied if how == "fails" else lambda *_: goes_on.wait(), kinds="PUT", key="f32")
-        s3_server.fault = kinds
+        action = servers.denied if how == "fails" else servers.held(goes_on)
+        s3_server.fault = servers.fault(action, kinds="PUT", key="-f32-")
     try:
         done = place.run(
             f"""
