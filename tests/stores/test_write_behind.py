@@ -69,7 +69,7 @@ def puts(monkeypatch, distant):
 
 def one_row(store, digest, vectors, number):
     store.put_rows([digest(number)], vectors(number + 1)[-1:])
-    store.settle()
+    store.end_call()
 
 
 def has(store, digest, *numbers):
@@ -140,7 +140,7 @@ def test_a_call_that_adds_much_is_published_when_it_returns(
     store = open_store(distant)
     store.put_rows([digest(i) for i in range(rows)], vectors(rows, dimensions))
     assert puts.segments == []
-    store.settle()
+    store.end_call()
     assert len(puts.segments) == published
 
 
@@ -243,16 +243,16 @@ def test_after_a_fault_calls_do_not_try_again_at_once(
     puts.fault = OSError("500")
     store.put_rows([digest(i) for i in range(64)], vectors(64))
     with pytest.raises(StoreError):
-        store.settle()
+        store.end_call()
     one_row(store, digest, vectors, 100)
     assert len(puts.segments) == 1
     monotonic[0] += 10
     with pytest.raises(StoreError):
-        store.settle()
+        store.end_call()
     assert len(puts.segments) == 2
     puts.fault = None
     monotonic[0] += 10
-    store.settle()
+    store.end_call()
     assert store.backlog.pending == 0
     assert has(open_store(distant), digest, 0, 63, 100) == [True] * 3
 

@@ -56,7 +56,7 @@ class Gate:
 
 def one_row(store, digest, vectors, number, size=8):
     store.put_rows([digest(number)], vectors(1, size))
-    store.settle(1, 4 * size)
+    store.end_call(1, 4 * size)
 
 
 def has(store, digest, *numbers, dimensions=None):
@@ -72,7 +72,7 @@ def test_a_small_write_does_not_wait_for_the_upload_of_others(
     store = open_store(distant)
     before_put[0] = gate = Gate()
     store.put_rows([digest(i) for i in range(100)], vectors(100))
-    bulk = threading.Thread(target=store.settle)
+    bulk = threading.Thread(target=store.end_call)
     bulk.start()
     try:
         assert gate.reached.wait(60)
@@ -287,7 +287,7 @@ def test_a_merge_that_goes_wrong_does_not_end_publishing(distant, open_store, di
         one_row(store, digest, vectors, i)
         assert arrived.wait(60)
     store.put_rows([digest(i) for i in range(100)], vectors(100))
-    store.settle()
+    store.end_call()
 
 
 # Ctrl-C

@@ -101,7 +101,7 @@ class TextVectorStore(BaseStore[str, list[float]]):
             known = self._namespace.dimensions if self._codec.is_exact else None
             matrix = self._codec.kept(vectors_of(list(vectors.values()), len(vectors), known))
             self._namespace.save(self._role, list(vectors), self._codec.rows_of(matrix))
-            self._namespace.settle()
+            self._namespace.end_call()
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Delete the vectors of texts; absent ones are ignored."""

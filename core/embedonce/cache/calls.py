@@ -121,7 +121,7 @@ class CacheCalls(ABC):
                 self._join(call)
             self._settle(call)
         except BaseException as error:
-            call.namespace.hurry()
+            call.namespace.flush_soon()
             self._tell(call, None, type(error).__name__)
             raise
         finally:
@@ -182,7 +182,7 @@ class CacheCalls(ABC):
             await _hop(not call.namespace.waits, self._settle, call)
         except BaseException as error:
             # Not awaited: this call may have been cancelled.
-            call.namespace.hurry()
+            call.namespace.flush_soon()
             self._tell(call, None, type(error).__name__)
             raise
         finally:
@@ -333,7 +333,7 @@ class CacheCalls(ABC):
         if call.saved_rows:
             try:
                 with call.timed("writing"):
-                    call.namespace.settle(call.saved_rows, call.saved_bytes)
+                    call.namespace.end_call(call.saved_rows, call.saved_bytes)
             except StoreError as error:
                 self._ledger.failed(error, writing=True)
 

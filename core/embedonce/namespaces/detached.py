@@ -110,11 +110,11 @@ class DetachedNamespace:
         row = self._rows.pop(name, None)
         self._bytes -= 0 if row is None else row.nbytes
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """See `Namespace`: what waits here waits for the store."""
 
-    def hurry(self) -> None:
-        """See `settle`."""
+    def flush_soon(self) -> None:
+        """See `end_call`."""
 
     def flush(self) -> None:
         """See `Namespace`.

@@ -73,7 +73,7 @@ class Namespace(Protocol):
     async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         """Async twin of `save`."""
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """End a call that has saved something: much is made safe before this returns, little may wait.
 
         Args:
@@ -84,7 +84,7 @@ class Namespace(Protocol):
     def flush(self) -> None:
         """Make everything safe that was saved."""
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Make everything safe in the background."""
 
     def close(self) -> None:
@@ -181,13 +181,13 @@ class WrittenAtOnce:
         """See `Namespace`: one value is read as many are."""
         return None
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """See `Namespace`: there is nothing to do."""
 
     def flush(self) -> None:
-        """See `settle`."""
+        """See `end_call`."""
 
-    hurry = close = flush
+    flush_soon = close = flush
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""

@@ -130,17 +130,17 @@ class SegmentNamespace:
         """See `Namespace`."""
         return self.store.backlog
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """See `Namespace`."""
-        self.store.settle(rows, size)
+        self.store.end_call(rows, size)
 
     def flush(self) -> None:
         """See `Namespace`."""
         self.store.flush()
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """See `Namespace`."""
-        self.store.hurry()
+        self.store.flush_soon()
 
     def close(self) -> None:
         """See `Namespace`."""

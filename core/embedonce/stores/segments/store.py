@@ -192,7 +192,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             for layout, keys, values in by_kind(pairs):
                 texts = [key.text for key in keys]
                 self._write(layout, b"".join(key.digest for key in keys), texts, stamp, values)
-            self._writer.settle(len(pairs), sum(map(len, pairs.values())))
+            self._writer.end_call(len(pairs), sum(map(len, pairs.values())))
 
     def mdelete(self, keys: Sequence[str]) -> None:
         """Delete the keys; absent ones are ignored.
@@ -305,7 +305,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
         """Store the rows of a C-contiguous matrix of shape (n, d) under digest keys, all different.
 
-        Call `settle` after the last of several: only then are they sure not to wait.
+        Call `end_call` after the last of several: only then are they sure not to wait.
 
         Raises:
             StoreError: The store cannot be written.
@@ -326,7 +326,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         """What was written and is not published yet."""
         return self._writer.backlog
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """End a call of several writes: much is published before this returns, little waits for others.
 
         Args:
@@ -337,7 +337,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             StoreError: The store cannot be written; the rows stay readable here, and are sent again later.
         """
         with self._mapped("write"):
-            self._writer.settle(rows, size)
+            self._writer.end_call(rows, size)
 
     def flush(self) -> None:
         """Publish everything that waits: from then on it survives the death of this process.
@@ -348,9 +348,9 @@ class SegmentStore(Upkeep, AsyncTwins):
         with self._mapped("write"):
             self._writer.flush()
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Have everything that waits published in the background, without waiting for it."""
-        self._writer.hurry()
+        self._writer.flush_soon()
 
     def close(self) -> None:
         """Publish what waits and let go of open files; they are opened again when they are needed again.

@@ -193,7 +193,7 @@ class Writer:
         with self._catalog.lock:
             self._queue = tuple(one for one in self._queue if one is not waiting)
 
-    def settle(self, rows: int | None = None, size: int = 0) -> None:
+    def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """End a call: publish what waits if the call has written much, and let it wait on if that was little.
 
         Args:
@@ -210,7 +210,7 @@ class Writer:
             self.flush()
             self.merge()
         elif is_much and not self._taken:
-            self.hurry()
+            self.flush_soon()
 
     def flush(self) -> None:
         """Publish everything that waits.
@@ -305,7 +305,7 @@ class Writer:
         self.merge()
         return None
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Have what waits published in the background as soon as possible."""
         if self._queue:
             schedule(self, 0)
