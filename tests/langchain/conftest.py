@@ -1,22 +1,20 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the helpers.
-_HERE = Path(__file__).parent
-sys.path[:0] = [str(_HERE), str(_HERE.with_name("frameworks"))]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
+
+import surroundings
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
-    """No endpoint, no key and no store of the machine the tests run on."""
-    for name in list(os.environ):
-        if name.startswith(("OPENAI", "AZURE_", "OLLAMA", "EMBEDONCE", "LANGCHAIN", "LANGSMITH")):
-            monkeypatch.delenv(name)
+    surroundings.clean(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 from llama_index.core import MockEmbedding
 from llama_index.core.embeddings import BaseEmbedding
+from llama_index.embeddings.langchain import LangchainEmbedding
 from pydantic import PrivateAttr
 
 
@@ -67,3 +68,7 @@ class OfLangChain(Embeddings):
 
 class Outer(OfLangChain):
     """An embedder that holds another one."""
+
+
+class Prefixed(LangchainEmbedding):
+    """It may do anything with its texts."""

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.schema import TextNode, TransformComponent
 
 from embedonce import Identity
 
@@ -27,9 +27,7 @@ except ImportError:
     BaseRateLimiter = object
 
 SECRET = "sk-s3cr3t-0123456789abcdef"
-needs_rate_limiters = pytest.mark.skipif(
-    "rate_limiter" not in BaseEmbedding.model_fields, reason="this LlamaIndex has no rate limiters"
-)
+HAS_RATE_LIMITERS = "rate_limiter" in BaseEmbedding.model_fields
 LIMIT = 60.0
 """Seconds after which something that should have happened counts as a deadlock."""
 
@@ -307,3 +305,44 @@ def answer_pickle():
 
     wrapper, texts, query = pickle.load(sys.stdin.buffer)
     pickle.dump(ask_in_new_process(wrapper, texts, query), sys.stdout.buffer)
+
+
+EMBEDDED: list[str] = []
+"""The texts that `Counting` and `Upper` were asked for."""
+
+
+class Counting(BaseEmbedding):
+    """Counts the texts that it embeds."""
+
+    embedonce_identity: Any = Identity.of("acme", "e5", symmetric=True)
+
+    def _vector(self, text):
+        EMBEDDED.append(text)
+        return [len(text) / 3, 0.1, 1.0]
+
+    def _get_text_embedding(self, text):
+        return self._vector(text)
+
+    def _get_query_embedding(self, query):
+        return self._vector(query)
+
+    async def _aget_query_embedding(self, query):
+        return self._vector(query)
+
+
+class Upper(TransformComponent):
+    """Counts its nodes."""
+
+    def __call__(self, nodes, **kwargs):
+        EMBEDDED.extend(node.get_content() for node in nodes)
+        return [TextNode(text=node.get_content().upper(), metadata={"a": [1, {"b": None}]}) for node in nodes]
+
+
+class Holder(BaseModel):
+    """A component with a model in one of its fields."""
+
+    model: SerializeAsAny[BaseEmbedding]
+
+
+class Namesake(Plain):
+    """Another class, whose `class_name()` is that of `Plain` too."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import s3fs
-from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.schema import Document
-from llamaindex_classes import Custom as Plain
+from lazily import lazily
 from servers import denied, fault
 
 import embedonce
+
+li = lazily("llama_index.core.ingestion", "llama_index.core.schema", "llamaindex_classes")
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def from_the_environment(s3_place, monkeypatch):
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-@pytest.mark.parametrize("way", ["run", "arun"])
+@pytest.mark.parametrize("way", ["run", pytest.param("arun", marks=pytest.mark.soak)])
 async def test_worker_processes_store_before_they_are_terminated(s3_place, from_the_environment, way):
     """A few vectors would otherwise wait in a worker for more to come, and die with it."""
-    documents = [Document(text=f"text {number}") for number in range(8)]
-    wrapped = embedonce.wrap(Plain(), s3_place.url, storage_options=from_the_environment)
-    pipeline = IngestionPipeline(transformations=[wrapped], disable_cache=True)
+    documents = [li.Document(text=f"text {number}") for number in range(8)]
+    wrapped = embedonce.wrap(li.Custom(), s3_place.url, storage_options=from_the_environment)
+    pipeline = li.IngestionPipeline(transformations=[wrapped], disable_cache=True)
     if way == "run":
         nodes = pipeline.run(documents=documents, num_workers=2)
     else:
         nodes = await pipeline.arun(documents=documents, num_workers=2)
     assert len(nodes) == 8
-    replay = embedonce.wrap(Plain(), s3_place.url, storage_options=from_the_environment, mode="replay")
+    replay = embedonce.wrap(li.Custom(), s3_place.url, storage_options=from_the_environment, mode="replay")
     texts = [document.get_content() for document in documents]
     found = dict(zip(texts, replay.get_text_embedding_batch(texts), strict=True))
     assert {node.get_content(): node.embedding for node in nodes} == found
@@ -43,23 +43,24 @@ async def test_worker_processes_store_before_they_are_terminated(s3_place, from_
 @pytest.mark.parametrize("way", ["call", "acall"])
 async def test_a_step_of_a_pipeline_has_stored_when_it_ends(s3_place, way):
     options = {"storage_options": s3_place.storage_options}
-    wrapped = embedonce.wrap(Plain(), s3_place.url, **options)
-    nodes = [Document(text="a"), Document(text="b")]
+    wrapped = embedonce.wrap(li.Custom(), s3_place.url, **options)
+    nodes = [li.Document(text="a"), li.Document(text="b")]
     if way == "call":
         wrapped(nodes)
     else:
         await wrapped.acall(nodes)
     assert wrapped.cache.stats().pending == 0
     assert (
-        len(embedonce.wrap(Plain(), s3_place.url, mode="replay", **options).get_text_embedding_batch(["a", "b"])) == 2
+        len(embedonce.wrap(li.Custom(), s3_place.url, mode="replay", **options).get_text_embedding_batch(["a", "b"]))
+        == 2
     )
 
 
 def test_a_step_whose_store_fails_has_embedded_all_the_same(s3_place, s3_server, caplog):
-    wrapped = embedonce.wrap(Plain(), s3_place.url, storage_options=s3_place.storage_options)
+    wrapped = embedonce.wrap(li.Custom(), s3_place.url, storage_options=s3_place.storage_options)
     s3_server.fault = fault(denied, kinds="PUT")
-    (node,) = wrapped([Document(text="a")])
-    assert node.embedding == Plain().get_text_embedding("a")
+    (node,) = wrapped([li.Document(text="a")])
+    assert node.embedding == li.Custom().get_text_embedding("a")
     assert wrapped.cache.stats().write_errors > 0
     s3_server.fault = None
     wrapped.cache.flush()

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from llama_index.core import Settings
-from llama_index.core.callbacks import CallbackManager
-from llama_index.core.embeddings import resolve_embed_model
-from llama_index.embeddings.openai import OpenAIEmbedding
-from llamaindex_support import SECRET, Limiter, Model, Watch, counting
+from lazily import lazily
 
 import embedonce
+
+li = lazily(
+    "llama_index.core",
+    "llama_index.core.callbacks",
+    "llama_index.core.embeddings",
+    "llama_index.embeddings.openai",
+    "llamaindex_support",
+)
 
 TEXTS = [f"one two {number}" for number in range(25)]
 
 
 @pytest.fixture
 def wrapper(tmp_path):
-    return embedonce.wrap(Model(), tmp_path / "cache")
+    return embedonce.wrap(li.Model(), tmp_path / "cache")
 
 
 @pytest.fixture
 def watch():
-    watch = Watch()
+    watch = li.Watch()
     yield watch
     watch.stop()
 
@@ -31,9 +35,9 @@ def watch():
 @pytest.fixture
 def settings(monkeypatch):
     """The settings of LlamaIndex, as nobody has touched them."""
-    monkeypatch.setattr(Settings, "_embed_model", None)
-    monkeypatch.setattr(Settings, "_callback_manager", None)
-    return Settings
+    monkeypatch.setattr(li.Settings, "_embed_model", None)
+    monkeypatch.setattr(li.Settings, "_callback_manager", None)
+    return li.Settings
 
 
 def embed(wrapper, way, *, texts=TEXTS, text="alone", query="asked"):
@@ -53,7 +57,7 @@ def embed(wrapper, way, *, texts=TEXTS, text="alone", query="asked"):
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_tokens_are_counted_for_misses_once_and_for_hits_never(wrapper, way):
-    manager, tokens, recorder = counting()
+    manager, tokens, recorder = li.counting()
     wrapper.callback_manager = manager
     embed(wrapper, way)
     assert tokens.total_embedding_token_count == 3 * len(TEXTS) + 2
@@ -94,23 +98,23 @@ def test_each_call_is_a_span_with_that_of_the_model_inside(wrapper, watch, way):
 
 
 def test_nothing_that_is_told_holds_a_key(tmp_path, watch):
-    class Offline(OpenAIEmbedding):
+    class Offline(li.OpenAIEmbedding):
         def _get_text_embeddings(self, texts):
             return [[1.0, 2.0] for _ in texts]
 
-    manager, _, recorder = counting()
-    model = Offline(api_key=SECRET, callback_manager=manager, default_headers={"Authorization": SECRET})
+    manager, _, recorder = li.counting()
+    model = Offline(api_key=li.SECRET, callback_manager=manager, default_headers={"Authorization": li.SECRET})
     wrapper = embedonce.wrap(model, tmp_path / "cache", namespace="offline")
     for _ in range(2):
         wrapper.get_text_embedding_batch(["a", "b"])
     told = f"{watch.events.seen} {recorder.started} {recorder.ended} {wrapper.to_payload()} {watch.spans}"
     assert "Offline" in told or "OpenAIEmbedding" in told
-    assert SECRET not in told
+    assert li.SECRET not in told
     assert set(wrapper.to_payload()) == {"class_name", "model_name", "embed_batch_size"}
 
 
 def test_what_is_set_on_the_wrapper_is_set_on_the_model(wrapper):
-    manager, limiter = CallbackManager([]), Limiter()
+    manager, limiter = li.CallbackManager([]), li.Limiter()
     for name, value in {
         "callback_manager": manager,
         "rate_limiter": limiter,
@@ -126,10 +130,10 @@ def test_what_is_set_on_the_wrapper_is_set_on_the_model(wrapper):
 def test_settings_take_the_wrapper_as_any_model(wrapper, settings):
     settings.embed_model = wrapper
     assert settings.embed_model is wrapper
-    own = CallbackManager([])
-    assert resolve_embed_model(wrapper, callback_manager=own) is wrapper
+    own = li.CallbackManager([])
+    assert li.resolve_embed_model(wrapper, callback_manager=own) is wrapper
     assert wrapper.inner.callback_manager is own
-    manager, tokens, _ = counting()
+    manager, tokens, _ = li.counting()
     settings.callback_manager = manager
     embed(settings.embed_model, "sync")
     embed(settings.embed_model, "sync")

@@ -5,27 +5,31 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from llama_index.core import Settings, VectorStoreIndex
-from llama_index.core.indices.multi_modal import MultiModalVectorStoreIndex
-from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.node_parser import SemanticSplitterNodeParser, SentenceSplitter
-from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
-from llama_index.core.schema import Document, MetadataMode, NodeWithScore, QueryBundle, TextNode
-from llama_index.core.vector_stores import SimpleVectorStore
-from llamaindex_support import Model, MultiModalModel, lines
+from lazily import lazily
 
 import embedonce
+
+li = lazily(
+    "llama_index.core",
+    "llama_index.core.indices.multi_modal",
+    "llama_index.core.ingestion",
+    "llama_index.core.node_parser",
+    "llama_index.core.postprocessor",
+    "llama_index.core.schema",
+    "llama_index.core.vector_stores",
+    "llamaindex_support",
+)
 
 QUESTION = "where is it?"
 
 
 def documents(count=100, **changed):
     texts = {f"n{number}": f"This is document {number}." for number in range(count)} | changed
-    return [Document(text=text, id_=name) for name, text in texts.items()]
+    return [li.Document(text=text, id_=name) for name, text in texts.items()]
 
 
 def embedding_text(node):
-    return node.get_content(metadata_mode=MetadataMode.EMBED)
+    return node.get_content(metadata_mode=li.MetadataMode.EMBED)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def model():
-    return Model()
+    return li.Model()
 
 
 @pytest.fixture
@@ -52,18 +56,18 @@ def run(pipeline, way, given, **options):
 # -- ingestion -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("disable_cache", [True, False], ids=["without its cache", "with its cache"])
+@pytest.mark.parametrize("disable_cache", [True, False])
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_one_changed_document_among_a_hundred_is_one_embedding(model, wrapper, way, disable_cache):
-    alone = Model()
-    ours = IngestionPipeline(transformations=[SentenceSplitter(), wrapper], disable_cache=disable_cache)
-    theirs = IngestionPipeline(transformations=[SentenceSplitter(), alone], disable_cache=disable_cache)
+    alone = li.Model()
+    ours = li.IngestionPipeline(transformations=[li.SentenceSplitter(), wrapper], disable_cache=disable_cache)
+    theirs = li.IngestionPipeline(transformations=[li.SentenceSplitter(), alone], disable_cache=disable_cache)
     runs = [
         # What is given, and how many texts are embedded: with the wrapper, and with LlamaIndex's own cache.
         (documents(), 100, 100),
         (documents(), 0, 0),
         (documents(n7="This is another one."), 1, 100),
-        ([*documents(), Document(text="This one is new.", id_="new")], 1, 101),
+        ([*documents(), li.Document(text="This one is new.", id_="new")], 1, 101),
         (documents()[::-1], 0, 100),
         (documents(99), 0, 99),
     ]
@@ -79,7 +83,7 @@ def test_one_changed_document_among_a_hundred_is_one_embedding(model, wrapper, w
 
 
 def test_metadata_that_is_not_embedded_costs_nothing(model, wrapper):
-    pipeline = IngestionPipeline(transformations=[wrapper])
+    pipeline = li.IngestionPipeline(transformations=[wrapper])
     for mtime in (1, 2):
         given = documents(10)
         for document in given:
@@ -91,7 +95,7 @@ def test_metadata_that_is_not_embedded_costs_nothing(model, wrapper):
 
 
 def test_a_failed_run_is_continued(place):
-    class Limited(Model):
+    class Limited(li.Model):
         def _get_text_embeddings(self, texts):
             if len(self.calls) == 4:
                 self._observe("refused", [])
@@ -99,30 +103,32 @@ def test_a_failed_run_is_continued(place):
             return super()._get_text_embeddings(texts)
 
     wrapper = embedonce.wrap(Limited(), place, batch_size=10)
-    pipeline = IngestionPipeline(transformations=[wrapper], vector_store=SimpleVectorStore())
+    pipeline = li.IngestionPipeline(transformations=[wrapper], vector_store=li.SimpleVectorStore())
     with pytest.raises(ConnectionError, match="429"):
         pipeline.run(documents=documents())
     assert len(pipeline.run(documents=documents())) == 100
     assert len(wrapper.inner.asked) == 100
 
 
+@pytest.mark.soak
 def test_worker_processes_store_what_they_embed(place, tmp_path):
     log = tmp_path / "log"
-    wrapper = embedonce.wrap(Model(log=str(log)), place)
+    wrapper = embedonce.wrap(li.Model(log=str(log)), place)
     # The tokenizer that is set by default is downloaded where it is unpickled.
-    splitter = SentenceSplitter(tokenizer=str.split)
-    pipeline = IngestionPipeline(transformations=[splitter, wrapper], disable_cache=True)
+    splitter = li.SentenceSplitter(tokenizer=str.split)
+    pipeline = li.IngestionPipeline(transformations=[splitter, wrapper], disable_cache=True)
     nodes = run(pipeline, "async", documents(20), num_workers=2)
-    assert [node.embedding for node in nodes] == Model().vectors([f"This is document {n}." for n in range(20)])
-    assert len(lines(log)) == 20
+    assert [node.embedding for node in nodes] == li.Model().vectors([f"This is document {n}." for n in range(20)])
+    assert len(li.lines(log)) == 20
     # Another run, in workers or here, embeds nothing.
     assert len(run(pipeline, "sync", documents(20), num_workers=2)) == 20
-    again = embedonce.wrap(Model(log=str(log)), place, mode="replay")
-    assert len(IngestionPipeline(transformations=[again]).run(documents=documents(20))) == 20
-    assert len(lines(log)) == 20
+    again = embedonce.wrap(li.Model(log=str(log)), place, mode="replay")
+    assert len(li.IngestionPipeline(transformations=[again]).run(documents=documents(20))) == 20
+    assert len(li.lines(log)) == 20
     assert wrapper.inner.calls == []
 
 
+@pytest.mark.soak
 def test_worker_processes_store_what_they_embed_on_a_server(s3_process, tmp_path, monkeypatch):
     """A pool ends its processes without asking: what they embedded must be stored by then."""
     log, url = tmp_path / "log", s3_process.url(s3_process.make_bucket())
@@ -130,11 +136,11 @@ def test_worker_processes_store_what_they_embed_on_a_server(s3_process, tmp_path
     # Credentials are not pickled.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", options["storage_options"]["key"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", options["storage_options"]["secret"])
-    wrapper = embedonce.wrap(Model(log=str(log)), url, **options)
-    pipeline = IngestionPipeline(transformations=[wrapper], disable_cache=True)
+    wrapper = embedonce.wrap(li.Model(log=str(log)), url, **options)
+    pipeline = li.IngestionPipeline(transformations=[wrapper], disable_cache=True)
     pipeline.run(documents=documents(20), num_workers=2)
-    assert len(lines(log)) == 20
-    again = embedonce.wrap(Model(), url, mode="replay", **options)
+    assert len(li.lines(log)) == 20
+    again = embedonce.wrap(li.Model(), url, mode="replay", **options)
     assert len(again.get_text_embedding_batch([f"This is document {n}." for n in range(20)])) == 20
 
 
@@ -142,10 +148,10 @@ def test_worker_processes_store_what_they_embed_on_a_server(s3_process, tmp_path
 
 
 def test_an_index_and_its_retriever(model, wrapper):
-    plain = VectorStoreIndex.from_documents(documents(30), embed_model=Model())
+    plain = li.VectorStoreIndex.from_documents(documents(30), embed_model=li.Model())
     expected = [(node.text, node.score) for node in plain.as_retriever(similarity_top_k=4).retrieve(QUESTION)]
     for _ in range(2):
-        index = VectorStoreIndex.from_documents(documents(30), embed_model=wrapper)
+        index = li.VectorStoreIndex.from_documents(documents(30), embed_model=wrapper)
         retriever = index.as_retriever(similarity_top_k=4)
         assert [(node.text, node.score) for node in retriever.retrieve(QUESTION)] == expected
         found = asyncio.run(retriever.aretrieve(QUESTION))
@@ -155,23 +161,23 @@ def test_an_index_and_its_retriever(model, wrapper):
 
 
 def test_an_index_takes_the_wrapper_from_the_settings(model, wrapper, monkeypatch):
-    monkeypatch.setattr(Settings, "_embed_model", None)
-    Settings.embed_model = wrapper
+    monkeypatch.setattr(li.Settings, "_embed_model", None)
+    li.Settings.embed_model = wrapper
     for use_async in (False, True):
-        index = VectorStoreIndex.from_documents(documents(5), use_async=use_async)
+        index = li.VectorStoreIndex.from_documents(documents(5), use_async=use_async)
         index.as_retriever().retrieve(QUESTION)
-        index.insert(Document(text="Inserted."))
+        index.insert(li.Document(text="Inserted."))
     assert len(model.asked) == 7
 
 
 def test_an_index_of_texts_and_images(place):
-    class Pictures(MultiModalModel):
+    class Pictures(li.MultiModalModel):
         def _get_image_embedding(self, img_file_path):
             return self.vector(str(img_file_path))
 
     wrapper = embedonce.wrap(Pictures(), place)
     for _ in range(2):
-        index = MultiModalVectorStoreIndex.from_documents(
+        index = li.MultiModalVectorStoreIndex.from_documents(
             documents(5), embed_model=wrapper, image_embed_model=wrapper, is_image_to_text=False
         )
         assert len(index.as_retriever(similarity_top_k=2).text_retrieve(QUESTION)) == 2
@@ -183,12 +189,12 @@ def test_an_index_of_texts_and_images(place):
 
 def test_the_semantic_splitter(model, wrapper):
     text = " ".join(f"This is sentence number {number}." for number in range(12))
-    expected = SemanticSplitterNodeParser(embed_model=Model(), buffer_size=1).get_nodes_from_documents(
-        [Document(text=text)]
+    expected = li.SemanticSplitterNodeParser(embed_model=li.Model(), buffer_size=1).get_nodes_from_documents(
+        [li.Document(text=text)]
     )
     for _ in range(2):
-        parser = SemanticSplitterNodeParser(embed_model=wrapper, buffer_size=1)
-        nodes = parser.get_nodes_from_documents([Document(text=text)])
+        parser = li.SemanticSplitterNodeParser(embed_model=wrapper, buffer_size=1)
+        nodes = parser.get_nodes_from_documents([li.Document(text=text)])
         assert [node.text for node in nodes] == [node.text for node in expected]
     assert len(model.asked) == 12
 
@@ -196,12 +202,12 @@ def test_the_semantic_splitter(model, wrapper):
 def test_the_sentence_optimizer(model, wrapper):
     sentences = [f"Sentence number {number}." for number in range(6)]
     chosen = set()
-    for embed_model in (Model(), wrapper, wrapper):
-        optimizer = SentenceEmbeddingOptimizer(
+    for embed_model in (li.Model(), wrapper, wrapper):
+        optimizer = li.SentenceEmbeddingOptimizer(
             embed_model=embed_model, percentile_cutoff=0.5, tokenizer_fn=lambda text: text.split("|")
         )
-        nodes = [NodeWithScore(node=TextNode(text="|".join(sentences)))]
-        kept = optimizer.postprocess_nodes(nodes, QueryBundle(QUESTION))
+        nodes = [li.NodeWithScore(node=li.TextNode(text="|".join(sentences)))]
+        kept = optimizer.postprocess_nodes(nodes, li.QueryBundle(QUESTION))
         chosen.add(kept[0].node.get_content())
     assert len(chosen) == 1
     assert sorted(model.asked) == sorted([*sentences, QUESTION])

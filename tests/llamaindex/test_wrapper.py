@@ -8,27 +8,21 @@ from io import BytesIO
 
 import fsspec
 import pytest
-from llama_index.core import embeddings
-from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding
-from llama_index.core.embeddings import BaseEmbedding, MockEmbedding
-from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
-from llama_index.core.schema import MetadataMode, TextNode
-from llama_index.core.storage.kvstore import SimpleKVStore
-from llamaindex_support import (
-    SECRET,
-    Batches,
-    Crowded,
-    Limiter,
-    Model,
-    MultiModalModel,
-    Plain,
-    Roomy,
-    needs_rate_limiters,
-)
+from lazily import lazily
 
 import embedonce
 from embedonce import CacheMissError, EmbeddingCache, IdentityError
-from llama_index.embeddings.embedonce import CachedEmbedding, CachedMultiModalEmbedding
+
+li = lazily(
+    "llama_index.core",
+    "llama_index.core.base.embeddings.base_sparse",
+    "llama_index.core.embeddings",
+    "llama_index.core.embeddings.multi_modal_base",
+    "llama_index.core.schema",
+    "llama_index.core.storage.kvstore",
+    "llamaindex_support",
+    "llama_index.embeddings.embedonce",
+)
 
 TEXTS = [f"text {number}" for number in range(100)]
 
@@ -40,7 +34,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def model():
-    return Model()
+    return li.Model()
 
 
 @pytest.fixture
@@ -60,7 +54,7 @@ def named(wrapper, way, name):
 
 def nodes():
     texts = ["b", "a", "b", "c"]
-    made = [TextNode(text=text, metadata={"topic": "x", "mtime": number}) for number, text in enumerate(texts)]
+    made = [li.TextNode(text=text, metadata={"topic": "x", "mtime": number}) for number, text in enumerate(texts)]
     for node in made:
         node.excluded_embed_metadata_keys = ["mtime"]
     return made
@@ -97,7 +91,7 @@ def test_a_transformation_embeds_what_nodes_show_for_embedding(model, wrapper, w
     transform = wrapper if way == "sync" else wrapper.acall
     given = nodes()
     answer = ask(way, transform, given)
-    contents = [node.get_content(metadata_mode=MetadataMode.EMBED) for node in given]
+    contents = [node.get_content(metadata_mode=li.MetadataMode.EMBED) for node in given]
     assert [node is other for node, other in zip(answer, given, strict=True)] == [True] * 4
     assert [node.embedding for node in given] == model.vectors(contents)
     assert "mtime" not in contents[0]
@@ -119,19 +113,19 @@ def test_queries_are_aggregated_from_the_cache(model, wrapper, way):
 
 
 def test_similarity_is_that_of_the_model(place):
-    class Opposite(Model):
+    class Opposite(li.Model):
         def similarity(self, embedding1, embedding2, mode=None):
             return -1.0
 
     wrapper = embedonce.wrap(Opposite(), place)
     assert wrapper.similarity([1.0], [1.0]) == -1.0
-    assert embedonce.wrap(Model(), place).similarity([1.0, 0.0], [1.0, 0.0]) == 1.0
+    assert embedonce.wrap(li.Model(), place).similarity([1.0, 0.0], [1.0, 0.0]) == 1.0
 
 
 def test_attributes_are_those_of_the_model(place):
-    model = Model(dimensions=5)
+    model = li.Model(dimensions=5)
     wrapper = embedonce.wrap(model, place)
-    assert isinstance(wrapper, BaseEmbedding)
+    assert isinstance(wrapper, li.BaseEmbedding)
     assert wrapper.dimensions == 5
     assert wrapper.model_name == "m"
     with pytest.raises(AttributeError, match="no_such_thing"):
@@ -140,11 +134,11 @@ def test_attributes_are_those_of_the_model(place):
         wrapper.dimensions = 4
     wrapper.model_name = "n"
     assert model.model_name == "n"
-    assert wrapper.get_text_embedding("a") == Model(model_name="n", dimensions=5).vector("a")
+    assert wrapper.get_text_embedding("a") == li.Model(model_name="n", dimensions=5).vector("a")
 
 
 def test_what_only_the_class_of_the_model_allows_is_allowed(place):
-    wrapper = embedonce.wrap(Roomy(), place)
+    wrapper = embedonce.wrap(li.Roomy(), place)
     assert (wrapper.model_name, wrapper.embed_batch_size) == (None, 5000)
     wrapper.get_text_embedding_batch([str(number) for number in range(3000)])
     assert [len(call) for call in wrapper.inner.calls] == [3000]
@@ -152,12 +146,12 @@ def test_what_only_the_class_of_the_model_allows_is_allowed(place):
 
 def test_another_model_may_be_put_inside(model, place, caplog):
     wrapper = embedonce.wrap(model, place)
-    wrapper.inner = other = Model(model_name="other", embed_batch_size=3)
+    wrapper.inner = other = li.Model(model_name="other", embed_batch_size=3)
     assert (wrapper.model_name, wrapper.embed_batch_size) == ("other", 3)
     assert wrapper.get_text_embedding("a") == other.vector("a")
     assert wrapper.namespace == other.embedonce_identity.namespace
     assert model.calls == []
-    for nonsense in (wrapper, "text-embedding-3-small", Model(embeddings_cache=SimpleKVStore())):
+    for nonsense in (wrapper, "text-embedding-3-small", li.Model(embeddings_cache=li.SimpleKVStore())):
         with pytest.raises((TypeError, ValueError)):
             wrapper.inner = nonsense
     assert wrapper.inner is other
@@ -179,24 +173,24 @@ def test_a_batch_size_of_the_user_is_how_often_vectors_are_stored(model, place):
     wrapper = embedonce.wrap(model, place, batch_size=20)
     wrapper.get_text_embedding_batch(TEXTS[:50])
     assert [len(call) for call in model.calls] == [10] * 5
-    other = embedonce.wrap(Model(), place.with_name("other"), batch_size=5)
+    other = embedonce.wrap(li.Model(), place.with_name("other"), batch_size=5)
     other.get_text_embedding_batch(TEXTS[:10])
     assert [len(call) for call in other.inner.calls] == [5, 5]
 
 
 @pytest.mark.parametrize("workers", [2, 4])
 async def test_async_batches_run_as_many_at_once_as_there_are_workers(place, workers):
-    model = Crowded(expected=workers)
+    model = li.Crowded(expected=workers)
     wrapper = embedonce.wrap(model, place)
     wrapper.num_workers = workers
     assert await wrapper.aget_text_embedding_batch(TEXTS) == model.vectors(TEXTS)
     assert (len(model.calls), model._most) == (10, workers)
 
 
-@needs_rate_limiters
 @pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.usefixtures("_rate_limiters")
 def test_only_misses_wait_for_the_rate_limiter(wrapper, way):
-    wrapper.rate_limiter = limiter = Limiter()
+    wrapper.rate_limiter = limiter = li.Limiter()
     batch, text, query = (
         named(wrapper, way, f"get_{name}") for name in ("text_embedding_batch", "text_embedding", "query_embedding")
     )
@@ -225,7 +219,7 @@ def test_a_bar_shows_the_misses(wrapper, way, workers, capsys):
 
 
 def test_what_the_model_tries_again_is_not_seen_outside(place):
-    class Shaky(Model):
+    class Shaky(li.Model):
         def _get_text_embeddings(self, texts):
             self._observe("texts", texts)
             return self.vectors(texts) if len(self.calls) > 1 else self._get_text_embeddings(texts)
@@ -245,7 +239,7 @@ def test_arguments_that_the_model_ignores_change_nothing(model, wrapper, way):
 
 
 def test_arguments_that_the_model_may_heed_are_part_of_the_identity(place, caplog):
-    wrapper = embedonce.wrap(Batches(), place)
+    wrapper = embedonce.wrap(li.Batches(), place)
     inner = wrapper.inner
     plain, asked = wrapper.get_text_embedding_batch(["a"]), wrapper.get_text_embedding_batch(["a"], task="x")
     assert (plain[0][-1], asked[0][-1]) == (0.0, 1.0)
@@ -263,10 +257,10 @@ def test_arguments_that_the_model_may_heed_are_part_of_the_identity(place, caplo
 
 
 def test_images_are_passed_through_and_texts_are_cached(place):
-    model = MultiModalModel(embed_batch_size=2)
+    model = li.MultiModalModel(embed_batch_size=2)
     wrapper = embedonce.wrap(model, place)
-    assert isinstance(wrapper, CachedMultiModalEmbedding)
-    assert isinstance(wrapper, MultiModalEmbedding)
+    assert isinstance(wrapper, li.CachedMultiModalEmbedding)
+    assert isinstance(wrapper, li.MultiModalEmbedding)
     image = BytesIO(b"a picture")
     for _ in range(2):
         assert wrapper.get_image_embedding(image) == [1.0, 2.0]
@@ -284,37 +278,36 @@ def test_images_are_passed_through_and_texts_are_cached(place):
 
 def test_a_wrapper_of_images_takes_only_a_model_of_images(place):
     with pytest.raises(TypeError, match="MultiModalEmbedding"):
-        CachedMultiModalEmbedding(Model(), place)
-    assert not isinstance(embedonce.wrap(Model(), place), MultiModalEmbedding)
-    assert embedonce.wrap(MultiModalModel(), place).class_name() == "CachedMultiModalEmbedding"
+        li.CachedMultiModalEmbedding(li.Model(), place)
+    assert not isinstance(embedonce.wrap(li.Model(), place), li.MultiModalEmbedding)
+    assert embedonce.wrap(li.MultiModalModel(), place).class_name() == "CachedMultiModalEmbedding"
 
 
-@pytest.mark.skipif(not hasattr(embeddings, "MockMultiModalEmbedding"), reason="this LlamaIndex has none")
 def test_the_mock_of_llamaindex_for_texts_and_images(place):
-    mock = embedonce.wrap(embeddings.MockMultiModalEmbedding(embed_dim=4), place)
-    assert isinstance(mock, CachedMultiModalEmbedding)
+    if not hasattr(li.embeddings, "MockMultiModalEmbedding"):
+        pytest.skip("this LlamaIndex has none")
+    mock = embedonce.wrap(li.embeddings.MockMultiModalEmbedding(embed_dim=4), place)
+    assert isinstance(mock, li.CachedMultiModalEmbedding)
     assert mock.get_image_embedding("a.png") == mock.get_text_embedding("a") == [0.5] * 4
 
 
 # -- refusals ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "inner", [None, "text-embedding-3-small", MockEmbedding, object()], ids=["None", "a name", "a class", "an object"]
-)
-def test_what_is_no_embedding_model_is_refused(place, inner):
-    with pytest.raises(TypeError, match="must be an embedding model of LlamaIndex"):
-        CachedEmbedding(inner, place)
+def test_what_is_no_embedding_model_is_refused(place):
+    for inner in (None, "text-embedding-3-small", li.MockEmbedding, object()):
+        with pytest.raises(TypeError, match="must be an embedding model of LlamaIndex"):
+            li.CachedEmbedding(inner, place)
 
 
 def test_what_is_wrapped_already_is_refused(wrapper, place):
     with pytest.raises(ValueError, match="wrapped already"):
-        CachedEmbedding(wrapper, place)
+        li.CachedEmbedding(wrapper, place)
     assert embedonce.wrap(wrapper) is wrapper
 
 
 def test_sparse_vectors_are_refused(place):
-    class Sparse(BaseSparseEmbedding):
+    class Sparse(li.BaseSparseEmbedding):
         def _get_text_embedding(self, text):
             return {0: 1.0}
 
@@ -328,21 +321,21 @@ def test_sparse_vectors_are_refused(place):
     with pytest.raises(TypeError, match="sparse"):
         embedonce.wrap(Sparse(), place)
     with pytest.raises(TypeError, match="got Sparse"):
-        CachedEmbedding(Sparse(), place)
+        li.CachedEmbedding(Sparse(), place)
 
 
 def test_a_model_with_a_cache_of_its_own_is_refused(model, wrapper, place):
     with pytest.raises(ValueError, match="embeddings_cache must be None"):
-        embedonce.wrap(Model(embeddings_cache=SimpleKVStore()), place)
+        embedonce.wrap(li.Model(embeddings_cache=li.SimpleKVStore()), place)
     with pytest.raises(ValueError, match="embeddings_cache must be None"):
-        wrapper.embeddings_cache = SimpleKVStore()
+        wrapper.embeddings_cache = li.SimpleKVStore()
     wrapper.embeddings_cache = None
     with pytest.raises(TypeError, match="embeddings_cache"):
-        CachedEmbedding(model, place, embeddings_cache=SimpleKVStore())
+        li.CachedEmbedding(model, place, embeddings_cache=li.SimpleKVStore())
 
 
 def test_a_cache_that_the_model_gets_later_is_not_hidden_behind_ours(model, wrapper, place, caplog):
-    model.embeddings_cache = SimpleKVStore()
+    model.embeddings_cache = li.SimpleKVStore()
     for _ in range(2):
         for way in ("sync", "async"):
             assert ask(way, named(wrapper, way, "get_text_embedding_batch"), ["a", "b"]) == model.vectors(["a", "b"])
@@ -358,7 +351,7 @@ def test_a_cache_that_the_model_gets_later_is_not_hidden_behind_ours(model, wrap
     wrapper.get_text_embedding("a")
     assert wrapper.cache.stats().texts == 1
     replaying = embedonce.wrap(model, place, mode="replay")
-    model.embeddings_cache = SimpleKVStore()
+    model.embeddings_cache = li.SimpleKVStore()
     for method, asked in (
         ("get_text_embedding", "a"),
         ("get_query_embedding", "a"),
@@ -370,18 +363,18 @@ def test_a_cache_that_the_model_gets_later_is_not_hidden_behind_ours(model, wrap
 
 def test_a_model_that_nobody_can_name_needs_a_namespace(place):
     with pytest.raises(IdentityError, match="namespace="):
-        CachedEmbedding(Plain(extra=object()), place)
+        li.CachedEmbedding(li.Plain(extra=object()), place)
     with pytest.raises(IdentityError, match="namespace=") as error:
-        CachedEmbedding(Plain(model_name="unknown"), place)
-    assert SECRET not in str(error.value)
-    assert CachedEmbedding(Plain(extra=object()), place, namespace="acme/e5@3").namespace == "acme/e5@3"
+        li.CachedEmbedding(li.Plain(model_name="unknown"), place)
+    assert li.SECRET not in str(error.value)
+    assert li.CachedEmbedding(li.Plain(extra=object()), place, namespace="acme/e5@3").namespace == "acme/e5@3"
 
 
 # -- the constructor -----------------------------------------------------------------------------------------------
 
 
 def test_a_place_may_be_named_as_llamaindex_does(model, place):
-    CachedEmbedding(model, place).get_text_embedding_batch(TEXTS)
+    li.CachedEmbedding(model, place).get_text_embedding_batch(TEXTS)
     local = fsspec.filesystem("file")
     for arguments in (
         {"persist_path": str(place)},
@@ -390,19 +383,19 @@ def test_a_place_may_be_named_as_llamaindex_does(model, place):
         {"store": str(place), "fs": local},
         {"store": EmbeddingCache(place)},
     ):
-        assert CachedEmbedding(model, **arguments).get_text_embedding_batch(TEXTS) == model.vectors(TEXTS)
+        assert li.CachedEmbedding(model, **arguments).get_text_embedding_batch(TEXTS) == model.vectors(TEXTS)
     assert len(model.asked) == len(TEXTS)
     with pytest.raises(ValueError, match="both name the place"):
-        CachedEmbedding(model, place, persist_path=str(place))
+        li.CachedEmbedding(model, place, persist_path=str(place))
 
 
 def test_options_are_those_of_wrap(model, place):
-    wrapper = CachedEmbedding(model, place, version=2, symmetric=True, mode="read_only")
+    wrapper = li.CachedEmbedding(model, place, version=2, symmetric=True, mode="read_only")
     assert wrapper.cache.mode == "read_only"
     assert "version" in wrapper.namespace
     assert wrapper.identity.symmetric
     assert wrapper.wrap_options.version == 2
     with pytest.raises(TypeError, match="no_such_option"):
-        CachedEmbedding(model, place, no_such_option=1)
+        li.CachedEmbedding(model, place, no_such_option=1)
     with pytest.raises(ValueError, match="give these options to the EmbeddingCache"):
-        CachedEmbedding(model, EmbeddingCache(place), mode="read_only")
+        li.CachedEmbedding(model, EmbeddingCache(place), mode="read_only")

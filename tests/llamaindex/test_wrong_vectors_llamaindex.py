@@ -31,27 +31,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import pickle
 import random
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-from langchain_core.embeddings import DeterministicFakeEmbedding
-from llama_index.core import SimpleDirectoryReader
-from llama_index.core.embeddings import BaseEmbedding
-from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.ingestion.pipeline import get_transformation_hash
-from llama_index.core.schema import Document, TextNode
-from llama_index.core.storage.kvstore import SimpleKVStore
-from llama_index.embeddings.langchain import LangchainEmbedding
-from llama_index.embeddings.openai import OpenAIEmbedding
-from llamaindex_support import SECRET, Limiter, Model, Plain, Scripted, counting, lines, needs_rate_limiters
-from pydantic import ValidationError
+from lazily import lazily
 
 import embedonce
 from embedonce import EmbedderContractError, IdentityError
-from llama_index.embeddings.embedonce import CachedEmbedding
+
+li = lazily(
+    "langchain_core.embeddings",
+    "llama_index.core",
+    "llama_index.core.embeddings",
+    "llama_index.core.ingestion",
+    "llama_index.core.ingestion.pipeline",
+    "llama_index.core.schema",
+    "llama_index.core.storage.kvstore",
+    "llama_index.embeddings.langchain",
+    "llama_index.embeddings.openai",
+    "llamaindex_support",
+    "pydantic",
+    "llama_index.embeddings.embedonce",
+)
 
 TEXTS = [f"text {number}" for number in range(100)]
 
@@ -69,7 +71,7 @@ def place(tmp_path):
 @pytest.fixture
 def kv():
     """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
-    kv = SimpleKVStore()
+    kv = li.SimpleKVStore()
     kv.put("", {"": [0.0]}, "embeddings")
     return kv
 
@@ -83,15 +85,11 @@ def batch(request):
 
 
 def key(transformation, texts=("a",)):
-    return get_transformation_hash([TextNode(text=text) for text in texts], transformation)
+    return li.get_transformation_hash([li.TextNode(text=text) for text in texts], transformation)
 
 
 def documents(*texts):
-    return [Document(text=text, id_=f"id of {text}") for text in texts]
-
-
-class Namesake(Plain):
-    """Another class, whose `class_name()` is that of `Plain` too."""
+    return [li.Document(text=text, id_=f"id of {text}") for text in texts]
 
 
 class Sized:
@@ -132,17 +130,17 @@ class Sized:
 
 
 def test_row_01_two_models_in_one_store(place, kv, batch):
-    models = [Model(), Model(model_name="other"), Model(dimensions=4)]
+    models = [li.Model(), li.Model(model_name="other"), li.Model(dimensions=4)]
     for model in models * 2:
         assert batch(embedonce.wrap(model, place), TEXTS) == model.vectors(TEXTS)
     assert [len(model.asked) for model in models] == [100] * 3
-    answers = [batch(Model(model_name=name, embeddings_cache=kv), TEXTS) for name in ("m", "other")]
+    answers = [batch(li.Model(model_name=name, embeddings_cache=kv), TEXTS) for name in ("m", "other")]
     theirs(answers[0] == answers[1])
 
 
 def test_row_01_a_model_that_nobody_can_tell_from_another(place):
     with pytest.raises(IdentityError, match="namespace="):
-        embedonce.wrap(Plain(extra=lambda text: text), place)
+        embedonce.wrap(li.Plain(extra=lambda text: text), place)
 
 
 @pytest.mark.parametrize("first", ["query", "document"])
@@ -152,18 +150,18 @@ def test_row_06_query_and_document(place, kv, first):
         answers = [ask() for ask in (asked if first == "document" else asked[::-1])]
         return answers if first == "document" else answers[::-1]
 
-    model = Model()
+    model = li.Model()
     right = [model.vector("Paris"), model.vector("Paris", "query")]
     assert [both(embedonce.wrap(model, place)) for _ in range(2)] == [right] * 2
     assert len(model.calls) == 2
-    mixed = both(Model(embeddings_cache=kv))
+    mixed = both(li.Model(embeddings_cache=kv))
     theirs(mixed[0] == mixed[1])
 
 
 def test_row_08_hidden_state(place):
     pairs = [
-        [LangchainEmbedding(DeterministicFakeEmbedding(size=size), model_name="x") for size in (4, 8)],
-        [OpenAIEmbedding(mode=mode, model="davinci", api_key=SECRET) for mode in ("text_search", "similarity")],
+        [li.LangchainEmbedding(li.DeterministicFakeEmbedding(size=size), model_name="x") for size in (4, 8)],
+        [li.OpenAIEmbedding(mode=mode, model="davinci", api_key=li.SECRET) for mode in ("text_search", "similarity")],
     ]
     for one, other in pairs:
         theirs(key(one) == key(other))
@@ -175,29 +173,29 @@ def test_row_08_hidden_state(place):
 
 
 def test_row_09_what_is_inside_a_wrapper(place):
-    pipeline = IngestionPipeline(transformations=[embedonce.wrap(Model(), place)])
-    for model in (Model(), Model(model_name="other"), Model(dimensions=4)):
+    pipeline = li.IngestionPipeline(transformations=[embedonce.wrap(li.Model(), place)])
+    for model in (li.Model(), li.Model(model_name="other"), li.Model(dimensions=4)):
         pipeline.transformations = [embedonce.wrap(model, place)]
         assert pipeline.run(documents=documents("a"))[0].embedding == model.vector("a")
 
 
 def test_row_10_names_that_are_not_unique(place):
-    theirs(Plain.class_name() == Namesake.class_name() == "base_component")
-    wrappers = [embedonce.wrap(kind(), place) for kind in (Plain, Namesake)]
+    theirs(li.Plain.class_name() == li.Namesake.class_name() == "base_component")
+    wrappers = [embedonce.wrap(kind(), place) for kind in (li.Plain, li.Namesake)]
     assert wrappers[0].namespace != wrappers[1].namespace
     assert key(wrappers[0]) != key(wrappers[1])
     with pytest.raises(IdentityError, match="names its model"):
-        embedonce.wrap(Plain(model_name=BaseEmbedding.model_fields["model_name"].default), place)
+        embedonce.wrap(li.Plain(model_name=li.BaseEmbedding.model_fields["model_name"].default), place)
 
 
 # -- B. Keys -------------------------------------------------------------------------------------------------------
 
 
 def test_row_18_lists_that_are_one_text_when_joined(place):
-    model = Model()
+    model = li.Model()
     for disable_cache in (True, False):
         wrapper = embedonce.wrap(model, place)
-        pipeline = IngestionPipeline(transformations=[wrapper], disable_cache=disable_cache)
+        pipeline = li.IngestionPipeline(transformations=[wrapper], disable_cache=disable_cache)
         for texts in (["ab", "c"], ["a", "bc"]):
             assert wrapper.get_text_embedding_batch(texts) == model.vectors(texts)
             nodes = pipeline.run(documents=documents(*texts))
@@ -213,17 +211,17 @@ def test_row_18_lists_that_are_one_text_when_joined(place):
 
 def test_row_21_texts_that_are_one_path(place, batch):
     texts = ["a/b", "a//b", "a/./b", "a/c/../b", "../a/b", "/a/b", "a\\b", "a:b", "", ".", "x" * 5000]
-    model = Model()
+    model = li.Model()
     for _ in range(2):
         assert batch(embedonce.wrap(model, place), texts) == model.vectors(texts)
     assert model.asked == texts
 
 
 def test_row_23_operational_settings(place):
-    one, other = Plain(), Plain(api_key="new", timeout=1.0, max_retries=9, embed_batch_size=5, num_workers=3)
+    one, other = li.Plain(), li.Plain(api_key="new", timeout=1.0, max_retries=9, embed_batch_size=5, num_workers=3)
     theirs(key(one) != key(other))
     assert key(embedonce.wrap(one, place)) == key(embedonce.wrap(other, place))
-    one, other = (OpenAIEmbedding(api_key=name, timeout=len(name)) for name in ("a", "another"))
+    one, other = (li.OpenAIEmbedding(api_key=name, timeout=len(name)) for name in ("a", "another"))
     theirs(key(one) != key(other))
     assert key(embedonce.wrap(one, place)) == key(embedonce.wrap(other, place))
 
@@ -232,12 +230,12 @@ def test_row_23_operational_settings(place):
 
 
 def test_row_26_too_few_vectors(place, kv, batch):
-    wrapper = embedonce.wrap(Scripted(answers=[[[1.0], [3.0]], [[1.0], [2.0], [3.0]]], calls=[]), place)
+    wrapper = embedonce.wrap(li.Scripted(answers=[[[1.0], [3.0]], [[1.0], [2.0], [3.0]]], calls=[]), place)
     with pytest.raises(EmbedderContractError, match="2 vectors for 3 texts"):
         batch(wrapper, ["a", "b", "c"])
     assert batch(wrapper, ["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
-    short = Scripted(answers=[[[1.0], [3.0]]], embeddings_cache=kv)
-    with contextlib.suppress(ValidationError):
+    short = li.Scripted(answers=[[[1.0], [3.0]]], embeddings_cache=kv)
+    with contextlib.suppress(li.ValidationError):
         batch(short, ["a", "b", "c"])
     theirs([*kv.get("b", "embeddings").values()] == [[3.0]])
 
@@ -245,7 +243,7 @@ def test_row_26_too_few_vectors(place, kv, batch):
 @pytest.mark.parametrize("workers", [None, 3])
 def test_row_30_mixed_hits_and_misses(place, batch, workers):
     rng = random.Random(5)
-    model = Model(embed_batch_size=3, num_workers=workers)
+    model = li.Model(embed_batch_size=3, num_workers=workers)
     wrapper = embedonce.wrap(model, place)
     for _ in range(15):
         texts = rng.choices(TEXTS, k=rng.randrange(1, 25))
@@ -255,58 +253,58 @@ def test_row_30_mixed_hits_and_misses(place, batch, workers):
 
 def test_row_36_the_callers_own_nodes(place):
     def run(transformation, **options):
-        pipeline = IngestionPipeline(transformations=[transformation], **options)
-        given = [TextNode(text="a", id_=name) for name in ("A", "B")]
+        pipeline = li.IngestionPipeline(transformations=[transformation], **options)
+        given = [li.TextNode(text="a", id_=name) for name in ("A", "B")]
         return [pipeline.run(nodes=[node])[0] for node in given], given
 
-    answers, given = run(embedonce.wrap(Model(), place), disable_cache=True)
+    answers, given = run(embedonce.wrap(li.Model(), place), disable_cache=True)
     assert [answer is node for answer, node in zip(answers, given, strict=True)] == [True, True]
-    assert [node.embedding for node in answers] == Model().vectors(["a", "a"])
-    answers, _ = run(Model())
+    assert [node.embedding for node in answers] == li.Model().vectors(["a", "a"])
+    answers, _ = run(li.Model())
     theirs([node.id_ for node in answers] == ["A", "A"])
 
 
 # -- D. Values -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", [[math.nan, 1.0], [math.inf, 1.0], [], None, ["1.0", 2.0]], ids=repr)
+@pytest.mark.parametrize("bad", [[math.nan, 1.0], [math.inf, 1.0], [], None, ["1.0", 2.0]])
 def test_row_37_invalid_vectors(place, kv, batch, bad):
-    model = Scripted(answers=[[[1.0, 2.0], bad], [[1.0, 2.0], [3.0, 4.0]]], calls=[])
+    model = li.Scripted(answers=[[[1.0, 2.0], bad], [[1.0, 2.0], [3.0, 4.0]]], calls=[])
     wrapper = embedonce.wrap(model, place)
     # Of what is no list LlamaIndex complains itself.
-    with pytest.raises(ValidationError if bad is None else EmbedderContractError):
+    with pytest.raises(li.ValidationError if bad is None else EmbedderContractError):
         batch(wrapper, ["a", "b"])
     assert batch(wrapper, ["a", "b"]) == [[1.0, 2.0], [3.0, 4.0]]
     assert model.calls == [["a", "b"]] * 2
     if bad and isinstance(bad[0], float):
-        batch(Scripted(answers=[[[1.0, 2.0], bad]], calls=[], embeddings_cache=kv), ["a", "b"])
+        batch(li.Scripted(answers=[[[1.0, 2.0], bad]], calls=[], embeddings_cache=kv), ["a", "b"])
         theirs([*kv.get("b", "embeddings").values()] == [bad])
 
 
 def test_row_38_changing_a_returned_list(place, kv, batch):
-    wrapper, right = embedonce.wrap(Model(), place), Model().vector("a")
-    for model in (wrapper, wrapper, embedonce.wrap(Model(), place)):
+    wrapper, right = embedonce.wrap(li.Model(), place), li.Model().vector("a")
+    for model in (wrapper, wrapper, embedonce.wrap(li.Model(), place)):
         answer = batch(model, ["a", "a"])
         assert answer == [right, right]
         answer[0].append(9.0)
         assert answer[1] == right
         single = model.get_text_embedding("a")
         single.clear()
-    cached = Model(embeddings_cache=kv)
+    cached = li.Model(embeddings_cache=kv)
     batch(cached, ["a"])[0].append(9.0)
     theirs(batch(cached, ["a"])[0][-1] == 9.0)
 
 
 def test_row_44_texts_and_secrets_in_the_files(place, kv, tmp_path):
     text = "a text that nobody else is to read"
-    wrapper = embedonce.wrap(Plain(), place)
+    wrapper = embedonce.wrap(li.Plain(), place)
     wrapper.get_text_embedding(text)
     wrapper.get_query_embedding(text)
     held = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
     assert len(held) > 0
     assert text.encode() not in held
-    assert SECRET.encode() not in held
-    Plain(embeddings_cache=kv).get_text_embedding(text)
+    assert li.SECRET.encode() not in held
+    li.Plain(embeddings_cache=kv).get_text_embedding(text)
     kv.persist(str(tmp_path / "theirs.json"))
     theirs(text in (tmp_path / "theirs.json").read_text())
 
@@ -315,11 +313,11 @@ def test_row_44_texts_and_secrets_in_the_files(place, kv, tmp_path):
 
 
 def test_row_46_an_empty_store(batch):
-    class SizedKV(SimpleKVStore):
+    class SizedKV(li.SimpleKVStore):
         def __len__(self):
             return len(self.get_all("embeddings"))
 
-    store, model, alone = Sized(), Model(), Model(embeddings_cache=SizedKV())
+    store, model, alone = Sized(), li.Model(), li.Model(embeddings_cache=SizedKV())
     wrapper = embedonce.wrap(model, store)
     for embedder in (wrapper, wrapper, alone, alone):
         batch(embedder, ["a"])
@@ -328,7 +326,7 @@ def test_row_46_an_empty_store(batch):
 
 
 def test_row_48_one_entry_per_text(place, batch):
-    model = Model()
+    model = li.Model()
     wrapper = embedonce.wrap(model, place)
     for texts in (TEXTS, TEXTS[::-1], [*TEXTS[:50], "changed", *TEXTS[51:]], TEXTS[3:7]):
         assert batch(wrapper, texts) == model.vectors(texts)
@@ -336,7 +334,7 @@ def test_row_48_one_entry_per_text(place, batch):
 
 
 async def test_row_49_duplicates(place, kv):
-    model, alone = Model(), Model(embeddings_cache=kv)
+    model, alone = li.Model(), li.Model(embeddings_cache=kv)
     wrapper = embedonce.wrap(model, place)
     for embedder in (wrapper, alone):
         await embedder.aget_text_embedding_batch(["a", "b", "a", "a"])
@@ -347,7 +345,7 @@ async def test_row_49_duplicates(place, kv):
 
 
 def test_row_51_fragmented_misses(place, kv, batch):
-    model, alone = Model(), Model(embeddings_cache=kv)
+    model, alone = li.Model(), li.Model(embeddings_cache=kv)
     for embedder in (embedonce.wrap(model, place), alone):
         batch(embedder, [text for number, text in enumerate(TEXTS) if number % 10])
         batch(embedder, TEXTS)
@@ -355,13 +353,13 @@ def test_row_51_fragmented_misses(place, kv, batch):
     theirs(len(alone.calls[9:]) == 10)
 
 
-@needs_rate_limiters
+@pytest.mark.usefixtures("_rate_limiters")
 def test_row_52_hits_are_neither_billed_nor_throttled(place, kv, batch):
     spent = []
-    for embedder in (embedonce.wrap(Model(), place), Model(embeddings_cache=kv)):
+    for embedder in (embedonce.wrap(li.Model(), place), li.Model(embeddings_cache=kv)):
         batch(embedder, TEXTS)
-        manager, tokens, _ = counting()
-        embedder.callback_manager, embedder.rate_limiter = manager, Limiter()
+        manager, tokens, _ = li.counting()
+        embedder.callback_manager, embedder.rate_limiter = manager, li.Limiter()
         batch(embedder, TEXTS)
         spent.append((tokens.total_embedding_token_count, len(embedder.rate_limiter.acquired)))
     assert spent[0] == (0, 0)
@@ -372,13 +370,13 @@ def test_row_53_the_place_of_a_file(place, tmp_path):
     """What LlamaIndex sends is what is cached: a path in it can only be left out of it."""
     paid = []
     for exclude in ([], ["file_path"]):
-        model = Model()
-        pipeline = IngestionPipeline(transformations=[embedonce.wrap(model, place)])
+        model = li.Model()
+        pipeline = li.IngestionPipeline(transformations=[embedonce.wrap(model, place)])
         for folder in ("one", "two"):
             file = tmp_path / folder / "note.txt"
             file.parent.mkdir(exist_ok=True)
             file.write_text("A note.")
-            read = SimpleDirectoryReader(input_files=[file]).load_data()
+            read = li.SimpleDirectoryReader(input_files=[file]).load_data()
             for document in read:
                 document.excluded_embed_metadata_keys += exclude
             pipeline.run(documents=read)
@@ -387,7 +385,7 @@ def test_row_53_the_place_of_a_file(place, tmp_path):
 
 
 async def test_row_55_the_store_is_asked_off_the_event_loop():
-    store, model = Sized(), Model(dimensions=64)
+    store, model = Sized(), li.Model(dimensions=64)
     for _ in range(2):
         wrapper = embedonce.wrap(model, store)
         await wrapper.aget_text_embedding_batch(TEXTS)
@@ -395,81 +393,3 @@ async def test_row_55_the_store_is_asked_off_the_event_loop():
     assert len(model.asked) == 101
     assert store.on_loop
     assert not any(store.on_loop)
-
-
-# -- F. Lost work and data -----------------------------------------------------------------------------------------
-
-
-def test_row_58_a_write_that_fails(place, tmp_path, kv):
-    class Boom(Model):
-        def _get_text_embeddings(self, texts):
-            if "1050" in texts:
-                raise ConnectionError("429")
-            return super()._get_text_embeddings(texts)
-
-    many = [str(number) for number in range(1100)]
-    wrapper = embedonce.wrap(Boom(), place)
-    with pytest.raises(ConnectionError):
-        wrapper.get_text_embedding_batch(many)
-    again = embedonce.wrap(Model(), place, mode="replay")
-    assert again.get_text_embedding_batch(many[:960]) == Model().vectors(many[:960])
-    file = tmp_path / "theirs.json"
-    kv.persist(str(file))
-    kv.put("b", {"": object()}, "embeddings")
-    with pytest.raises(TypeError):
-        kv.persist(str(file))
-    theirs(file.read_text() == "")
-
-
-def test_row_60_two_writers(place, tmp_path):
-    wrappers = [embedonce.wrap(Model(), place) for _ in range(2)]
-    for wrapper, text in zip(wrappers, "ab", strict=True):
-        wrapper.get_text_embedding(text)
-    files = {path: path.read_bytes() for path in place.rglob("*") if path.suffix not in ("", ".lock")}
-    wrappers[0].get_text_embedding("c")
-    reader = embedonce.wrap(Model(), place, mode="replay")
-    assert reader.get_text_embedding_batch(["a", "b", "c"]) == Model().vectors(["a", "b", "c"])
-    # What is there is not written again.
-    assert files
-    assert all(path.read_bytes().startswith(before) for path, before in files.items() if path.exists())
-    file = str(tmp_path / "theirs.json")
-    stores = [SimpleKVStore(), SimpleKVStore()]
-    for store, text in zip(stores, "ab", strict=True):
-        store.put(text, {"": [1.0]}, "embeddings")
-        store.persist(file)
-    theirs(SimpleKVStore.from_persist_path(file).get("a", "embeddings") is None)
-
-
-def test_row_61_worker_processes(place, tmp_path, kv):
-    log = str(tmp_path / "log")
-    wrapper = embedonce.wrap(Model(log=log), place)
-    # Both in one run, because starting processes takes seconds.
-    pipeline = IngestionPipeline(transformations=[wrapper, Model(embeddings_cache=kv)], disable_cache=True)
-    pipeline.run(documents=documents(*TEXTS[:8]), num_workers=2)
-    assert len(lines(log)) == 8
-    assert wrapper.get_text_embedding_batch(TEXTS[:8]) == Model().vectors(TEXTS[:8])
-    assert wrapper.inner.calls == []
-    theirs(len(kv.get_all("embeddings")) == 1)
-
-
-def test_row_62_pickling(place):
-    manager, _, recorder = counting()
-    wrapper, alone = embedonce.wrap(Model(), place), Model()
-    wrapper.callback_manager = alone.callback_manager = manager
-    for embedder in (wrapper, alone):
-        pickle.dumps(embedder)
-    wrapper.get_text_embedding("a")
-    assert wrapper.callback_manager is wrapper.inner.callback_manager is manager
-    assert recorder.chunks == ["a"]
-    theirs("callback_manager" not in alone.__dict__)
-
-
-def test_row_67_a_url_is_no_path(tmp_path, monkeypatch, kv):
-    monkeypatch.chdir(tmp_path)
-    for arguments in ({"persist_path": "memory://row67/c"}, {"store": "memory://row67/c"}):
-        wrapper = CachedEmbedding(Model(), **arguments)
-        assert wrapper.get_text_embedding("a") == Model().vector("a")
-    assert wrapper.inner.calls == []
-    assert list(tmp_path.iterdir()) == []
-    kv.persist("memory://bucket/c.json")
-    theirs(Path("memory:").is_dir())

@@ -1,0 +1,38 @@
+"""What no test of a framework may see of the machine it runs on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+
+PREFIXES = (
+    *("ATLAS", "AWS", "AZURE", "CO_", "COHERE", "EMBEDONCE", "FASTEMBED", "FIREWORKS", "GEMINI", "GOOGLE", "HAYSTACK"),
+    *("HF_", "JINA", "LANGCHAIN", "LANGSMITH", "LLAMA_INDEX", "MISTRAL", "NOMIC", "NVIDIA", "OLLAMA", "OPENAI"),
+    *("UPSTAGE", "VLLM", "VOYAGE"),
+)
+
+
+def clean(monkeypatch):
+    """Take endpoints, keys, stores and models of the machine out of the environment; clients read no certificates."""
+    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
+        monkeypatch.delenv(name)
+    # Neither a configuration in the home directory nor the address of a machine in the cloud.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # Clients of providers read a file of them when they are built, which takes longer than all else; none is used.
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
+
+
+@contextlib.contextmanager
+def without_the_background(caplog):
+    """Keep what other threads log out of `caplog`: stores of other tests may still be at work."""
+
+    def is_of_this_test(record):
+        return not record.threadName.startswith("embedonce-")
+
+    # The handler is that of all tests.
+    caplog.handler.addFilter(is_of_this_test)
+    yield
+    caplog.handler.removeFilter(is_of_this_test)

@@ -1,0 +1,176 @@
+"""Lost work and data, worker processes, pickles and places: rows 58 to 67 of `test_wrong_vectors_llamaindex.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from lazily import lazily
+
+import embedonce
+
+li = lazily(
+    "langchain_core.embeddings",
+    "llama_index.core",
+    "llama_index.core.embeddings",
+    "llama_index.core.ingestion",
+    "llama_index.core.ingestion.pipeline",
+    "llama_index.core.schema",
+    "llama_index.core.storage.kvstore",
+    "llama_index.embeddings.langchain",
+    "llama_index.embeddings.openai",
+    "llamaindex_support",
+    "pydantic",
+    "llama_index.embeddings.embedonce",
+)
+
+TEXTS = [f"text {number}" for number in range(100)]
+
+
+def theirs(wrong):
+    """What the version of LlamaIndex does that was looked at; others may do better."""
+    assert wrong or version("llama-index-core") != "0.14.25"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def kv():
+    """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
+    kv = li.SimpleKVStore()
+    kv.put("", {"": [0.0]}, "embeddings")
+    return kv
+
+
+@pytest.fixture(params=["sync", "async"])
+def batch(request):
+    """Whether texts are embedded by the sync or the async method."""
+    if request.param == "sync":
+        return lambda model, texts: model.get_text_embedding_batch(texts)
+    return lambda model, texts: asyncio.run(model.aget_text_embedding_batch(texts))
+
+
+def key(transformation, texts=("a",)):
+    return li.get_transformation_hash([li.TextNode(text=text) for text in texts], transformation)
+
+
+def documents(*texts):
+    return [li.Document(text=text, id_=f"id of {text}") for text in texts]
+
+
+class Sized:
+    """A byte store that counts as false as long as it is empty, and says who is asking."""
+
+    def __init__(self):
+        self.values = {}
+        self.on_loop = []
+
+    def __len__(self):
+        return len(self.values)
+
+    def _look(self):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.on_loop.append(False)
+        else:
+            self.on_loop.append(True)
+
+    def mget(self, keys):
+        self._look()
+        return [self.values.get(key) for key in keys]
+
+    def mset(self, key_value_pairs):
+        self._look()
+        self.values.update(key_value_pairs)
+
+    def mdelete(self, keys):
+        for key in keys:
+            self.values.pop(key, None)
+
+    def yield_keys(self, *, prefix=None):
+        yield from [key for key in self.values if key.startswith(prefix or "")]
+
+
+# -- F. Lost work and data -----------------------------------------------------------------------------------------
+
+
+def test_row_58_a_write_that_fails(place, tmp_path, kv):
+    class Boom(li.Model):
+        def _get_text_embeddings(self, texts):
+            if "1050" in texts:
+                raise ConnectionError("429")
+            return super()._get_text_embeddings(texts)
+
+    many = [str(number) for number in range(1100)]
+    wrapper = embedonce.wrap(Boom(), place)
+    with pytest.raises(ConnectionError):
+        wrapper.get_text_embedding_batch(many)
+    again = embedonce.wrap(li.Model(), place, mode="replay")
+    assert again.get_text_embedding_batch(many[:960]) == li.Model().vectors(many[:960])
+    file = tmp_path / "theirs.json"
+    kv.persist(str(file))
+    kv.put("b", {"": object()}, "embeddings")
+    with pytest.raises(TypeError):
+        kv.persist(str(file))
+    theirs(file.read_text() == "")
+
+
+def test_row_60_two_writers(place, tmp_path):
+    wrappers = [embedonce.wrap(li.Model(), place) for _ in range(2)]
+    for wrapper, text in zip(wrappers, "ab", strict=True):
+        wrapper.get_text_embedding(text)
+    files = {path: path.read_bytes() for path in place.rglob("*") if path.suffix not in ("", ".lock")}
+    wrappers[0].get_text_embedding("c")
+    reader = embedonce.wrap(li.Model(), place, mode="replay")
+    assert reader.get_text_embedding_batch(["a", "b", "c"]) == li.Model().vectors(["a", "b", "c"])
+    # What is there is not written again.
+    assert files
+    assert all(path.read_bytes().startswith(before) for path, before in files.items() if path.exists())
+    file = str(tmp_path / "theirs.json")
+    stores = [li.SimpleKVStore(), li.SimpleKVStore()]
+    for store, text in zip(stores, "ab", strict=True):
+        store.put(text, {"": [1.0]}, "embeddings")
+        store.persist(file)
+    theirs(li.SimpleKVStore.from_persist_path(file).get("a", "embeddings") is None)
+
+
+def test_row_61_worker_processes(place, tmp_path, kv):
+    log = str(tmp_path / "log")
+    wrapper = embedonce.wrap(li.Model(log=log), place)
+    # Both in one run, because starting processes takes seconds.
+    pipeline = li.IngestionPipeline(transformations=[wrapper, li.Model(embeddings_cache=kv)], disable_cache=True)
+    pipeline.run(documents=documents(*TEXTS[:8]), num_workers=2)
+    assert len(li.lines(log)) == 8
+    assert wrapper.get_text_embedding_batch(TEXTS[:8]) == li.Model().vectors(TEXTS[:8])
+    assert wrapper.inner.calls == []
+    theirs(len(kv.get_all("embeddings")) == 1)
+
+
+def test_row_62_pickling(place):
+    manager, _, recorder = li.counting()
+    wrapper, alone = embedonce.wrap(li.Model(), place), li.Model()
+    wrapper.callback_manager = alone.callback_manager = manager
+    for embedder in (wrapper, alone):
+        pickle.dumps(embedder)
+    wrapper.get_text_embedding("a")
+    assert wrapper.callback_manager is wrapper.inner.callback_manager is manager
+    assert recorder.chunks == ["a"]
+    theirs("callback_manager" not in alone.__dict__)
+
+
+def test_row_67_a_url_is_no_path(tmp_path, monkeypatch, kv):
+    monkeypatch.chdir(tmp_path)
+    for arguments in ({"persist_path": "memory://row67/c"}, {"store": "memory://row67/c"}):
+        wrapper = li.CachedEmbedding(li.Model(), **arguments)
+        assert wrapper.get_text_embedding("a") == li.Model().vector("a")
+    assert wrapper.inner.calls == []
+    assert list(tmp_path.iterdir()) == []
+    kv.persist("memory://bucket/c.json")
+    theirs(Path("memory:").is_dir())
