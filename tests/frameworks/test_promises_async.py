@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from every_framework import FRAMEWORKS
 from variants import over
 
-import embedonce.identification.asking
+import embedonce.vectors.lists
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.testing import ModelBehind
 from embedonce.testing.suites.adapters.comparing import auntil, exactly
@@ -54,7 +54,7 @@ async def test_many_vectors_are_not_made_lists_on_the_event_loop(framework, monk
             seen.add(threading.get_ident())
         return as_lists(matrix)
 
-    monkeypatch.setattr(embedonce.identification.asking, "as_lists", watched)
+    monkeypatch.setattr(embedonce.vectors.lists, "as_lists", watched)
     store, model, texts = MemoryStore(), ModelBehind(dimensions=512), [f"text {i}" for i in range(200)]
     for _ in range(2):
         seen.clear()

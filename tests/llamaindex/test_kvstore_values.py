@@ -12,8 +12,8 @@ import pytest
 from lazily import lazily
 from variants import over
 
-from embedonce.stores.locations import as_location
-from embedonce.stores.segments.space import Space
+from embedonce.stores.locations.location import as_location
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 
 li = lazily(
@@ -126,7 +126,7 @@ def test_values_longer_than_the_store_takes(kv, tmp_path):
     kv.put("large", value)
     kv.delete("large")
     assert kv.get_all() == {"small": {"x": 1}}
-    assert len(list(SegmentStore(as_location(tmp_path / "kv"), Space.of("kvstore")).yield_keys())) == 1
+    assert len(list(SegmentStore(as_location(tmp_path / "kv"), NamespaceDirectory.of("kvstore")).yield_keys())) == 1
 
 
 _own: dict[str, Any] = {}
@@ -172,11 +172,13 @@ def _damages(value: bytes, other: bytes):
     yield from (bytes([*value[:at], value[at] ^ 1, *value[at + 1 :]]) for at in range(0, len(value), 5))
 
 
-@over(value=[{"x": {"y": "z"}}, {"uuid": [0.5] * 9}, {"long": "x" * (17 << 20)}])
-def test_a_damaged_or_foreign_value_is_absent_and_logged_once(tmp_path, warnings_of, value):
+@over(value={"short": {"x": {"y": "z"}}, "vector": {"uuid": [0.5] * 9}, "in parts": {"long": "x" * 3000}})
+def test_a_damaged_or_foreign_value_is_absent_and_logged_once(tmp_path, warnings_of, monkeypatch, value):
+    # As of 16 MiB, which would take seconds.
+    monkeypatch.setattr("llama_index.embeddings.embedonce.kv_values.PART_BYTES", 2000)
     kv = li.FsspecKVStore(tmp_path)
     kv.put_all([("a", value), ("b", {"fine": 1})])
-    raw = SegmentStore(as_location(tmp_path), Space.of("kvstore"))
+    raw = SegmentStore(as_location(tmp_path), NamespaceDirectory.of("kvstore"))
     stored = {key: raw.mget([key])[0] for key in raw.yield_keys()}
     for key, content in stored.items():
         if len(content) > 1000:
@@ -199,7 +201,7 @@ def test_a_damaged_or_foreign_value_is_absent_and_logged_once(tmp_path, warnings
 def test_a_damaged_value_can_be_replaced_and_deleted(tmp_path):
     kv = li.FsspecKVStore(tmp_path)
     kv.put_all([("a", {"x": 1}), ("b", {"x": 2})])
-    raw = SegmentStore(as_location(tmp_path), Space.of("kvstore"))
+    raw = SegmentStore(as_location(tmp_path), NamespaceDirectory.of("kvstore"))
     raw.mset([(key, b"junk") for key in raw.yield_keys()])
     kv.put("a", {"x": 3})
     assert kv.get_all() == {"a": {"x": 3}}
