@@ -516,7 +516,7 @@ def test_locks_held_by_other_threads_are_free_in_a_forked_child(place):
     def hold():
         with contextlib.ExitStack() as stack:
             # Every lock that there is, those of the cache among them.
-            for lock in list(locks._ALL):
+            for lock in list(locks._LOCKS):
                 stack.enter_context(lock)
             entered.set()
             release.wait(LIMIT)

@@ -245,7 +245,7 @@ def test_segment_names_and_headers_are_as_specified(tmp_path):
 
 
 def test_all_layouts_are_listed(tmp_path):
-    from embedonce.stores.segments.format.names import LAYOUTS
+    from embedonce.vectors.dtypes import LAYOUTS
 
     listed = {word for row in table(STORAGE, "layout", "a row is") for word in re.findall(r"\w+", row[0])}
     assert listed == {*LAYOUTS, "raw", "var", "del"}
@@ -302,7 +302,7 @@ def test_envelopes_are_as_specified():
 
 
 def test_envelopes_name_all_types_by_their_codes():
-    from embedonce.stores.segments.format.names import LAYOUTS
+    from embedonce.vectors.dtypes import LAYOUTS
     from embedonce.vectors.envelope import Envelope, Row
 
     codes = {name: int(code) for code, name in re.findall(r"(\d+) `([fiu]\d+)`", section(STORAGE, "Envelopes"))}

@@ -18,8 +18,9 @@ from embedonce import FormatError, IdentityError, KeyEncoderError
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.places.directory import is_space_directory
 from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build, parse_index
-from embedonce.stores.segments.format.names import LARGEST_STAMP, LAYOUTS, RECORD, SegmentName
+from embedonce.stores.segments.format.names import LARGEST_STAMP, RECORD, SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
+from embedonce.vectors.dtypes import LAYOUTS
 
 ENCODER = {"name": "sha256", "version": "1", "check": "abc"}
 

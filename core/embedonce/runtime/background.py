@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Protocol
 
+from embedonce.runtime.forking import in_child
+
 logger = logging.getLogger("embedonce")
 
 EXIT_PATIENCE = 30.0
@@ -175,5 +177,4 @@ def _after_fork() -> None:
     _flusher = Flusher()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)

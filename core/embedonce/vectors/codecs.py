@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from embedonce.errors import EmbedderContractError, EmbedOnceError, PluginError, StoreError
-from embedonce.vectors.envelope import CODES
+from embedonce.vectors.dtypes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,30 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from embedonce.vectors.dtypes import CODES, DTYPES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-# Code on disk, dtype: codes are never reused.
-DTYPES: dict[int, np.dtype[Any]] = {
-    code: np.dtype(name)
-    for code, name in (
-        (1, "<f4"),
-        (2, "<f8"),
-        (3, "<f2"),
-        (4, "|i1"),
-        (5, "|u1"),
-        (6, "<i2"),
-        (7, "<u2"),
-        (8, "<i4"),
-        (9, "<u4"),
-        (10, "<i8"),
-        (11, "<u8"),
-    )
-}
-
-
-CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 def origin_of(namespace: str, role: str) -> bytes:

@@ -6,11 +6,11 @@ Not used, because back ends disagree about them or because they hide outages: `c
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from fsspec.asyn import get_loop, reset_lock
 
+from embedonce.runtime.forking import in_child
 from embedonce.stores.drivers.faults import fault_of
 from embedonce.stores.drivers.retrying import PASSING, attempts, patiently
 from embedonce.stores.places.listings import MissingPlaceError, beneath_cache, files_in
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 # Made before anybody forks: a child that is born while another thread makes it waits for it for ever.
 get_loop()
-if hasattr(os, "register_at_fork"):
-    # The thread of the parent's loop does not exist in the child. Later versions of fsspec see to it themselves.
-    os.register_at_fork(after_in_child=reset_lock)
+# The thread of the parent's loop does not exist in the child. Later versions of fsspec do this themselves.
+in_child(reset_lock)
 
 _RANGES_PER_CALL = 256
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +10,17 @@ import numpy as np
 
 from embedonce.errors import EmbedOnceError
 from embedonce.options import StoreOptions
+from embedonce.runtime.forking import renewed_in_child
 from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
 from embedonce.stores.segments.catalog.catalog import Catalog, StoreCounts
 from embedonce.stores.segments.catalog.resolving import Resolver
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
-from embedonce.stores.segments.format.names import LAYOUT_OF
 from embedonce.stores.segments.reading.reader import Reader
 from embedonce.stores.segments.upkeep.upkeep import Upkeep
 from embedonce.stores.segments.writing.grouping import by_kind
 from embedonce.stores.segments.writing.writer import Writer
+from embedonce.vectors.dtypes import LAYOUT_OF
 from embedonce.vectors.envelope import Envelope
 from embedonce.vectors.rows import RowBuffer
 
@@ -102,7 +101,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         self.keeps = not is_near
         self._waits = self.keeps and self.options.durability == "write_behind"
         self._forget_waiting()
-        _ALL.add(self)
+        _STORES.add(self)
         with self._mapped("open"):
             self._catalog.refresh(force=True)
             if self._tier is not None:
@@ -424,13 +423,4 @@ class SegmentStore(Upkeep, AsyncTwins):
             raise self.location.error(error, action)  # noqa: B904 - it knows whether the cause may be shown
 
 
-_ALL: weakref.WeakSet[SegmentStore] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for store in list(_ALL):
-        store._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_STORES = renewed_in_child(SegmentStore._after_fork)

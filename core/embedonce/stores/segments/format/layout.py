@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.stores.segments.format.names import DATA_START, LAYOUTS, RECORD, SegmentName
+from embedonce.stores.segments.format.names import DATA_START, RECORD, SegmentName
+from embedonce.vectors.dtypes import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

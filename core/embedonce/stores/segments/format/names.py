@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from embedonce.vectors.dtypes import LAYOUTS
+
 DATA_START = 4096
 """Where the data section of every segment begins."""
 
@@ -18,23 +20,6 @@ LARGEST_STAMP = 2**56 - 1
 RECORD = np.dtype([("key", "<u8", 4), ("stamp", "<u8"), ("row", "<u4"), ("crc", "<u4")])
 """One index record of 48 bytes. The key's 32 bytes are read as four u64 so that rows compare in one operation."""
 
-LAYOUTS: dict[str, np.dtype[Any]] = {
-    layout: np.dtype(name)
-    for layout, name in (
-        ("f32", "<f4"),
-        ("f64", "<f8"),
-        ("f16", "<f2"),
-        ("i8", "|i1"),
-        ("u8", "|u1"),
-        ("i16", "<i2"),
-        ("u16", "<u2"),
-        ("i32", "<i4"),
-        ("u32", "<u4"),
-        ("i64", "<i8"),
-        ("u64", "<u8"),
-    )
-}
-LAYOUT_OF = {dtype: layout for layout, dtype in LAYOUTS.items()}
 _OPAQUE = ("raw", "var", "del")
 
 _NAME = re.compile(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.stores.segments.format.keys import IndexKey
-from embedonce.stores.segments.format.names import LAYOUT_OF
+from embedonce.vectors.dtypes import LAYOUT_OF, LAYOUTS
 from embedonce.vectors.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tup
 
 def as_array(layout: str, payloads: Sequence[bytes | memoryview]) -> NDArray[Any]:
     """Return equally long rows as one array of shape (n, d), of u8 for opaque ones."""
-    dtype = next((dtype for dtype, name in LAYOUT_OF.items() if name == layout), np.dtype("|u1"))
+    dtype = LAYOUTS.get(layout, np.dtype("|u1"))
     return np.frombuffer(b"".join(payloads), dtype).reshape(len(payloads), -1)
 
 
