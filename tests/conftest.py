@@ -1,4 +1,4 @@
-"""Servers that stand for distant places, each started once, and pytest inside of tests."""
+"""Servers that stand for distant places, each started once; places and ways to ask; and pytest inside of tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the servers.
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "remote"))
 
+from core_support import PLACES, WAYS, Place
 from servers import KINDS, AzureServer, GcsServer, S3Server, ServerProcess
 
 
@@ -134,6 +136,24 @@ def remote_place(request, make_remote_place):
 def s3_place(make_remote_place):
     """A new place on the S3 server."""
     return make_remote_place("s3")
+
+
+@pytest.fixture(params=PLACES)
+def place(request, tmp_path):
+    """Every kind of store, reopened by each `place.store()`."""
+    return Place(request.param, tmp_path / "cache")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """A directory, reopened by each `directory.store()`."""
+    return Place("directory", tmp_path / "cache")
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    """Sync, async with a sync embedder, async with an async embedder."""
+    return request.param
 
 
 class _Reports:

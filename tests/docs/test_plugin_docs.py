@@ -71,8 +71,8 @@ def test_each_hook_is_shown_at_work():
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_each_hook_has_a_test_that_is_named_for_it(hook):
-    """The rule: in tests/core/test_hooks.py, `test_`, the name of the hook without its prefix, and what is tested."""
-    source = (ROOT / "tests" / "core" / "test_hooks.py").read_text(encoding="utf-8")
+    """In tests/plugins/test_hooks.py: `test_`, the name of the hook without its prefix, and what is tested."""
+    source = (ROOT / "tests" / "plugins" / "test_hooks.py").read_text(encoding="utf-8")
     assert re.search(rf"^def test_{hook.removeprefix('embedonce_')}_\w+\(", source, re.MULTILINE)
 
 

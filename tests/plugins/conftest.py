@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+
+import embedonce.plugins.host
 
 # With --import-mode=importlib the directory of a test is on no path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,3 +49,26 @@ def environment(tmp_path_factory):
 def new_environment(environment, tmp_path):
     """Such an environment for one test, which may change it."""
     return environment.copy(tmp_path / "environment")
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that puts a distribution on the path, as pip would."""
+    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+
+    def install(distribution, entry_points, code="", version="1.0"):
+        """`{module}` in entry points stands for the module that holds the code."""
+        module = f"plugin_of_a_stranger_{next(_numbers)}"
+        site = tmp_path / module
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(textwrap.dedent(entry_points).format(module=module))
+        (site / f"{module}.py").write_text(textwrap.dedent(code))
+        monkeypatch.syspath_prepend(str(site))
+        return module
+
+    return install

@@ -5,8 +5,14 @@ from __future__ import annotations
 import itertools
 import sys
 import types
+from pathlib import Path
 
 import pytest
+
+# With --import-mode=importlib the directory of a test is on no path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from replaying import Runs
 
 _NUMBERS = itertools.count()
 
@@ -39,3 +45,8 @@ def outcomes(run_suite):
 def fails(run_suite):
     """Tell whether all cases of a test of a suite fail."""
     return lambda suite, test: set(run_suite(suite, test)[0]) == {"failed"}
+
+
+@pytest.fixture
+def runs(pytester, monkeypatch):
+    return Runs(pytester, monkeypatch)

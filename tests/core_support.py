@@ -68,6 +68,40 @@ class Model:
         return [text for call in self.calls for text in call]
 
 
+class Held(Model):
+    """A model that answers when it is let go."""
+
+    def __init__(self, error=None, **options):
+        super().__init__(**options)
+        self.error = error
+        self.started = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, texts):
+        self.calls.append(list(texts))
+        self.started.set()
+        assert self.release.wait(LIMIT), "never let go"
+        if self.error is not None:
+            raise self.error
+        return self.rows(texts)
+
+
+class HeldAsync(Model):
+    def __init__(self, error=None, **options):
+        super().__init__(**options)
+        self.error = error
+        self.started = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def embed(self, texts):
+        self.calls.append(list(texts))
+        self.started.set()
+        await asyncio.wait_for(self.release.wait(), LIMIT)
+        if self.error is not None:
+            raise self.error
+        return self.rows(texts)
+
+
 class DictStore:
     """The least that a foreign byte store has."""
 
@@ -175,6 +209,25 @@ def ask(way, cache, texts, embed, *, namespace=NAMESPACE, **options):
         return cache.embed(texts, embed, namespace=namespace, **options)
     embed = as_async(embed) if way == "aembed-async" else embed
     return asyncio.run(cache.aembed(texts, embed, namespace=namespace, **options))
+
+
+def sync(cache, texts, embed, **options):
+    return cache.embed(texts, embed, namespace=NAMESPACE, **options)
+
+
+def task(cache, texts, embed, **options):
+    return asyncio.ensure_future(cache.aembed(texts, embed, namespace=NAMESPACE, **options))
+
+
+def adds_up(stats):
+    return stats.texts == stats.duplicates + stats.hits + stats.joined + stats.embedded
+
+
+def served(cache, text, namespace, **options):
+    """True if a text is answered without asking an embedder."""
+    model = Model()
+    cache.embed([text], model, namespace=namespace, **options)
+    return model.calls == []
 
 
 def bits(matrix):

@@ -1,0 +1,12 @@
+"""What tests of the engine of the cache share."""
+
+from __future__ import annotations
+
+import pytest
+from core_support import is_in_flight
+
+
+@pytest.fixture
+def nothing_is_left_in_flight():
+    yield
+    assert not is_in_flight()
