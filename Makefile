@@ -29,6 +29,8 @@ azure: $(VENV)/.test
 lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/python tools/imports.py
 	$(BIN)/mypy
 
 bench: $(VENV_BENCH)/.bench

@@ -1,11 +1,15 @@
 """Read the imports of the project's own modules from their source: what imports what, type-only imports included.
 
 python tools/imports.py            circles and imports that go up, with an exit status of 1 if there is one
+
+The layers are those of `.importlinter`. import-linter checks them too; this second count shares no code with it.
 """
 
 from __future__ import annotations
 
 import ast
+import configparser
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,24 +23,6 @@ SOURCES = (
     "adapters/sentence_transformers",
 )
 
-FLOORS = (
-    ("cli",),
-    ("testing",),
-    ("wrapping",),
-    ("identification", "cache"),
-    ("namespaces", "wrappers"),
-    ("plugins",),
-    ("stores", "hookspecs"),
-    ("options",),
-    ("identity", "vectors", "keys"),
-    ("secrets",),
-    ("runtime",),
-    ("events",),
-    ("version",),
-    ("errors",),
-)
-"""The rooms of `embedonce`, the highest first: a room imports from its own floor and from lower ones."""
-
 
 class Import(NamedTuple):
     """One import of one of the project's modules by another."""
@@ -45,6 +31,51 @@ class Import(NamedTuple):
     imported: str
     line: int
     is_type_only: bool
+
+
+class Layers(NamedTuple):
+    """Packages in layers, the highest first: a package imports from its own layer and from lower ones.
+
+    Attributes:
+        name: What the contract says.
+        layers: The packages of each layer.
+        independent: For each layer, True if its packages do not import each other.
+    """
+
+    name: str
+    layers: list[list[str]]
+    independent: list[bool]
+
+    def place_of(self, module: str) -> tuple[int, str] | None:
+        """Return the layer and the package that a module belongs to, None if it is in no layer."""
+        for number, packages in enumerate(self.layers):
+            for package in packages:
+                if module == package or module.startswith(f"{package}."):
+                    return number, package
+        return None
+
+    def forbid(self, arrow: Import) -> bool:
+        """True if an import goes to a higher layer, or to another package of a layer whose packages are independent."""
+        importer, imported = self.place_of(arrow.importer), self.place_of(arrow.imported)
+        if importer is None or imported is None:
+            return False
+        beside = importer[0] == imported[0] and importer[1] != imported[1]
+        return imported[0] < importer[0] or (beside and self.independent[importer[0]])
+
+
+def contracts() -> list[Layers]:
+    """Return the contracts of `.importlinter` that are about layers."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter", encoding="utf-8")
+    found = []
+    for section in map(parser.__getitem__, parser.sections()):
+        if section.get("type") != "layers":
+            continue
+        lines = section["layers"].split("\n")[1:]
+        container = f"{section['containers']}." if "containers" in section else ""
+        layers = [[container + name for name in re.split(r"\s*[:|]\s*", line)] for line in lines]
+        found.append(Layers(section["name"], layers, ["|" in line for line in lines]))
+    return found
 
 
 def modules() -> dict[str, Path]:
@@ -121,18 +152,9 @@ def circles(arrows: list[Import]) -> list[list[str]]:
 
 
 def upward(arrows: list[Import]) -> list[Import]:
-    """Return the imports of `embedonce` that go from a lower floor to a higher one."""
-    floor_of = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-
-    def floor(name: str) -> int | None:
-        # The front door only names what is elsewhere.
-        return floor_of.get(name.split(".")[1]) if name.startswith("embedonce.") else None
-
-    return [
-        arrow
-        for arrow in arrows
-        if (above := floor(arrow.imported)) is not None and (own := floor(arrow.importer)) is not None and above < own
-    ]
+    """Return the imports that go from a lower layer to a higher one, or between independent packages of one layer."""
+    layered = contracts()
+    return [arrow for arrow in arrows if any(layers.forbid(arrow) for layers in layered)]
 
 
 def main() -> int:

@@ -1,0 +1,75 @@
+"""Where every module may be and what it may import, counted by tools/imports.py without import-linter."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "core" / "embedonce"
+TOOL = runpy.run_path(str(ROOT / "tools" / "imports.py"))
+Import = TOOL["Import"]
+
+MOST_LINES_OF_A_FILE = 450
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.fixture(scope="module")
+def arrows() -> list[Any]:
+    return TOOL["imports"]()
+
+
+def test_no_module_imports_itself_through_others(arrows: list[Any]) -> None:
+    assert TOOL["circles"](arrows) == []
+
+
+def test_no_import_goes_up(arrows: list[Any]) -> None:
+    assert len(arrows) > 500
+    assert TOOL["upward"](arrows) == []
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "is_forbidden"),
+    [
+        ("embedonce.errors", "embedonce.options", True),
+        ("embedonce.options", "embedonce.errors", False),
+        ("embedonce.keys.hmac", "embedonce.vectors.rows", False),
+        ("embedonce.stores.segments.lookup.view", "embedonce.stores.segments.store", True),
+        ("embedonce.stores.segments.catalog.catalog", "embedonce.stores.segments.reading.rows", True),
+        ("embedonce.stores.segments.catalog.catalog", "embedonce.stores.segments.catalog.resolving", False),
+        ("embedonce.cache.cache", "langchain_embedonce.embeddings", True),
+        ("llama_index.embeddings.embedonce.base", "langchain_embedonce.embeddings", True),
+    ],
+)
+def test_the_layers_of_the_contract_are_understood(importer: str, imported: str, is_forbidden: bool) -> None:
+    """As import-linter understands them; an import for types only counts."""
+    arrow = Import(importer, imported, 1, is_type_only=True)
+    assert TOOL["upward"]([arrow]) == [arrow] * is_forbidden
+
+
+def test_circles_are_found() -> None:
+    arrows = [Import(*names, 1, is_type_only=False) for names in ("ab", "bc", "ca", "cd", "de")]
+    assert TOOL["circles"](arrows) == [["a", "b", "c"]]
+
+
+def test_every_package_is_in_a_layer() -> None:
+    """A package that no layer names could import anything."""
+    (layers,) = (contract for contract in TOOL["contracts"]() if "embedonce.cli" in contract.layers[0])
+    placed = {module for module in TOOL["modules"]() if layers.place_of(module)}
+    assert {module for module in TOOL["modules"]() if module.startswith("embedonce.")} == placed
+
+
+def test_the_top_level_can_be_surveyed() -> None:
+    entries = {path.name for path in CORE.iterdir()} - {"__pycache__", "py.typed"}
+    assert len(entries) <= 22
+
+
+def test_files_are_short() -> None:
+    sizes = {path: lines_of(path) for part in ("core", "adapters") for path in (ROOT / part).rglob("*.py")}
+    assert {path for path, lines in sizes.items() if lines > MOST_LINES_OF_A_FILE} == set()
