@@ -74,7 +74,7 @@ def test_a_call_that_fails_is_told_too(place, way, observed):
 
 
 @pytest.mark.parametrize("texts", [["a", "a"], []])
-def test_a_call_that_goes_past_the_cache_is_told(way, observed, texts):
+def test_a_call_that_bypasses_the_cache_is_reported(way, observed, texts):
     cache = EmbeddingCache(MemoryStore(), mode="off")
     ask(way, cache, texts, Model())
     (event,) = observed

@@ -65,7 +65,7 @@ READ_FAULTS = {
 
 
 @crossed("fault", READ_FAULTS.values(), over=("store", "way"), ids=READ_FAULTS)
-def test_a_store_that_cannot_be_read_is_gone_past(store, way, caplog, fault):
+def test_a_store_that_cannot_be_read_is_bypassed(store, way, caplog, fault):
     model = Model()
     ask(way, EmbeddingCache(store), ["a"], model)
     store.reading = fault
@@ -178,7 +178,7 @@ def test_a_store_that_cannot_be_opened_is_left_alone_too(directory, way, clock, 
     ask(way, pickle.loads(pickle.dumps(cache)), texts, Model(fail_at=0))
 
 
-def test_whoever_prefers_an_exception_gets_each_of_them(store, way, clock):
+def test_each_fault_is_raised_if_exceptions_are_wanted(store, way, clock):
     model = Model()
     cache = EmbeddingCache(store, on_store_error="raise", batch_size=1)
     ask(way, cache, ["a"], model)

@@ -77,7 +77,7 @@ def test_replay_answers_hits_and_never_embeds(place, way):
     assert place.contents() == before
 
 
-def test_an_outage_in_replay_is_no_miss(way):
+def test_an_outage_in_replay_is_not_a_miss(way):
     class Down(DictStore):
         def mget(self, keys):
             raise TimeoutError("down")
@@ -89,7 +89,7 @@ def test_an_outage_in_replay_is_no_miss(way):
                 ask(way, cache, ["a"], Model(fail_at=0))
 
 
-def test_a_store_that_cannot_be_opened_in_replay_is_no_miss(way, directory, monkeypatch):
+def test_a_store_that_cannot_be_opened_in_replay_is_not_a_miss(way, directory, monkeypatch):
     cache = directory.cache(mode="replay")
 
     def broken(*args, **options):
@@ -101,7 +101,7 @@ def test_a_store_that_cannot_be_opened_in_replay_is_no_miss(way, directory, monk
             ask(way, cache, ["a"], Model(fail_at=0))
 
 
-def test_off_goes_past_the_cache(place, way):
+def test_off_bypasses_the_cache(place, way):
     ask(way, place.cache(), ["a"], Model(salt="stored"))
     before = place.contents()
     model, cache = Model(), place.cache(mode="off", batch_size=1)
@@ -205,12 +205,12 @@ def test_an_unknown_option_is_refused_at_construction(tmp_path, options, message
 
 
 @pytest.mark.parametrize("store", [7, 3.5, object(), b"\xff", {"a": 1}, MemoryStore, EmbeddingCache])
-def test_what_is_no_store_is_refused_at_construction(store):
+def test_what_is_not_a_store_is_refused_at_construction(store):
     with pytest.raises(StoreError):
         EmbeddingCache(store if not isinstance(store, bytes) else "")
 
 
-def test_a_cache_is_no_store_of_a_cache():
+def test_a_cache_is_not_a_store():
     with pytest.raises(StoreError):
         EmbeddingCache(EmbeddingCache(MemoryStore()))
 
@@ -233,7 +233,7 @@ def test_options_of_a_file_system_are_refused_where_there_is_none():
     ],
     over=("way",),
 )
-def test_what_is_no_list_of_texts_is_refused_before_anything_is_paid(way, texts, message):
+def test_what_is_not_a_list_of_texts_is_refused_before_anything_is_paid(way, texts, message):
     for mode in MODES:
         model = Model()
         with pytest.raises(TypeError, match=message):

@@ -125,7 +125,7 @@ def test_eviction_by_size_takes_the_oldest_of_all_namespaces(place):
     "limits",
     [{}, {"max_bytes": -1}, {"max_bytes": 1.5}, {"older_than": -1}, {"older_than": "30d"}, {"max_bytes": True}],
 )
-def test_a_limit_that_is_none_is_refused(place, limits):
+def test_an_invalid_limit_is_refused(place, limits):
     cache = EmbeddingCache(place)
     cache.embed(["a"], embed, namespace=E5)
     with pytest.raises(ValueError, match=r"max_bytes|older_than"):
@@ -153,7 +153,7 @@ def test_a_cache_that_only_reads_changes_nothing(place, mode):
     assert cache.embed(["a"], nobody, namespace=E5).tolist() == [[1.0, 1.0]]
 
 
-def test_texts_that_are_no_texts_are_refused(cache):
+def test_what_is_not_a_list_of_texts_is_refused(cache):
     with pytest.raises(TypeError, match="list"):
         cache.delete("a", namespace=E5)
     with pytest.raises(ValueError, match="role"):

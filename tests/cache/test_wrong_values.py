@@ -281,7 +281,7 @@ def test_row_64_a_fresh_process_reopens_it(directory):
 
 
 @pytest.mark.parametrize("url", ["nosuchscheme://bucket/x", "redis://localhost"])
-def test_row_67_a_url_is_no_path(url, tmp_path, monkeypatch):
+def test_row_67_a_url_is_not_a_path(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError):
         EmbeddingCache(url)

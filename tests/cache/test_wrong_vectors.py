@@ -41,7 +41,7 @@ def test_row_01_two_models_share_one_store(place, way):
     assert (one.calls, other.calls) == ([["a"]], [["a"]])
 
 
-def test_row_01_no_namespace_is_no_namespace(place, way):
+def test_row_01_an_empty_namespace_is_refused(place, way):
     for nothing in ("", None):
         with pytest.raises(IdentityError):
             ask(way, place.cache(), ["a"], Model(), namespace=nothing)
@@ -166,7 +166,7 @@ def test_row_20_texts_are_not_normalised(place, way):
     assert model.calls == [forms], "and reach the embedder byte by byte"
 
 
-def test_row_21_a_text_is_no_path(place, way):
+def test_row_21_a_text_is_not_a_path(place, way):
     texts = ["a//b", "a/./b", "a/b", "../a", "/etc/passwd", "a\\b", "con", "*", "a/../a/b"]
     model = Model()
     for text in texts:

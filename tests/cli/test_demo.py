@@ -229,7 +229,7 @@ def refused(answer, *words):
     ],
     ids=["missing", "empty", "blank", "png", "nul", "utf-16"],
 )
-def test_files_that_are_no_text_are_refused(content, words, tmp_path):
+def test_files_that_are_not_text_are_refused(content, words, tmp_path):
     file = tmp_path / "file"
     if content is not None:
         file.write_bytes(content)
@@ -244,7 +244,7 @@ def test_a_missing_file_beside_a_good_one_is_refused(book, tmp_path):
     refused(run("demo", "--text", book, "--text", tmp_path / "missing"), "missing")
 
 
-def test_stores_that_are_none_are_refused_before_any_work(book, tmp_path):
+def test_what_is_not_a_store_is_refused_before_any_work(book, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "photo.jpg").touch()
     for store, words in [

@@ -170,7 +170,7 @@ def test_ages_are_read_as_they_are_written(text, age):
 
 
 @pytest.mark.parametrize("text", ["", "-1GB", "GB", "1e9", "1XB", "٣GB"])
-def test_what_is_no_size_is_refused(text):
+def test_what_is_not_a_size_is_refused(text):
     with pytest.raises(ValueError, match="no size"):
         units.bytes_in(text)
 

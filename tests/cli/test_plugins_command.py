@@ -60,7 +60,7 @@ def test_what_plugins_add_and_what_failed_is_shown_and_the_exit_code_says_so(run
     assert "│ mine" in answer.output
 
 
-def test_what_is_switched_off_is_no_failure(run, monkeypatch):
+def test_what_is_switched_off_is_not_a_failure(run, monkeypatch):
     monkeypatch.setenv("EMBEDONCE_PLUGINS", "langchain,amce")
     answer = run()
     assert answer.exit_code == 0, answer.output

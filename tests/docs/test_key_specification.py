@@ -147,7 +147,7 @@ def test_keys_in_other_byte_stores_are_as_specified(version):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 1025, "ü" * 513, "\ud800"])
-def test_answers_that_are_no_keys_are_refused(key):
+def test_answers_that_are_not_keys_are_refused(key):
     with pytest.raises(EmbedOnceError):
         KeyEncoder("bad", "1", lambda text: key)("text")
 

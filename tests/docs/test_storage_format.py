@@ -45,7 +45,7 @@ def test_the_decoder_finds_what_a_cache_has_written(dtype, tmp_path):
         np.testing.assert_array_equal(found[key_of(text, "query")], row)
 
 
-def test_the_decoder_finds_keys_that_are_no_digests(tmp_path):
+def test_the_decoder_finds_keys_that_are_not_digests(tmp_path):
     embedder = HashingEmbedder(8)
     encode = {"a": "first", "b": "second", "c": "ü" * 200}
     cache = EmbeddingCache(tmp_path, key_encoder=lambda text: encode.get(text.rpartition(":")[2]) or sha256(text))

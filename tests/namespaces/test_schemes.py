@@ -107,7 +107,7 @@ def test_what_fsspec_knows_is_left_to_it(plugin):
 
 
 @pytest.mark.parametrize("scheme", ["", "A B", "s", None, "x://", 3])
-def test_what_is_no_scheme_is_refused(plugin, scheme):
+def test_what_is_not_a_scheme_is_refused(plugin, scheme):
     class Odd:
         @hookimpl
         def embedonce_register_stores(self, register):

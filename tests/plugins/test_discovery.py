@@ -120,7 +120,7 @@ def test_a_distribution_that_is_listed_twice_is_one_claimant(install):
     "code",
     ["import framework_that_is_not_there", "raise RuntimeError('broken at import')", "encoder = 1", "1 +"],
 )
-def test_a_broken_encoder_is_the_trouble_of_whoever_asks_for_it(install, code):
+def test_a_broken_encoder_fails_only_those_that_ask_for_it(install, code):
     install("broken-keys", one_line("broken"), code)
     install("good-keys", one_line("good"), ENCODER)
     EmbeddingCache(MemoryStore(), key_encoder="good").embed(["a"], Model(), namespace=NAMESPACE)
@@ -130,7 +130,7 @@ def test_a_broken_encoder_is_the_trouble_of_whoever_asks_for_it(install, code):
             EmbeddingCache(MemoryStore(), key_encoder="broken")
 
 
-def test_an_encoder_that_is_none_is_refused(install):
+def test_what_is_not_an_encoder_is_refused(install):
     install("odd-keys", "[embedonce.key_encoders]\nodd = sys:version\n")
     with pytest.raises(KeyEncoderError, match="'odd' failed on a plain string"):
         EmbeddingCache(MemoryStore(), key_encoder="odd")
@@ -183,7 +183,7 @@ def test_key_encoders_can_be_switched_off(install, monkeypatch):
 # -- key encoders and their versions -------------------------------------------------------------------------------
 
 
-def test_a_new_version_of_a_distribution_is_no_new_encoder(install, directory, monkeypatch):
+def test_a_new_version_of_a_distribution_is_not_a_new_encoder(install, directory, monkeypatch):
     """Where the encoder declares none of its own."""
     install("acme-keys", one_line("mine"), ENCODER, version="1.0")
     directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)

@@ -250,7 +250,7 @@ NOT_PLUGINS = {
 
 
 @pytest.mark.parametrize(("code", "message"), NOT_PLUGINS.values(), ids=NOT_PLUGINS.keys())
-def test_what_is_no_plugin_is_told_why(install, code, message):
+def test_what_is_not_a_plugin_is_told_why(install, code, message):
     install("odd-plugin", "[embedonce]\nodd = {module}\n", code)
     install(*ACME)
     assert wrap(Thing(), MemoryStore())[0] == "wrapped"
@@ -310,7 +310,7 @@ def test_a_refusal_of_the_plugin_that_knows_the_embedder_reaches_the_user(instal
 
 
 @pytest.mark.parametrize("kind", ["TypeError", "ValueError"])
-def test_a_refusal_that_is_no_error_of_ours_reaches_the_user_if_nobody_else_knows_the_embedder(install, kind, caplog):
+def test_a_refusal_by_another_error_reaches_the_user_if_no_other_plugin_knows_the_embedder(install, kind, caplog):
     """A wrapper may refuse what it is given; an object that can be called must not become a function by that."""
     install(
         "aaa-plugin",

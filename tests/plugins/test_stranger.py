@@ -224,7 +224,7 @@ def test_its_own_tests_pass(environment, module, tmp_path):
         ("embedonce.EmbeddingCache(store, codec='acme-bf16')", ["embedonce_acme.codec"]),
     ],
 )
-def test_whoever_wraps_something_loads_what_it_needs_and_nothing_else(environment, code, loaded):
+def test_wrapping_loads_what_it_needs_and_nothing_else(environment, code, loaded):
     code = f"""
         import sys, embedonce
         {"import acme" if "acme." in code else ""}

@@ -315,7 +315,7 @@ def test_a_plugin_that_is_heavy_or_broken_or_absent_is_found_out(run_suite, name
     assert why in texts
 
 
-def test_an_adapter_that_is_no_plugin_is_not_looked_for(run_suite):
+def test_an_adapter_that_is_not_a_plugin_is_not_looked_for(run_suite):
     found, texts = run_suite(collected(Acme, plugin=None), LOADING)
     assert found == {"skipped": 1}
     assert "TestAcme names no plugin" in texts

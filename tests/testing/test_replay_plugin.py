@@ -50,7 +50,7 @@ def test_a_recording_that_cannot_be_kept_fails_the_test_even_if_the_error_is_swa
     result.stdout.fnmatch_lines([f"*{runs.path}/cassettes/embedonce*"])
 
 
-def test_an_outage_while_replaying_is_no_miss_and_fails_the_test(tmp_path):
+def test_an_outage_while_replaying_is_not_a_miss_and_fails_the_test(tmp_path):
     place = tmp_path / "cassette"
     EmbeddingCache(place).embed(["text"], lambda texts: [[1.0]], namespace="n")
     cassette = Cassette(place, remedy="run", root=tmp_path)

@@ -185,7 +185,7 @@ GOOD = {
 
 
 @crossed("answer", GOOD.values(), ids=GOOD.keys())
-def test_whatever_can_become_a_matrix_comes_back_exactly_cold_and_warm(place, way, answer):
+def test_anything_that_can_become_a_matrix_comes_back_exactly_cold_and_warm(place, way, answer):
     model = Model(width=5, answer=answer)
     cold = ask(way, place.cache(), words(4), model)
     warm = ask(way, place.cache(), words(4), model)

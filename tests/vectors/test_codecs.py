@@ -249,7 +249,7 @@ def test_a_codec_that_breaks_its_contract_later_is_named_and_nothing_is_stored(p
     assert nothing_is_stored(place)
 
 
-def test_rows_that_a_codec_cannot_read_are_an_outage_and_no_miss(place):
+def test_rows_that_a_codec_cannot_read_are_an_outage_and_not_a_miss(place):
     is_gone = []
 
     def decode(rows):

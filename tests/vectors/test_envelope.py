@@ -58,7 +58,7 @@ def test_no_flipped_bit_and_no_truncation_gives_another_vector(text_safe):
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=80))
-def test_arbitrary_bytes_are_no_envelope(value):
+def test_arbitrary_bytes_are_not_an_envelope(value):
     for prefix in (b"", b"eov1", b"eov1:"):
         assert Envelope.open(prefix + value) is None
 
