@@ -15,6 +15,18 @@ Each leaf also inherits the builtin that a caller would guess, and each message 
 
 from __future__ import annotations
 
+__all__ = [
+    "CacheMissError",
+    "EmbedOnceError",
+    "EmbedderContractError",
+    "FormatError",
+    "IdentityError",
+    "KeyEncoderError",
+    "PluginError",
+    "StoreError",
+    "UnsupportedEmbedderError",
+]
+
 
 class EmbedOnceError(Exception):
     """Root of all errors of embedonce."""

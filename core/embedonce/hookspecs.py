@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from embedonce.options import Auto, Mode, WrapOptions
     from embedonce.vectors.codecs import Codec
 
+__all__ = [
+    "Cache",
+    "embedonce_identify",
+    "embedonce_on_embed",
+    "embedonce_register_codecs",
+    "embedonce_register_key_encoders",
+    "embedonce_register_stores",
+    "embedonce_wrap",
+    "hookimpl",
+]
+
 PROJECT = "embedonce"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
