@@ -50,12 +50,24 @@ class Identity:
         parameters: Sorted pairs of a parameter's name and its value as canonical JSON.
         symmetric: True if documents and queries are embedded alike, so that they may share entries.
         dimensions: Length of the vectors if it is known beforehand; entries of another length are not served.
+
+    Raises:
+        IdentityError: `symmetric` is not a bool, or `dimensions` not a positive whole number.
     """
 
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
     symmetric: bool = False
     dimensions: int | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.symmetric) is not bool:
+            msg = f"symmetric= of an identity must be True or False; got {self.symmetric!r}"
+            raise IdentityError(msg)
+        size = self.dimensions
+        if size is not None and (type(size) is not int or size < 1):
+            msg = f"dimensions= of an identity must be a whole number of at least 1, or None; got {size!r}"
+            raise IdentityError(msg)
 
     @classmethod
     def of(cls, provider: str, model: str, *, symmetric: bool = False, **parameters: Any) -> Identity:
@@ -67,7 +79,7 @@ class Identity:
             symmetric: True if the provider embeds documents and queries alike.
             **parameters: Plain JSON values that change vectors. None and empty values are left out, so that a
                 parameter that a later version of a package adds does not change existing namespaces.
-                An integer `dimensions` is also taken as the length of the vectors.
+                A positive integer `dimensions` is also taken as the length of the vectors.
 
         Raises:
             IdentityError: The provider or model is empty, or a parameter is not plain JSON.
@@ -81,7 +93,7 @@ class Identity:
             raise IdentityError(msg)
         dimensions = parameters.get("dimensions")
         name = f"{_quoted(provider)}/{_quoted(model)}"
-        known = dimensions if type(dimensions) is int else None
+        known = dimensions if type(dimensions) is int and dimensions > 0 else None
         return cls(name, symmetric=symmetric, dimensions=known).with_parameters(parameters)
 
     @classmethod
@@ -89,7 +101,8 @@ class Identity:
         """Use a name that the user vouches for as the whole identity.
 
         Raises:
-            IdentityError: The name is not a non-empty string that UTF-8 can hold.
+            IdentityError: The name is not a non-empty string that UTF-8 can hold, `symmetric` not a bool, or
+                `dimensions` not a positive whole number.
         """
         if not isinstance(namespace, str) or not namespace.strip():
             msg = f"a namespace must be a non-empty string, got {namespace!r}; name the model, such as 'acme/e5@3'"

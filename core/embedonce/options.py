@@ -1,4 +1,4 @@
-"""What a user may say when making a cache or wrapping an embedder: values, and the checks of them."""
+"""The options of caches and of wrappers: every default and every check stands here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
@@ -16,6 +16,8 @@ from embedonce.keys.specification import ROLES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from typing_extensions import Self
+
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.vectors.codecs import Codec
 
@@ -24,12 +26,21 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 Auto = Literal["auto"]
 
+OnStoreError = Literal["warn", "raise"]
+ON_STORE_ERROR: tuple[str, ...] = get_args(OnStoreError)
+
+Durability = Literal["write_behind", "write_through"]
+DURABILITIES: tuple[str, ...] = get_args(Durability)
+
+# Made into a path, a URL loses a slash. One letter before a colon is a Windows drive.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(/|:)")
+
 
 def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
-    """Return the value of an option that has a few names.
+    """Return the value of an option that must be one of a few.
 
     Raises:
-        ValueError: It is none of them.
+        ValueError: It is not one of them.
     """
     if value not in choices:
         msg = f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
@@ -41,7 +52,7 @@ def checked_batch_size(batch_size: Any) -> Any:
     """Return a batch size: a positive number, None or `"auto"`.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is not one of these.
     """
     if batch_size in (None, "auto"):
         return batch_size
@@ -58,38 +69,41 @@ def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]
     return identity, "document" if identity.symmetric else role
 
 
-Durability = Literal["write_behind", "write_through"]
-DURABILITIES: tuple[str, ...] = get_args(Durability)
-
-LOCAL_TIER_BYTES = 2 << 30
-
-# As a path, an URL has lost a slash. One letter before a colon is a Windows drive.
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(/|:)")
-
-
 @dataclass(frozen=True)
 class StoreOptions:
-    """How a segment store treats a place where every request takes time and costs money; checked when it is made.
+    """How a segment store treats a place where every request takes time and costs money.
 
     Attributes:
         durability: `write_behind`: a few vectors wait for others, for ten seconds at most; `write_through`: every
             write is a request of its own that is answered before it returns. Local paths are always written through.
-        refresh_interval: Seconds for which a listing is believed when something is not found; None for what suits
-            the place: 30 on a distant one, 0 on a near one, where looking is cheap.
+        refresh_interval: Seconds for which a listing is trusted when something is not found; None for what suits
+            the place: 30 on a distant one, 0 on a local one, where looking is cheap.
         local_tier: A directory for what was read from a distant place, True for one in the user's cache directory,
             False for none.
         local_tier_bytes: Most bytes that the local tier takes.
+
+    Raises:
+        ValueError: An option is not one of those listed.
     """
 
     durability: Durability = "write_behind"
     refresh_interval: float | None = None
     local_tier: bool | str | os.PathLike[str] = False
-    local_tier_bytes: int = LOCAL_TIER_BYTES
+    local_tier_bytes: int = 2 << 30
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return the options that keyword arguments name.
+
+        Raises:
+            TypeError: An argument is unknown.
+            ValueError: An argument is not one of those listed.
+        """
+        _check_known(given, [each.name for each in fields(cls)])
+        return cls(**given)
 
     def __post_init__(self) -> None:
-        if self.durability not in DURABILITIES:
-            msg = f"durability must be one of {', '.join(map(repr, DURABILITIES))}; got {self.durability!r}"
-            raise ValueError(msg)
+        checked_choice("durability", self.durability, DURABILITIES)
         interval = self.refresh_interval
         if interval is not None and not (_is_number(interval) and 0 <= interval < math.inf):
             msg = f"refresh_interval must be a number of seconds of at least 0, or None; got {interval!r}"
@@ -98,7 +112,7 @@ class StoreOptions:
             msg = f"local_tier must be True, False or the path of a directory; got {self.local_tier!r}"
             raise ValueError(msg)
         if url := _URL.match(str(self.local_tier)):
-            # No more of it: there may be a password in it.
+            # The message shows the scheme alone: there may be a password in the rest.
             msg = (
                 f"local_tier must be a directory of this machine, got a URL of {url[1]}; "
                 "give the path of a local directory, or True for one in the user's cache directory"
@@ -110,8 +124,13 @@ class StoreOptions:
             raise ValueError(msg)
 
     @property
+    def changed(self) -> list[str]:
+        """The names of the options that differ from their defaults."""
+        return [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+
+    @property
     def tier_directory(self) -> Path | None:
-        """Where the local tier is, None if there is none."""
+        """The directory of the local tier, None without one."""
         if self.local_tier is False:
             return None
         if self.local_tier is True:
@@ -125,9 +144,43 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
+class CacheOptions(StoreOptions):
+    """The options of an `EmbeddingCache`, which documents them.
+
+    The key encoder, the codec and the options of a file system are checked by who knows them, which may be a plugin.
+
+    Raises:
+        ValueError: An option is not one of those listed.
+    """
+
+    # It may hold credentials.
+    storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
+    key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256"
+    codec: str | Codec = "exact"
+    mode: Mode = "read_write"
+    batch_size: int | Auto | None = "auto"
+    on_store_error: OnStoreError = "warn"
+    text_safe: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_choice("mode", self.mode, MODES)
+        checked_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
+        object.__setattr__(self, "batch_size", checked_batch_size(self.batch_size))
+        if not isinstance(self.text_safe, bool):
+            msg = f"text_safe must be True or False; got {self.text_safe!r}"
+            raise ValueError(msg)
+
+    @property
+    def for_store(self) -> StoreOptions:
+        """The options that a segment store takes."""
+        return StoreOptions(**{each.name: getattr(self, each.name) for each in fields(StoreOptions)})
+
+
+@dataclass(frozen=True)
 class WrapOptions:
-    """What a user may say about an embedder when wrapping it.
+    """The options of a wrapper: what a user says about an embedder when wrapping it.
 
     Attributes:
         namespace: The whole identity, instead of the one that is derived from the embedder.
@@ -139,25 +192,27 @@ class WrapOptions:
     namespace: str | Identity | None = None
     version: str | int | None = None
     symmetric: bool | None = None
-    batch_size: int | Literal["auto"] | None = "auto"
+    batch_size: int | Auto | None = "auto"
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> WrapOptions:
-        """Return what keyword arguments of a user say.
+        """Return the options that keyword arguments name.
 
         Raises:
             TypeError: An argument is unknown.
             ValueError: An argument is not one of those listed.
         """
-        known = [field.name for field in fields(cls)]
-        unknown = given.keys() - set(known)
-        if unknown:
-            msg = f"unknown option {', '.join(sorted(unknown))}; known: {', '.join(known)}"
-            raise TypeError(msg)
+        _check_known(given, [each.name for each in fields(cls)])
         return cls(**given)
 
     def __post_init__(self) -> None:
-        checked_batch_size(self.batch_size)
+        object.__setattr__(self, "batch_size", checked_batch_size(self.batch_size))
+        if self.symmetric is not None and not isinstance(self.symmetric, bool):
+            msg = f"symmetric must be True, False or None; got {self.symmetric!r}"
+            raise ValueError(msg)
+        if self.version is not None and not isinstance(self.version, str | int):
+            msg = f"version must be a string, a whole number or None; got a {type(self.version).__name__}"
+            raise ValueError(msg)
         if self.namespace is not None:
             as_identity(self.namespace)
 
@@ -167,35 +222,65 @@ class WrapOptions:
             identity = replace(identity, symmetric=self.symmetric)
         if self.version is None:
             return identity
-        # A class that declares a version of its own keeps it beside the user's.
+        # A class may declare a version of its own, which stays beside the user's.
         name = "wrap_version" if "version" in dict(identity.parameters) else "version"
         return identity.with_parameters({name: str(self.version)})
 
 
-class WrapKeywords(TypedDict, total=False):
-    """The keyword arguments of `wrap`, for the constructors of adapters that take them too."""
+class StoreKeywords(TypedDict, total=False):
+    """The keyword arguments that make `StoreOptions`, for the type checker."""
 
-    namespace: str | Identity | None
-    version: str | int | None
-    symmetric: bool | None
-    batch_size: int | Literal["auto"] | None
-    key_encoder: str | Callable[[str], str] | KeyEncoder
-    codec: str | Codec
-    mode: Mode
-    storage_options: Mapping[str, Any] | None
-    on_store_error: Literal["warn", "raise"]
-    text_safe: bool
     durability: Durability
     refresh_interval: float | None
     local_tier: bool | str | os.PathLike[str]
     local_tier_bytes: int
 
 
+class WrapKeywords(StoreKeywords, total=False):
+    """The keyword arguments of `wrap`, for the type checker; constructors of adapters take them too."""
+
+    namespace: str | Identity | None
+    version: str | int | None
+    symmetric: bool | None
+    batch_size: int | Auto | None
+    key_encoder: str | Callable[[str], str] | KeyEncoder
+    codec: str | Codec
+    mode: Mode
+    storage_options: Mapping[str, Any] | None
+    on_store_error: OnStoreError
+    text_safe: bool
+
+
+def wrap_defaults() -> dict[str, Any]:
+    """Return the keyword arguments of `wrap` with their defaults."""
+    return {each.name: each.default for each in (*fields(WrapOptions), *fields(CacheOptions))}
+
+
+def split_keywords(given: Mapping[str, Any]) -> tuple[CacheOptions, WrapOptions]:
+    """Return the options that keyword arguments of `wrap` name; a `batch_size` is that of the wrapper.
+
+    Raises:
+        TypeError: An argument is unknown.
+        ValueError: An argument is not one of those listed.
+    """
+    _check_known(given, list(wrap_defaults()))
+    of_wrapper = {each.name for each in fields(WrapOptions)}
+    cache_options = CacheOptions(**{name: value for name, value in given.items() if name not in of_wrapper})
+    return cache_options, WrapOptions(**{name: value for name, value in given.items() if name in of_wrapper})
+
+
+def _check_known(given: Mapping[str, Any], known: Sequence[str]) -> None:
+    unknown = sorted(given.keys() - set(known))
+    if unknown:
+        msg = f"unknown option {', '.join(unknown)}; known: {', '.join(known)}"
+        raise TypeError(msg)
+
+
 def checked_texts(texts: Iterable[str]) -> list[str]:
     """Return the texts as a list.
 
     Raises:
-        TypeError: It is one string instead of several, or something in it is no str.
+        TypeError: It is one string instead of a list, or something in it is not a str.
     """
     if type(texts) is list and len(texts) == 1 and type(texts[0]) is str:
         return [texts[0]]

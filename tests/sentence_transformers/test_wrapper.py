@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from dataclasses import make_dataclass
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from st_support import TEXTS, counted, load
 
 import embedonce
 from embedonce.errors import CacheMissError
+from embedonce.options import CacheOptions
 from embedonce.wrappers import Wrapper
 from sentence_transformers_embedonce import CachedSentenceTransformer
 
@@ -195,3 +197,13 @@ def test_a_package_that_is_too_old_is_named_with_its_extra(model, tmp_path, monk
     monkeypatch.setitem(sys.modules, "sentence_transformers_embedonce.model", None)
     with pytest.raises(embedonce.PluginError, match=r'pip install "embedonce\[sentence-transformers\]"'):
         embedonce.wrap(model, tmp_path)
+
+
+def test_a_new_option_of_caches_reaches_the_wrapper(model, tmp_path, monkeypatch):
+    """Added to `CacheOptions`, and nowhere else."""
+    with pytest.raises(TypeError, match="unknown option colour"):
+        CachedSentenceTransformer(model, tmp_path, colour="blue")
+    kind = make_dataclass("Further", [("colour", str, "red")], bases=(CacheOptions,), frozen=True, kw_only=True)
+    monkeypatch.setattr("embedonce.options.CacheOptions", kind)
+    wrapped = CachedSentenceTransformer(model, tmp_path, namespace="m", colour="blue")
+    assert wrapped.cache.arguments["colour"] == "blue"

@@ -9,6 +9,7 @@ from typing_extensions import assert_type
 
 import embedonce
 from embedonce import ByteStore, EmbeddingCache, Identity, MemoryStore, Report, Stats, Usage, Verification
+from embedonce.hookspecs import Cache
 
 if TYPE_CHECKING:
     from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
@@ -38,6 +39,11 @@ def framework_neutral() -> None:
         assert_type(cache.verify(), list[Verification])
     store: ByteStore = MemoryStore()
     embedonce.wrap(embed, store, namespace="n", key_encoder=str.lower, mode="replay")
+
+
+def plugins(cache: EmbeddingCache) -> None:
+    asked: Cache = cache
+    _: Any = asked
 
 
 async def asynchronous(cache: EmbeddingCache) -> None:

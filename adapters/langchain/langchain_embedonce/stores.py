@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.stores import BaseStore
 
-from embedonce.options import LOCAL_TIER_BYTES, StoreOptions
+from embedonce.options import StoreOptions
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
@@ -14,11 +14,12 @@ from embedonce.vectors.codecs import EXACT
 from embedonce.vectors.lists import as_lists
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+    from typing_extensions import Unpack
+
     from embedonce.namespaces.protocol import Namespace
-    from embedonce.options import Durability
+    from embedonce.options import StoreKeywords
     from embedonce.vectors.codecs import Codec
 
 
@@ -30,11 +31,8 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         namespace: Stores of different namespaces on one path see nothing of each other.
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         read_only: True to write nothing.
-        durability: See `embedonce.EmbeddingCache`, as for all further arguments. On a distant path a few values may
-            wait for others; `flush` and `close` end that.
-        refresh_interval: See `embedonce.EmbeddingCache`.
-        local_tier: See `embedonce.EmbeddingCache`.
-        local_tier_bytes: See `embedonce.EmbeddingCache`.
+        **options: `durability`, `refresh_interval`, `local_tier` and `local_tier_bytes` of `embedonce.EmbeddingCache`.
+            On a distant path a few values may wait for others; `flush` and `close` end that.
 
     Raises:
         StoreError: The path cannot be read, or holds something that is no cache.
@@ -47,14 +45,12 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         namespace: str = "bytes",
         storage_options: Mapping[str, Any] | None = None,
         read_only: bool = False,
-        durability: Durability = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: bool | str | os.PathLike[str] = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
+        **options: Unpack[StoreKeywords],
     ) -> None:
         location = as_location(path, storage_options)
-        options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
-        super().__init__(location, NamespaceDirectory.of(namespace), read_only=read_only, options=options)
+        super().__init__(
+            location, NamespaceDirectory.of(namespace), read_only=read_only, options=StoreOptions.of(options)
+        )
 
 
 class TextVectorStore(BaseStore[str, list[float]]):

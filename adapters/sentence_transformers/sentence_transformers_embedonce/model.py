@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers import SentenceTransformer
 
+from embedonce import EmbeddingCache
 from embedonce.errors import CacheMissError
 from embedonce.identification.known_classes import Description
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
-from embedonce.options import WrapOptions
+from embedonce.options import WrapOptions, split_keywords
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
-from embedonce.wrapping import cache_and_options
 from sentence_transformers_embedonce.calls import Call, Settings, settings_of
 from sentence_transformers_embedonce.identities import describer, saved_of
 from sentence_transformers_embedonce.outputs import Form
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
     from embedonce.options import WrapKeywords
 
@@ -125,8 +124,8 @@ class CachedSentenceTransformer(SentenceTransformer):
         return self
 
     def __init__(self, inner: SentenceTransformer, store: object = None, **options: Unpack[WrapKeywords]) -> None:
-        cache, said = cache_and_options(store, options)
-        self._set_up(inner, cache, said)
+        cache_options, wrap_options = split_keywords(options)
+        self._set_up(inner, EmbeddingCache.of(store, cache_options), wrap_options)
 
     @classmethod
     def from_cache(cls, inner: SentenceTransformer, cache: EmbeddingCache, options: WrapOptions | None = None) -> Self:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.cache.calls import CacheCalls
-from embedonce.cache.health import ON_STORE_ERROR, Stats, StoreHealth
+from embedonce.cache.health import Stats, StoreHealth
 from embedonce.cache.upkeep import CacheUpkeep
 from embedonce.errors import FormatError, StoreError
 from embedonce.identity import as_identity
 from embedonce.namespaces.detached import DetachedNamespace
 from embedonce.namespaces.opening import store_of
-from embedonce.options import LOCAL_TIER_BYTES, MODES, StoreOptions, checked_batch_size, checked_choice
+from embedonce.options import CacheOptions
 from embedonce.plugins.names import named_key_encoder, resolve_codec, resolve_key_encoder
 from embedonce.runtime.locks import ForkLock
 from embedonce.runtime.threads import in_thread
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.namespaces.protocol import Namespace, Namespaces
-    from embedonce.options import Auto, Durability, Mode
+    from embedonce.options import Auto, Durability, Mode, OnStoreError
     from embedonce.vectors.codecs import Codec
 
     Embed = Callable[[list[str]], Any]
@@ -78,40 +79,68 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
         self,
         store: object = None,
         *,
-        storage_options: Mapping[str, Any] | None = None,
-        key_encoder: str | Callable[[str], str] | KeyEncoder = "sha256",
-        codec: str | Codec = "exact",
-        mode: Mode = "read_write",
-        batch_size: int | Auto | None = "auto",
-        on_store_error: Literal["warn", "raise"] = "warn",
-        text_safe: bool = False,
-        durability: Durability = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: bool | str | os.PathLike[str] = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
+        storage_options: Mapping[str, Any] | None = CacheOptions.storage_options,
+        key_encoder: str | Callable[[str], str] | KeyEncoder = CacheOptions.key_encoder,
+        codec: str | Codec = CacheOptions.codec,
+        mode: Mode = CacheOptions.mode,
+        batch_size: int | Auto | None = CacheOptions.batch_size,
+        on_store_error: OnStoreError = CacheOptions.on_store_error,
+        text_safe: bool = CacheOptions.text_safe,
+        durability: Durability = CacheOptions.durability,
+        refresh_interval: float | None = CacheOptions.refresh_interval,
+        local_tier: bool | str | os.PathLike[str] = CacheOptions.local_tier,
+        local_tier_bytes: int = CacheOptions.local_tier_bytes,
     ) -> None:
-        self._arguments: dict[str, Any] = {
-            "store": store,
-            "storage_options": storage_options,
-            "key_encoder": key_encoder,
-            "codec": codec,
-            "mode": mode,
-            "batch_size": batch_size,
-            "on_store_error": on_store_error,
-            "text_safe": text_safe,
-            "durability": durability,
-            "refresh_interval": refresh_interval,
-            "local_tier": local_tier,
-            "local_tier_bytes": local_tier_bytes,
-        }
-        self.mode: Mode = checked_choice("mode", mode, MODES)
-        self._codec = resolve_codec(codec)
-        self.batch_size = checked_batch_size(batch_size)
-        self._on_store_error = checked_choice("on_store_error", on_store_error, ON_STORE_ERROR)
-        self._key_encoder = resolve_key_encoder(key_encoder)
-        options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
+        options = CacheOptions(
+            storage_options=storage_options,
+            key_encoder=key_encoder,
+            codec=codec,
+            mode=mode,
+            batch_size=batch_size,
+            on_store_error=on_store_error,
+            text_safe=text_safe,
+            durability=durability,
+            refresh_interval=refresh_interval,
+            local_tier=local_tier,
+            local_tier_bytes=local_tier_bytes,
+        )
+        self._set_up(store, options)
+
+    @classmethod
+    def of(cls, store: object, options: CacheOptions) -> Self:
+        """Return the cache that a user of a wrapper names.
+
+        Args:
+            store: A cache, which is returned as it is, or what the constructor takes.
+            options: The options of the constructor.
+
+        Raises:
+            ValueError: Options are given beside a cache.
+            Exception: See the constructor.
+        """
+        if not isinstance(store, EmbeddingCache):
+            self = cls.__new__(cls)
+            self._set_up(store, options)
+            return self
+        if options.changed:
+            msg = f"{', '.join(options.changed)}: give these options to the EmbeddingCache itself, not to wrap"
+            raise ValueError(msg)
+        return cast("Self", store)
+
+    def _set_up(self, store: object, options: CacheOptions) -> None:
+        self._given_store = store
+        self._options = options
+        self.mode: Mode = options.mode
+        self.batch_size = options.batch_size
+        self._on_store_error = options.on_store_error
+        self._codec = resolve_codec(options.codec)
+        self._key_encoder = resolve_key_encoder(options.key_encoder)
         self._store = store_of(
-            store, storage_options, options=options, text_safe=text_safe, create=not self.is_read_only
+            store,
+            options.storage_options,
+            options=options.for_store,
+            text_safe=options.text_safe,
+            create=not self.is_read_only,
         )
         self._start()
 
@@ -128,14 +157,15 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        arguments = {**self._arguments, "storage_options": bare(self._arguments["storage_options"])}
+        options = replace(self._options, storage_options=bare(self._options.storage_options))
         state = {name: getattr(self, name) for name in _STATE}
         # What a plugin has named is found by its name in other processes too; a function might not be pickled at all.
         for name in ("key_encoder", "codec"):
-            if isinstance(arguments[name], str):
-                state[f"_{name}"] = arguments[name]
-        # A place that is no text may hold a file system with its credentials; what `_store` makes of it holds none.
-        return {**state, "_arguments": {**arguments, "store": _place_of(arguments["store"])}}
+            given = getattr(options, name)
+            if isinstance(given, str):
+                state[f"_{name}"] = given
+        # A store that is not text may hold a file system with its credentials; `_store` holds none when pickled.
+        return {**state, "_options": options, "_given_store": _place_of(self._given_store)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -163,8 +193,8 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What this cache was made with, for wrappers that write themselves down; it may hold secrets."""
-        return dict(self._arguments)
+        """The arguments that this cache was made with, for wrappers that write themselves down; may hold secrets."""
+        return {"store": self._given_store, **vars(self._options)}
 
     @property
     def store(self) -> Namespaces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from embedonce.namespaces.protocol import Namespace
 
 logger = logging.getLogger("embedonce")
-
-OnStoreError = Literal["warn", "raise"]
-ON_STORE_ERROR: tuple[str, ...] = get_args(OnStoreError)
 
 _FAULTS = 3
 _PAUSE = 30.0

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.embeddings.base import BaseEmbedding, SimilarityMode
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny, model_serializer
 
+from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
-from embedonce.options import WrapOptions
+from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
-from embedonce.wrapping import cache_and_options
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.places import place_of
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
     from typing_extensions import Self, Unpack
 
-    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
     from embedonce.options import WrapKeywords
@@ -102,8 +101,9 @@ class CachedEmbedding(BaseEmbedding):
         **options: Unpack[WrapKeywords],
     ) -> None:
         self._check_inner(inner)
-        cache, said = cache_and_options(place_of(store, persist_path, fs), options)
-        self._set_up(inner, cache, said)
+        cache_options, wrap_options = split_keywords(options)
+        cache = EmbeddingCache.of(place_of(store, persist_path, fs), cache_options)
+        self._set_up(inner, cache, wrap_options)
         self._open()
 
     @classmethod

@@ -12,7 +12,7 @@ from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE, DEFAULT_C
 from embedonce.errors import IdentityError
 from embedonce.identification.tracker import describe_with
 from embedonce.identity import Identity
-from embedonce.options import LOCAL_TIER_BYTES, StoreOptions, WrapOptions
+from embedonce.options import StoreOptions, WrapOptions
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
@@ -21,14 +21,13 @@ from llama_index.embeddings.embedonce.kv_values import Entry, key_of, opened, pa
 from llama_index.embeddings.embedonce.places import place_of
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from fsspec import AbstractFileSystem
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-    from embedonce.options import Durability
+    from embedonce.options import StoreKeywords
 
 logger = logging.getLogger("embedonce")
 
@@ -53,11 +52,8 @@ class FsspecKVStore(BaseKVStore):
         namespace: Stores of different namespaces on one path see nothing of each other.
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         read_only: True to write nothing.
-        durability: See `embedonce.EmbeddingCache`, as for all further arguments. On a distant path a few values may
-            wait for others; `flush` and `close` end that.
-        refresh_interval: See `embedonce.EmbeddingCache`.
-        local_tier: See `embedonce.EmbeddingCache`.
-        local_tier_bytes: See `embedonce.EmbeddingCache`.
+        **options: `durability`, `refresh_interval`, `local_tier` and `local_tier_bytes` of `embedonce.EmbeddingCache`.
+            On a distant path a few values may wait for others; `flush` and `close` end that.
 
     Raises:
         StoreError: The path cannot be read, or holds something that is no cache.
@@ -77,15 +73,11 @@ class FsspecKVStore(BaseKVStore):
         namespace: str = "kvstore",
         storage_options: Mapping[str, Any] | None = None,
         read_only: bool = False,
-        durability: Durability = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: bool | str | os.PathLike[str] = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
+        **options: Unpack[StoreKeywords],
     ) -> None:
         location = as_location(place_of(path, None, fs, name="path"), storage_options)
-        options = StoreOptions(durability, refresh_interval, local_tier, local_tier_bytes)
         space = NamespaceDirectory.of(Identity.named(namespace).namespace)
-        self._store = SegmentStore(location, space, read_only=read_only, options=options)
+        self._store = SegmentStore(location, space, read_only=read_only, options=StoreOptions.of(options))
         self._has_warned = False
 
     @classmethod

@@ -8,40 +8,42 @@ from typing import TYPE_CHECKING, Any
 from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack.utils.auth import TokenSecret
 
-from embedonce.cache.cache import EmbeddingCache
+from embedonce import EmbeddingCache
+from embedonce.options import wrap_defaults
 from embedonce.secrets import LEFT_OUT, Hidden, bare
-from embedonce.wrapping import WRAP_DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULTS: dict[str, Any] = {"store": None, **WRAP_DEFAULTS, "text_fn": None}
-"""Every argument besides the component inside, and what it is if nothing is said."""
+
+def changed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that differ from the defaults of `wrap`."""
+    defaults = {"store": None, **wrap_defaults()}
+    return {name: value for name, value in options.items() if _differs(value, defaults.get(name, _MISSING))}
 
 
-def arguments_of(store: object, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all arguments that are not what they are if nothing is said, those of a ready cache among them."""
-    if isinstance(store, EmbeddingCache):
-        made = {name: value for name, value in store.arguments.items() if _differs(name, value)}
-        return {**made, **said}
-    return {**({} if store is None else {"store": store}), **said}
+_MISSING = object()
 
 
-def _differs(name: str, value: object) -> bool:
-    default = DEFAULTS[name]
+def _differs(value: object, default: object) -> bool:
     return value is not default and (type(value) is not type(default) or value != default)
 
 
-def resolved(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments with the values of the secrets in `storage_options`, and without what caches do not know.
+def arguments_of(store: object, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that build the same wrapper anew; those of a ready cache stand for that cache."""
+    made = store.arguments if isinstance(store, EmbeddingCache) else {"store": store}
+    return {**changed(made), **options}
+
+
+def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the values of the secrets in `storage_options`.
 
     Raises:
         ValueError: The environment does not hold a secret.
     """
-    known = {name: value for name, value in said.items() if name != "text_fn"}
-    if "storage_options" in known:
-        known["storage_options"] = _resolved(known["storage_options"])
-    return known
+    if "storage_options" not in options:
+        return dict(options)
+    return {**options, "storage_options": _resolved(options["storage_options"])}
 
 
 def _resolved(value: Any) -> Any:

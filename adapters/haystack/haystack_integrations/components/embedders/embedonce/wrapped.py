@@ -6,22 +6,22 @@ import asyncio
 import copy
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from haystack import component, default_from_dict, default_to_dict
 from haystack.core.serialization import component_to_dict
 from haystack.tracing.tracer import tracer
 from haystack.utils import serialize_callable
 
+from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
 from embedonce.identification.known_classes import Description
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
-from embedonce.options import LOCAL_TIER_BYTES, WrapOptions
+from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
-from embedonce.wrapping import cache_and_options
 from haystack_integrations.components.embedders.embedonce.arguments import (
-    DEFAULTS,
     arguments_of,
+    changed,
     read,
     resolved,
     without_secrets,
@@ -32,11 +32,11 @@ from haystack_integrations.components.embedders.embedonce.identities import desc
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-    from embedonce.cache.cache import EmbeddingCache
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
+    from embedonce.options import WrapKeywords
 
 
 class CachedEmbedder:
@@ -67,21 +67,7 @@ class CachedEmbedder:
         self,
         embedder: Any,
         store: Any = None,
-        *,
-        namespace: Any = None,
-        version: str | int | None = None,
-        symmetric: bool | None = None,
-        batch_size: Any = "auto",
-        key_encoder: Any = "sha256",
-        codec: str = "exact",
-        mode: Any = "read_write",
-        storage_options: dict[str, Any] | None = None,
-        on_store_error: Literal["warn", "raise"] = "warn",
-        text_safe: bool = False,
-        durability: Any = "write_behind",
-        refresh_interval: float | None = None,
-        local_tier: Any = False,
-        local_tier_bytes: int = LOCAL_TIER_BYTES,
+        **options: Unpack[WrapKeywords],
     ) -> None:
         """
         Put a cache before a component.
@@ -89,41 +75,29 @@ class CachedEmbedder:
         :param embedder: The component.
         :param store: Where vectors are kept: a path, a URL, an (fs, path) pair, a byte store, an `EmbeddingCache`, or
             None for `$EMBEDONCE_STORE` and else the user's cache directory.
-        :param namespace: The whole identity, instead of the one that is derived from the embedder.
-        :param version: A salt for what a model's name does not show.
-        :param symmetric: True if queries are embedded like documents, so that they share entries.
-        :param batch_size: Documents that are embedded between two writes; None for all at once.
-        :param key_encoder: See `embedonce.EmbeddingCache`, as for all further parameters.
-        :param codec: See `embedonce.EmbeddingCache`.
-        :param mode: See `embedonce.EmbeddingCache`.
-        :param storage_options: Options of the file system behind a URL; a `Secret` in them stands for its value.
-        :param on_store_error: See `embedonce.EmbeddingCache`.
-        :param text_safe: See `embedonce.EmbeddingCache`.
-        :param durability: See `embedonce.EmbeddingCache`.
-        :param refresh_interval: See `embedonce.EmbeddingCache`.
-        :param local_tier: See `embedonce.EmbeddingCache`.
-        :param local_tier_bytes: See `embedonce.EmbeddingCache`.
+        :param options: See `embedonce.wrap`. A `Secret` in `storage_options` stands for its value.
         :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
-        :raises StoreError: The store cannot be opened, or is something else than a cache.
-        :raises TypeError: The embedder is no component of this kind.
+        :raises StoreError: The store cannot be opened, or is not a cache.
+        :raises TypeError: The embedder is not a component of this kind, or a parameter is unknown.
         :raises ValueError: A parameter is not one of those listed.
         """
-        given = {name: value for name, value in locals().items() if name in DEFAULTS and name != "store"}
-        given["text_fn"] = self._text_fn
         if isinstance(embedder, Wrapper):
             msg = "the embedder is wrapped already; wrap the component inside it instead"
             raise ValueError(msg)
         if not self.takes(embedder):
             msg = (
                 f"{type(self).__name__} wraps components that take `{self._INPUT}`, and {type(embedder).__name__} "
-                "is none"
+                "is not one of them"
             )
             raise TypeError(msg)
         self.embedder = embedder
         self._has_gone_past = False
-        said = {name: value for name, value in given.items() if value != DEFAULTS[name]}
-        self._arguments = arguments_of(store, said)
-        self.cache, self.wrap_options = cache_and_options(store, resolved(said))
+        given = changed(options)
+        self._arguments = arguments_of(store, given)
+        if self._text_fn is not None:
+            self._arguments["text_fn"] = self._text_fn
+        cache_options, self.wrap_options = split_keywords(resolved(given))
+        self.cache = EmbeddingCache.of(store, cache_options)
         self._connect()
         self._look_anew()
         identity = self.embedonce_identity
