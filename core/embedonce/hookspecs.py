@@ -9,6 +9,7 @@ inside its functions only, so that loading it costs nothing to those who use ano
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -107,6 +108,26 @@ class Cache(Protocol):
         """Store what waits in memory and close open files."""
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """How `embedonce demo` embeds through a framework.
+
+    Attributes:
+        framework: Its name as users write it.
+        package: The package that has to be importable; without it neither function is called.
+        requirement: What pip has to install for it.
+        model: Given an embedder with `embed_documents(texts)` and `embedonce_identity`, returns an embedder of the
+            framework that asks it.
+        embed: Given that embedder after `embedonce.wrap`, and texts, returns the vectors of documents.
+    """
+
+    framework: str
+    package: str
+    requirement: str
+    model: Callable[[Any], Any]
+    embed: Callable[[Any, list[str]], list[list[float]]]
+
+
 @hookspec(firstresult=True)
 def embedonce_wrap(embedder: object, cache: Cache, options: WrapOptions) -> Any:
     """Recognise an embedder and wrap it.
@@ -196,4 +217,15 @@ def embedonce_on_embed(event: EmbedEvent) -> None:
 
     Args:
         event: What happened: counts, bytes, seconds and the namespace; never a text.
+    """
+
+
+@hookspec
+def embedonce_demo() -> Demo | None:
+    """Show a framework in `embedonce demo`.
+
+    Called by that command, whether the framework is installed or not: import it only inside the functions of `Demo`.
+
+    Returns:
+        How to embed through the framework, an `embedonce.hookspecs.Demo`.
     """

@@ -223,9 +223,9 @@ def refused(answer, *words):
         (None, "cannot read"),
         (b"", "no text in"),
         (b" \n\n \r\n", "no text in"),
-        (b"\x89PNG\r\n\x1a\n\0\xff", "is no text in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\xff", "is not text in UTF-8"),
         (b"text\0text", "NUL"),
-        ("text".encode("utf-16"), "is no text in UTF-8"),
+        ("text".encode("utf-16"), "is not text in UTF-8"),
     ],
     ids=["missing", "empty", "blank", "png", "nul", "utf-16"],
 )
@@ -299,7 +299,7 @@ def without(*packages):
 
 def test_without_a_framework_it_says_what_to_install(book):
     answer = without("langchain_core", "llama_index.core", "haystack")("demo", "--text", book)
-    refused(answer, "LangChain or LlamaIndex or Haystack", 'pip install "embedonce[langchain,cli]"')
+    refused(answer, "LangChain or LlamaIndex or Haystack", 'pip install "embedonce[langchain]"')
 
 
 def test_it_shows_what_there_is(book):
@@ -315,6 +315,11 @@ def test_it_shows_what_there_is(book):
 @pytest.mark.parametrize("names", [("--framework", "spacy"), ("--framework", "LangChain", "--framework", "")])
 def test_unknown_frameworks_are_refused(book, names):
     refused(run("demo", "--text", book, *names), "there is no framework", "LangChain, LlamaIndex, Haystack")
+
+
+def test_without_plugins_it_says_who_switched_them_off(book):
+    answer = spawn("demo", "--text", book, EMBEDONCE_PLUGINS="off")
+    refused(answer, "there is no framework 'langchain'", "known: none", "switched off by EMBEDONCE_PLUGINS")
 
 
 @pytest.mark.soak

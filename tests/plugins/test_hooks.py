@@ -9,6 +9,8 @@ from core_support import NAMESPACE, DictStore, Model, bits, words
 import embedonce
 import embedonce.plugins.host
 from embedonce import EmbeddingCache, Identity, IdentityError, MemoryStore, WrapOptions, hookimpl, register_plugin
+from embedonce.hookspecs import Demo
+from embedonce.plugins.host import plugins
 from embedonce.testing import CountingEmbedder
 
 
@@ -122,3 +124,26 @@ def test_on_embed_hears_of_each_call():
     cached(["a"])
     told = [(event.namespace, event.texts, event.duplicates, event.hits, event.embedded) for event in events]
     assert told == [(NAMESPACE, 3, 1, 0, 2), (NAMESPACE, 1, 0, 1, 0)]
+
+
+def test_demo_shows_a_framework_beside_those_that_are_installed():
+    demo = Demo("Acme", "acme", "acme-embedonce", model=lambda embedder: embedder, embed=lambda cached, texts: [[1.0]])
+
+    class Plugin:
+        def __init__(self, answer):
+            self.answer = answer
+
+        @hookimpl
+        def embedonce_demo(self):
+            return self.answer()
+
+    before = plugins().demos()
+    assert [each.framework for each in before] == ["LangChain", "LlamaIndex", "Haystack"]
+    for name, answer in {"acme": lambda: demo, "silent": lambda: None, "broken": lambda: 1 / 0}.items():
+        register_plugin(Plugin(answer), name)
+    found = plugins().demos()
+    assert demo in found
+    assert [each for each in found if each is not demo] == before
+    assert [str(each) for each in plugins().failed] == [
+        "plugin 'broken' of this program failed in embedonce_demo: ZeroDivisionError('division by zero')"
+    ]

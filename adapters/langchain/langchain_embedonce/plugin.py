@@ -9,6 +9,7 @@ from embedonce import PluginError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
+    from embedonce.hookspecs import Demo
 
 _METHODS = ("embed_documents", "embed_query")
 
@@ -46,3 +47,11 @@ def embedonce_identify(embedder: object) -> Identity | None:
     from langchain_embedonce.identities import describer
 
     return describer.describe(embedder).identity
+
+
+@hookimpl(tryfirst=True)
+def embedonce_demo() -> Demo:
+    """Show LangChain in `embedonce demo`."""
+    from langchain_embedonce.demo import DEMO
+
+    return DEMO

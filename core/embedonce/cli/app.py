@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cli import maintenance, plugins
-from embedonce.errors import EmbedOnceError
+from embedonce.cli.ending import ending
 from embedonce.version import __version__
 
 if TYPE_CHECKING:
@@ -85,20 +85,10 @@ def build() -> typer.Typer:
         The text is that of Python's standard library: its docstrings. The embedder needs no network and no model. The
         exit code is 1 if any run but the first embedded anything or any number differs.
         """
-        from embedonce.cli.corpus import DemoError
         from embedonce.cli.demo import show_demo
 
-        try:
+        with ending("demo", "stopped"):
             passed = show_demo(text, store, dimensions, limit, framework)
-        except BrokenPipeError:
-            raise
-        except (DemoError, EmbedOnceError, OSError, MemoryError) as error:
-            message = str(error) or type(error).__name__
-            typer.echo(f"embedonce demo: {' '.join(message.split())}", err=True)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            typer.echo("embedonce demo: stopped", err=True)
-            raise typer.Exit(130) from None
         raise typer.Exit(0 if passed else 1)
 
     maintenance.register(app)

@@ -7,20 +7,24 @@ import os
 import re
 import sysconfig
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from embedonce.errors import EmbedOnceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 DOCSTRINGS = 4000
-"""So many texts are embedded unless the user says otherwise."""
+"""How many docstrings are embedded unless the user gives a limit."""
 
 _SHORTEST = 40
-_NO_LIBRARY = {"__pycache__", "dist-packages", "idlelib", "lib2to3", "site-packages", "test", "tests"}
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_SKIPPED_FOLDERS = {"__pycache__", "dist-packages", "idlelib", "lib2to3", "site-packages", "test", "tests"}
 
 
-class DemoError(Exception):
+class DemoError(EmbedOnceError):
     """What the user asked for cannot be shown; the message says why in one line."""
 
 
@@ -28,17 +32,11 @@ def docstrings(directory: str | os.PathLike[str], limit: int) -> list[str]:
     """Return docstrings of the Python sources below a directory, in the order of their paths; nothing is imported."""
     found: list[str] = []
     for path in _sources(directory):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError, RecursionError, OSError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                text = ast.get_docstring(node)
-                if text is not None and len(text) >= _SHORTEST:
-                    found.append(text)
+        with warnings.catch_warnings(), suppress(SyntaxError, ValueError, RecursionError, OSError):
+            warnings.simplefilter("ignore")
+            nodes = ast.walk(ast.parse(path.read_bytes()))
+            texts = (ast.get_docstring(node) for node in nodes if isinstance(node, _DOCUMENTED))
+            found += [text for text in texts if text is not None and len(text) >= _SHORTEST]
         if len(found) >= limit:
             break
     return found[:limit]
@@ -46,15 +44,15 @@ def docstrings(directory: str | os.PathLike[str], limit: int) -> list[str]:
 
 def _sources(directory: str | os.PathLike[str]) -> Iterator[Path]:
     for folder, folders, files in os.walk(directory):
-        folders[:] = sorted(set(folders) - _NO_LIBRARY)
+        folders[:] = sorted(set(folders) - _SKIPPED_FOLDERS)
         yield from (Path(folder, file) for file in sorted(files) if file.endswith(".py"))
 
 
 def paragraphs(files: Sequence[str]) -> list[str]:
-    """Return what stands between the blank lines of text files.
+    """Return the paragraphs of text files: what blank lines separate.
 
     Raises:
-        DemoError: A file cannot be read, or is no text.
+        DemoError: A file cannot be read, or does not hold text.
     """
     found: list[str] = []
     for file in files:
@@ -64,10 +62,10 @@ def paragraphs(files: Sequence[str]) -> list[str]:
             msg = f"cannot read {file}: {error.strerror or error}"
             raise DemoError(msg) from error
         except ValueError as error:
-            msg = f"{file} is no text in UTF-8: {error}"
+            msg = f"{file} is not text in UTF-8: {error}"
             raise DemoError(msg) from error
         if "\0" in text:
-            msg = f"{file} is no text: it holds NUL characters"
+            msg = f"{file} is not text: it holds NUL characters"
             raise DemoError(msg)
         found += [stripped for part in re.split(r"\n[^\S\n]*\n", text) if (stripped := part.strip())]
     return found

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 
 import embedonce
 from embedonce.cli.corpus import DemoError, collected
-from embedonce.cli.runs import FRAMEWORKS, embed_once, embed_once_elsewhere, is_installed
+from embedonce.cli.runs import demos, embed_once, embed_once_elsewhere, is_installed
+from embedonce.plugins.host import plugins
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.testing import HashingEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
 
     from embedonce.cli.runs import Run
+    from embedonce.hookspecs import Demo
 
 
 def footprint(store: str, namespace: str) -> tuple[int, int]:
     """Return how many vectors of a namespace a store holds, and in how many bytes.
 
     Raises:
-        StoreError: The store cannot be read, or is something else than a cache.
+        StoreError: The store cannot be read, or is not a cache.
     """
     location, space = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
     vectors = sum(1 for _ in embedonce.SegmentStore(location, space).yield_keys())
@@ -49,12 +49,11 @@ def show_demo(
     from rich.console import Console
     from rich.progress import Progress
 
-    frameworks = _wanted(names)
-    console = Console(highlight=False)
-    on_terminal = sys.stdout.isatty()
+    known = demos()
+    frameworks = _requested(names, known)
+    console, on_terminal = Console(highlight=False), sys.stdout.isatty()
     with tempfile.TemporaryDirectory(prefix="embedonce-demo-", ignore_cleanup_errors=True) as scratch:
-        directory = Path(scratch)
-        place = str(directory / "store") if store is None else store
+        place = str(Path(scratch, "store")) if store is None else store
         namespace = HashingEmbedder(dimensions).embedonce_identity.namespace
         before, _ = footprint(place, namespace)
         with console.status("Reading text") if on_terminal else nullcontext():
@@ -68,73 +67,69 @@ def show_demo(
             first, vectors = embed_once(
                 texts, place, dimensions, lambda done: progress.update(bar, completed=done), frameworks[0]
             )
-        shown, passed = [(f"1, {frameworks[0]}", first)], True
-        verdicts = []
+        runs, passed, verdicts = {f"1, {frameworks[0]}": first}, True, []
         for number, framework in enumerate(frameworks, start=2):
             with console.status(f"Run {number}, {framework} in a new process") if on_terminal else nullcontext():
-                again, vectors_again = embed_once_elsewhere(texts, place, dimensions, directory, framework)
-            same = _same_bits(vectors, vectors_again)
+                again, answer = embed_once_elsewhere(texts, place, dimensions, Path(scratch), framework)
+            # Bytes, since numbers that are equal may differ in the sign of a zero.
+            same = (answer.dtype, answer.shape) == (
+                vectors.dtype,
+                vectors.shape,
+            ) and answer.tobytes() == vectors.tobytes()
             # A mapped file cannot be deleted everywhere.
-            del vectors_again
-            shown.append((f"{number}, {framework}, a new process", again))
+            del answer
+            runs[f"{number}, {framework}, a new process"] = again
             passed = passed and same and not again.sent
-            verdicts += _verdicts(number, again, vectors.size, same=same)
+            verb = "equals" if same else "DIFFERS FROM"
+            verdicts.append(f"Run {number} {verb} run 1 bit for bit: {vectors.size:,} numbers compared.")
+            if again.sent:
+                sent = f"SENT {again.sent:,} TEXTS to the embedder, although run 1 had embedded them."
+                verdicts.append(f"Run {number} {sent}")
         count, size = footprint(place, namespace)
-    _show_runs(console, shown)
+    _show_runs(console, runs)
     _say(console, f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
-    for line in verdicts:
-        _say(console, line)
     if passed and first.sent == first.unique and len(frameworks) > 1:
-        _say(
-            console,
-            f"{len(shown)} runs in {len(frameworks)} frameworks: each of {first.unique:,} texts was paid for once.",
+        verdicts.append(
+            f"{len(runs)} runs in {len(frameworks)} frameworks: each of {first.unique:,} texts was paid for once."
         )
-    for framework, (_, extra) in FRAMEWORKS.items():
-        if not is_installed(framework):
-            _say(console, f'{framework} is not installed; to see it too: pip install "embedonce[{extra}]"')
+    for line in (*verdicts, *_hints(known)):
+        _say(console, line)
     return passed
 
 
-def _wanted(names: Sequence[str]) -> list[str]:
+def _requested(names: Sequence[str], known: Mapping[str, Demo]) -> list[str]:
     """Return the frameworks to show.
 
     Raises:
         DemoError: One that was asked for is unknown or not installed, or none is installed.
     """
-    spelled = {name.lower(): name for name in FRAMEWORKS}
+    spelled = {name.lower(): name for name in known}
     unknown = [name for name in names if name.lower() not in spelled]
-    if unknown:
-        msg = f"there is no framework {unknown[0]!r}; known: {', '.join(FRAMEWORKS)}"
+    if unknown or not known:
+        what = f"there is no framework {unknown[0]!r}" if unknown else "there is no framework to show"
+        msg = f"{what}; known: {', '.join(known) or 'none'}{plugins().failures()}"
         raise DemoError(msg)
-    wanted = [spelled[name.lower()] for name in names] or list(FRAMEWORKS)
-    installed = [name for name in wanted if is_installed(name)]
-    if not installed or (names and len(installed) < len(wanted)):
-        extra = FRAMEWORKS[next(name for name in wanted if name not in installed)][1]
-        msg = f'the demo needs {" or ".join(wanted)}; run: pip install "embedonce[{extra},cli]"'
+    requested = [spelled[name.lower()] for name in names] or list(known)
+    missing = [name for name in requested if not is_installed(known[name])]
+    if len(missing) == len(requested) or (names and missing):
+        requirement = known[missing[0]].requirement
+        msg = f'the demo needs {" or ".join(requested)}; run: pip install "{requirement}"'
         raise DemoError(msg)
-    return list(dict.fromkeys(installed))
+    return [name for name in dict.fromkeys(requested) if name not in missing]
 
 
-def _verdicts(number: int, run: Run, numbers: int, *, same: bool) -> list[str]:
-    verb = "equals" if same else "DIFFERS FROM"
-    lines = [f"Run {number} {verb} run 1 bit for bit: {numbers:,} numbers compared."]
-    if run.sent:
-        lines.append(f"Run {number} SENT {run.sent:,} TEXTS to the embedder, although run 1 had embedded them.")
-    return lines
+def _hints(known: Mapping[str, Demo]) -> list[str]:
+    missing = [demo for demo in known.values() if not is_installed(demo)]
+    return [f'{each.framework} is not installed; to see it too: pip install "{each.requirement}"' for each in missing]
 
 
-def _same_bits(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Compare bytes: numbers that are equal may differ in the sign of a zero."""
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-
-
-def _show_runs(console: Console, runs: Sequence[tuple[str, Run]]) -> None:
+def _show_runs(console: Console, runs: Mapping[str, Run]) -> None:
     from rich.table import Table
 
     table = Table("run")
     for heading in ("texts", "unique", "embedded", "hits", "seconds"):
         table.add_column(heading, justify="right")
-    for name, run in runs:
+    for name, run in runs.items():
         numbers = (f"{number:,}" for number in (run.texts, run.unique, run.sent, run.hits))
         table.add_row(name, *numbers, f"{run.seconds:.2f}")
     console.print(table)

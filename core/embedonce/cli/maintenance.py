@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from embedonce.cli.ending import ending
 from embedonce.cli.tables import console, show_table
 from embedonce.cli.units import bytes_in, moment_text, seconds_in, size_text
-from embedonce.errors import EmbedOnceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import typer
 
@@ -39,7 +38,7 @@ def register(app: typer.Typer) -> None:
         store: str = store_argument, namespace: str | None = namespace_option, option: list[str] = option_option
     ) -> None:
         """Show what a store holds: vectors, segments and bytes of each namespace."""
-        with _ending("info"):
+        with ending("info"):
             _show_info(_spaces(store, namespace, option, read_only=True))
 
     @app.command()
@@ -47,7 +46,7 @@ def register(app: typer.Typer) -> None:
         store: str = store_argument, namespace: str | None = namespace_option, option: list[str] = option_option
     ) -> None:
         """Merge small segments, and drop rows that nothing can find any more."""
-        with _ending("compact"):
+        with ending("compact"):
             _show_reports([each.compact() for each in _spaces(store, namespace, option).stores])
 
     @app.command()
@@ -63,7 +62,7 @@ def register(app: typer.Typer) -> None:
         """Delete the oldest vectors: by age, or until the store is small enough."""
         from embedonce.stores.segments import root as maintenance
 
-        with _ending("evict"):
+        with ending("evict"):
             size, age = bytes_in(max_bytes) if max_bytes else None, seconds_in(older_than) if older_than else None
             if size is None and age is None:
                 msg = "nothing says what is to go; give --max-bytes, --older-than, or both"
@@ -84,7 +83,7 @@ def register(app: typer.Typer) -> None:
         yes: bool = yes_option,  # noqa: FBT001 - typer calls it so
     ) -> None:
         """Delete all vectors of a namespace, or of all of them."""
-        with _ending("clear"):
+        with ending("clear"):
             spaces = _spaces(store, namespace, option)
             names = ", ".join(each.space.namespace for each in spaces.stores)
             _confirm(yes=yes, question=f"Delete everything that {store} holds for {names}?")
@@ -95,28 +94,10 @@ def register(app: typer.Typer) -> None:
         store: str = store_argument, namespace: str | None = namespace_option, option: list[str] = option_option
     ) -> None:
         """Read everything again and compare all checksums. The exit code is 1 if anything is damaged."""
-        with _ending("verify"):
+        with ending("verify"):
             spaces = _spaces(store, namespace, option, read_only=True)
             is_sound = _show_verifications(spaces) and not spaces.unreadable
         raise typer.Exit(0 if is_sound else 1)
-
-
-@contextmanager
-def _ending(command: str) -> Iterator[None]:
-    """End with one line on stderr and exit code 2 instead of a traceback."""
-    import typer
-
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except (EmbedOnceError, OSError, ValueError, MemoryError) as error:
-        message = str(error) or type(error).__name__
-        typer.echo(f"embedonce {command}: {' '.join(message.split())}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo(f"embedonce {command}: stopped; the next run goes on", err=True)
-        raise typer.Exit(130) from None
 
 
 def _spaces(store: str, namespace: str | None, options: Sequence[str], *, read_only: bool = False) -> Spaces:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from embedonce.events import EmbedEvent
-    from embedonce.hookspecs import Cache
+    from embedonce.hookspecs import Cache, Demo
     from embedonce.identity import Identity
     from embedonce.options import WrapOptions
     from embedonce.plugins.registry import Registry
@@ -213,6 +213,19 @@ class Plugins:
         except PluginError as error:
             # The others that this plugin adds may be all right.
             self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
+
+    def demos(self) -> list[Demo]:
+        """Return what plugins show in `embedonce demo`, without those that fail at it."""
+        found = []
+        for plugin, call in self._implementations("embedonce_demo"):
+            try:
+                demo = call()
+            except Exception as error:
+                self.fail(plugin.name, plugin.distribution, error, "in embedonce_demo")
+            else:
+                if demo is not None:
+                    found.append(demo)
+        return found
 
     @property
     def are_observing(self) -> bool:

@@ -9,6 +9,7 @@ from embedonce import PluginError, UnsupportedEmbedderError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
+    from embedonce.hookspecs import Demo
 
 
 def _is_one_of(embedder: object, module: str, name: str) -> bool:
@@ -53,3 +54,11 @@ def embedonce_identify(embedder: object) -> Identity | None:
     from llama_index.embeddings.embedonce.identities import describer
 
     return describer.describe(embedder).identity
+
+
+@hookimpl
+def embedonce_demo() -> Demo:
+    """Show LlamaIndex in `embedonce demo`."""
+    from llama_index.embeddings.embedonce.demo import DEMO
+
+    return DEMO

@@ -8,6 +8,7 @@ from embedonce import PluginError, UnsupportedEmbedderError, hookimpl
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
+    from embedonce.hookspecs import Demo
 
 
 def _inputs(component: object) -> Any:
@@ -48,3 +49,11 @@ def embedonce_identify(embedder: object) -> Identity | None:
     from haystack_integrations.components.embedders.embedonce.identities import describer
 
     return describer.describe(embedder).identity
+
+
+@hookimpl(trylast=True)
+def embedonce_demo() -> Demo:
+    """Show Haystack in `embedonce demo`."""
+    from haystack_integrations.components.embedders.embedonce.demo import DEMO
+
+    return DEMO
