@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "remote"))
 
 from core_support import PLACES, WAYS, Place
-from servers import KINDS, AzureServer, GcsServer, S3Server, ServerProcess
+from emulators import AzureServer, GcsServer
+from servers import KINDS, S3Server, ServerProcess
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from pathlib import Path
 
 import fsspec
@@ -233,3 +234,18 @@ def eager_merging(monkeypatch):
     monkeypatch.setattr(merging, "_ADOPT", 6)
     monkeypatch.setattr("embedonce.stores.places.local.LocalDirectory.grace", -1.0)
     monkeypatch.setattr("embedonce.stores.places.remote.RemoteDirectory.grace", -1.0)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Let time pass for everybody."""
+    now = [0.0]
+    clock, ns, monotonic = time.time, time.time_ns, time.monotonic
+    monkeypatch.setattr("time.time", lambda: clock() + now[0])
+    monkeypatch.setattr("time.time_ns", lambda: ns() + int(now[0] * 1e9))
+    monkeypatch.setattr("time.monotonic", lambda: monotonic() + now[0])
+
+    def later(seconds):
+        now[0] += seconds
+
+    return later

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import pickle
 import threading
-import time
 
 import numpy as np
 import pytest
 
-from embedonce import EmbeddingCache, StoreError
+from embedonce import StoreError
 from embedonce.options import StoreOptions
 from embedonce.runtime import background as flusher
 from embedonce.stores.places.remote import RemoteDirectory
@@ -25,46 +23,6 @@ NAMESPACE = "acme/e5@3"
 
 def embed(texts):
     return [[float(len(text)), 1.0] for text in texts]
-
-
-class Puts(list):
-    """The names and bytes of all files that were published, and a fault for those to come."""
-
-    def __init__(self):
-        super().__init__()
-        self.fault = None
-        self.is_applied_all_the_same = False
-        self.happened = threading.Condition()
-
-    @property
-    def segments(self):
-        return [name for name, _ in self if SegmentName.parse(name)]
-
-    def wait_for(self, count):
-        with self.happened:
-            assert self.happened.wait_for(lambda: len(self.segments) >= count, 60)
-
-
-@pytest.fixture
-def puts(monkeypatch, distant):
-    """Counts what is published at the distant place."""
-    counted, put = Puts(), RemoteDirectory.put
-
-    def counting(io, name, parts):
-        if not str(io).startswith(distant.removeprefix("memory:/")):
-            # Left by another test, and published late.
-            return put(io, name, parts)
-        with counted.happened:
-            counted.append((name, b"".join(parts)))
-            counted.happened.notify_all()
-        if counted.fault is not None:
-            if counted.is_applied_all_the_same:
-                put(io, name, parts)
-            raise counted.fault
-        return put(io, name, parts)
-
-    monkeypatch.setattr(RemoteDirectory, "put", counting)
-    return counted
 
 
 def one_row(store, digest, vectors, number):
@@ -142,32 +100,6 @@ def test_a_call_that_adds_much_is_published_when_it_returns(
     assert puts.segments == []
     store.end_call()
     assert len(puts.segments) == published
-
-
-def test_a_bulk_call_is_published_by_size_and_not_by_batch(distant, puts, monkeypatch):
-    monkeypatch.setattr(writing, "FLUSH_BYTES", 2 << 20)
-    numbers = np.arange(10_000 * 64, dtype="<f4").reshape(10_000, 64)
-    cache = EmbeddingCache(distant, batch_size=100)
-    texts = [str(i) for i in range(10_000)]
-    given = cache.embed(texts, lambda some: numbers[[int(text) for text in some]], namespace=NAMESPACE)
-    assert np.array_equal(given, numbers)
-    # 2.56 MB of vectors and 0.48 MB of index: two files, none above the limit.
-    assert len(puts.segments) == 2
-    assert all(SegmentName.parse(name).size <= 2 << 20 for name in puts.segments)
-    assert cache.stats().pending == 0
-    again = EmbeddingCache(distant, mode="replay").embed(texts, embed, namespace=NAMESPACE)
-    assert np.array_equal(again, numbers)
-
-
-def test_ten_thousand_vectors_are_three_requests(distant, puts):
-    numbers = np.zeros((10_000, 1536), "<f4")
-    numbers[:, 0] = np.arange(10_000)
-    cache = EmbeddingCache(distant)
-    cache.embed(
-        [str(i) for i in range(10_000)], lambda some: numbers[[int(text) for text in some]], namespace=NAMESPACE
-    )
-    assert len(puts) == 3
-    assert len(puts.segments) == 2
 
 
 def test_what_waits_is_published_after_a_while(distant, open_store, puts, digest, vectors, monkeypatch):
@@ -283,28 +215,6 @@ def test_a_place_that_takes_nothing_for_long_costs_the_oldest(
     assert has(open_store(distant), digest, *range(10)) == kept
 
 
-def test_a_fault_in_the_background_is_counted_and_tried_again(
-    distant, open_store, puts, digest, vectors, monkeypatch, caplog
-):
-    monkeypatch.setattr(writing, "FLUSH_SECONDS", 0.01)
-    puts.fault = None
-    cache = EmbeddingCache(distant)
-    cache.open(NAMESPACE)
-    puts.fault = OSError("503 slow down")
-    cache.embed(["a"], embed, namespace=NAMESPACE)
-    puts.wait_for(3)
-    assert cache.stats().pending == 1
-    # A fault is counted after the request that had it.
-    end = time.monotonic() + 60
-    while cache.stats().write_errors < 2:
-        assert time.monotonic() < end, "faults are not counted"
-        time.sleep(0.01)
-    puts.fault = None
-    cache.flush()
-    assert cache.stats().pending == 0
-    assert [record.message for record in caplog.records if "slow down" in record.message and "wait" in record.message]
-
-
 def test_deleting_what_waits_deletes_it_everywhere(distant, open_store, puts):
     store = open_store(distant)
     store.mset([("a", b"1"), ("b", b"2")])
@@ -369,95 +279,6 @@ def test_threads_write_read_and_flush_at_once(distant, open_store, digest, vecto
     assert np.array_equal(matrix, rows)
 
 
-# Through the cache
-
-
-def test_a_query_waits_and_leaving_the_cache_publishes_it(distant, puts):
-    with EmbeddingCache(distant) as cache:
-        cache.embed(["a"], embed, namespace=NAMESPACE, role="query")
-        assert puts.segments == []
-        assert cache.stats().pending == 1
-    assert len(puts.segments) == 1
-    assert EmbeddingCache(distant, mode="replay").embed(["a"], embed, namespace=NAMESPACE, role="query").tolist() == [
-        [1.0, 1.0]
-    ]
-
-
-async def test_leaving_an_async_cache_publishes_what_waits(distant, puts):
-    async with EmbeddingCache(distant) as cache:
-        await cache.aembed(["a"], embed, namespace=NAMESPACE)
-        await cache.aembed([str(i) for i in range(100)], embed, namespace=NAMESPACE)
-        assert len(puts.segments) == 1
-        await cache.aembed(["b"], embed, namespace=NAMESPACE)
-    assert len(puts.segments) == 2
-
-
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_an_embedder_that_fails_costs_nothing_that_was_paid(distant, puts, is_async):
-    cache = EmbeddingCache(distant, batch_size=10)
-
-    def failing(texts):
-        if "35" in texts:
-            raise RuntimeError("quota")
-        return embed(texts)
-
-    texts = [str(i) for i in range(40)]
-    with pytest.raises(RuntimeError, match="quota"):
-        if is_async:
-            asyncio.run(cache.aembed(texts, failing, namespace=NAMESPACE))
-        else:
-            cache.embed(texts, failing, namespace=NAMESPACE)
-    puts.wait_for(1)
-    cache.flush()
-    assert EmbeddingCache(distant, mode="replay").embed(texts[:30], embed, namespace=NAMESPACE).shape == (30, 2)
-
-
-def test_flush_tells_of_a_fault_whatever_the_policy(distant, puts):
-    cache = EmbeddingCache(distant, on_store_error="warn")
-    cache.embed(["a"], embed, namespace=NAMESPACE)
-    puts.fault = OSError("500")
-    with pytest.raises(StoreError):
-        cache.flush()
-
-
-def test_closing_a_cache_whose_store_fails_warns_and_goes_on_trying(distant, puts, caplog, monkeypatch):
-    cache = EmbeddingCache(distant)
-    cache.embed(["a"], embed, namespace=NAMESPACE)
-    puts.fault = OSError("503 slow down")
-    cache.close()
-    assert cache.stats().write_errors == 1
-    assert cache.stats().pending == 1
-    assert "slow down" in caplog.text
-    strict = EmbeddingCache(distant, on_store_error="raise")
-    puts.fault = None
-    strict.open(NAMESPACE)
-    strict.embed(["b"], embed, namespace=NAMESPACE)
-    puts.fault = OSError("503 slow down")
-    with pytest.raises(StoreError, match="slow down"):
-        strict.close()
-    puts.fault = None
-    cache.close()
-    strict.close()
-    assert cache.stats().pending == 0
-    assert EmbeddingCache(distant, mode="replay").embed(["a", "b"], embed, namespace=NAMESPACE).shape == (2, 2)
-
-
-def test_an_outage_while_embedding_much_loses_nothing(distant, puts, monotonic, nothing_late):
-    cache = EmbeddingCache(distant, batch_size=100)
-    cache.open(NAMESPACE)
-    puts.fault = OSError("503 slow down")
-    texts = [str(i) for i in range(1000)]
-    for start in range(0, 1000, 200):
-        cache.embed(texts[start : start + 200], embed, namespace=NAMESPACE)
-        monotonic[0] += 11
-    assert cache.stats().write_errors == 5
-    assert cache.stats().pending == 1000
-    puts.fault = None
-    cache.embed([f"more {i}" for i in range(64)], embed, namespace=NAMESPACE)
-    assert cache.stats().pending == 0
-    assert EmbeddingCache(distant, mode="replay").embed(texts, embed, namespace=NAMESPACE).shape == (1000, 2)
-
-
 def test_a_copy_starts_with_nothing_waiting(distant, open_store, puts, digest, vectors):
     store = open_store(distant)
     one_row(store, digest, vectors, 0)
@@ -492,71 +313,3 @@ def test_values_that_look_like_vectors_come_back_byte_by_byte(distant, open_stor
     store.mset([("a", value)])
     store.flush()
     assert open_store(distant).mget(["a"]) == [value]
-
-
-@pytest.mark.parametrize("durability", ["write_behind", "write_through"])
-def test_what_was_embedded_before_the_store_could_be_opened_is_stored_then(
-    distant, puts, nothing_late, monkeypatch, durability
-):
-    monkeypatch.setattr("embedonce.namespaces.detached.schedule", lambda late, seconds: None)
-    listing = RemoteDirectory.listing
-
-    def refused(io):
-        raise PermissionError("403")
-
-    monkeypatch.setattr(RemoteDirectory, "listing", refused)
-    cache = EmbeddingCache(distant, durability=durability)
-    cache.embed(["a", "b"], embed, namespace=NAMESPACE)
-    cache.embed(["q"], embed, namespace=NAMESPACE, role="query")
-    stats = cache.stats()
-    assert (stats.stored, stats.pending, stats.lost) == (3, 3, 0)
-    with pytest.raises(StoreError, match="denied"):
-        cache.flush()
-    paid = cache.stats().embedded
-    assert cache.embed(["a", "b"], embed, namespace=NAMESPACE).shape == (2, 2)
-    assert cache.stats().embedded == paid
-    monkeypatch.setattr(RemoteDirectory, "listing", listing)
-    cache.flush()
-    assert cache.stats().pending == 0
-    replay = EmbeddingCache(distant, mode="replay")
-    assert replay.embed(["a", "b"], embed, namespace=NAMESPACE).tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    assert replay.embed(["q"], embed, namespace=NAMESPACE, role="query").tolist() == [[1.0, 1.0]]
-
-
-def test_leaving_a_cache_that_never_opened_says_so_and_goes_on_trying(distant, monkeypatch, caplog):
-    listing, refuses = RemoteDirectory.listing, [True]
-
-    def refused(io):
-        if refuses:
-            raise PermissionError("403")
-        return listing(io)
-
-    monkeypatch.setattr(RemoteDirectory, "listing", refused)
-    monkeypatch.setattr("embedonce.namespaces.detached._SECONDS", 0.01)
-    with EmbeddingCache(distant) as cache:
-        cache.embed(["a"], embed, namespace=NAMESPACE)
-    assert cache.stats().write_errors >= 1
-    assert "denied" in caplog.text
-    with pytest.raises(StoreError, match="denied"), EmbeddingCache(distant, on_store_error="raise") as strict:
-        strict.embed(["a"], embed, namespace=NAMESPACE)
-    refuses.clear()
-    while cache.stats().pending:
-        threading.Event().wait(0.01)
-    cache.flush()
-    assert EmbeddingCache(distant, mode="replay").embed(["a"], embed, namespace=NAMESPACE).shape == (1, 2)
-
-
-def test_write_through_keeps_what_the_store_does_not_take(distant, puts, monotonic, nothing_late):
-    cache = EmbeddingCache(distant, durability="write_through")
-    cache.open(NAMESPACE)
-    puts.fault = OSError("503 slow down")
-    for text in ("a", "b", "c", "d"):
-        cache.embed([text], embed, namespace=NAMESPACE)
-    assert len(set(puts.segments)) == 1
-    assert cache.stats().pending == 4
-    assert cache.stats().write_errors == 4
-    puts.fault = None
-    monotonic[0] += 10
-    cache.embed(["e"], embed, namespace=NAMESPACE)
-    assert cache.stats().pending == 0
-    assert EmbeddingCache(distant, mode="replay").embed(list("abcde"), embed, namespace=NAMESPACE).shape == (5, 2)
