@@ -15,7 +15,7 @@ from langchain_makers import (
 from lazily import lazily
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description
+from embedonce.identification import Description
 from embedonce.identity import Identity
 from langchain_embedonce.identities import describer
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.embeddings import Embeddings
 
 from embedonce.cache.cache import EmbeddingCache
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker
+from embedonce.identification import EmbedRequest, IdentityTracker
 from embedonce.options import WrapOptions
 from embedonce.runtime.warnings import warn_user
 from embedonce.wrappers import Wrapper

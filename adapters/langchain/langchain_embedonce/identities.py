@@ -1,6 +1,6 @@
 """What is known of LangChain's embedders; see `embedonce.identification`."""
 
-from embedonce.identification.describer import Describer
+from embedonce.identification import Describer
 from langchain_embedonce.providers import ROWS
 
 describer = Describer(

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description
-from embedonce.identification.tracker import describe_with
+from embedonce.identification import Description, describe_with
 from embedonce.identity import Identity
 from langchain_embedonce.identities import describer
 

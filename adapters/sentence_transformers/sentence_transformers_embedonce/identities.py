@@ -8,12 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import providers
-from embedonce.identification.describer import Describer
-from embedonce.identification.fields import frozen
-from embedonce.identification.known_classes import Description, KnownClass, Values
-from embedonce.identification.providers.loaded_transformers import NET, READS, commit_of, hub_folders, load_settings_of
-from embedonce.identification.settings import UnclearSettingError
+from embedonce.identification import Describer, Description, KnownClass, UnclearSettingError, Values, frozen, providers
 from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
 
 if TYPE_CHECKING:
@@ -76,8 +71,8 @@ def _saved(values: Values) -> Saved:
     if Path(origin).is_dir():
         return Saved.at(Path(origin))
     revision = getattr(values[_CARD], "base_model_revision", None)
-    for folder in hub_folders(origin, caches()):
-        for commit in (revision, commit_of(folder, str(revision or "main"))):
+    for folder in providers.hub_folders(origin, caches()):
+        for commit in (revision, providers.commit_of(folder, str(revision or "main"))):
             snapshot = folder / "snapshots" / str(commit)
             if commit and snapshot.is_dir():
                 return Saved.at(snapshot)
@@ -89,11 +84,11 @@ def _describe(values: Values) -> Description:
         msg = "it has forward hooks, which may change its vectors"
         raise UnclearSettingError(msg)
     origin, saved = origin_of(values), _saved(values)
-    tokenizer, net = values["tokenizer.name_or_path"], values[f"{NET}.config._name_or_path"]
+    tokenizer, net = values["tokenizer.name_or_path"], values[f"{providers.NET}.config._name_or_path"]
     if net and isinstance(tokenizer, str) and tokenizer not in (net, origin):
         msg = "its tokenizer is not the one that it was loaded with"
         raise UnclearSettingError(msg)
-    load = load_settings_of(origin, values, caches())
+    load = providers.load_settings_of(origin, values, caches())
     # Where vectors are cut is looked at in each call, which may say otherwise.
     load.pop("truncate_dim", None)
     if saved.dtype not in (None, "float32"):
@@ -138,7 +133,7 @@ class _SentenceTransformerDescriber(Describer):
 
 _ROW = KnownClass(
     _describe,
-    f"_modules module_kwargs {_CARD} tokenizer.name_or_path {READS} {' '.join(_HOOKS)}",
+    f"_modules module_kwargs {_CARD} tokenizer.name_or_path {providers.READS} {' '.join(_HOOKS)}",
     batch=("batch_size", 32),
     ignores=_FIELDS,
 )

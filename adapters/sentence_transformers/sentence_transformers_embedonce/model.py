@@ -11,8 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from embedonce import EmbeddingCache
 from embedonce.errors import CacheMissError
-from embedonce.identification.known_classes import Description
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import Description, EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper

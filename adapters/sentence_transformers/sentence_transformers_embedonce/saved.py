@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedonce.identification.fields import Same, frozen
-from embedonce.identification.settings import UnclearSettingError, is_skipped, plain
+from embedonce.identification import Same, UnclearSettingError, frozen, is_skipped, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification.fields import Same, bare, fields_of, frozen, frozen_fields, settled
+from embedonce.identification.fields import Same, fields_of, frozen, frozen_fields, settled, without_underscores
 from embedonce.identification.known_classes import Description
 from embedonce.identification.settings import UnclearSettingError, local_files
 from embedonce.identity import Identity
@@ -260,13 +260,13 @@ class Describer:
     def _identity_of_unknown(self, embedder: object) -> Identity:
         provider = _importable(type(embedder))
         fields = settled(self._fields(embedder))
-        by_name = {bare(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
+        by_name = {without_underscores(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
         chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
         if chosen is None:
             msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
             raise UnclearSettingError(msg)
         for name in by_name.values():
-            if bare(name) in _NAMES_THE_MODEL:
+            if without_underscores(name) in _NAMES_THE_MODEL:
                 fields.update({f"{name}_{key}": digest for key, digest in local_files(fields[name]).items()})
         return Identity.of(provider, fields.pop(chosen)).with_parameters(_apart(fields))
 

@@ -18,7 +18,7 @@ _HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio
 _MISSING = object()
 
 
-def bare(name: str) -> str:
+def without_underscores(name: str) -> str:
     """Return the name of a field without underscores and without the class of a mangled name."""
     return name.rpartition("__")[2].lstrip("_") if name.startswith("_") else name
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from acme import AcmeEmbedder
 from embedonce import Wrapper
-from embedonce.identification.describer import Describer
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import Describer, EmbedRequest, IdentityTracker, describe_with
 
 describer = Describer({})
 

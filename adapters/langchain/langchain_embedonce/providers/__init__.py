@@ -1,6 +1,6 @@
 """The classes that `identities` knows, by the root of their module, since classes move within their package."""
 
-from embedonce.identification.known_classes import Description, KnownClass
+from embedonce.identification import Description, KnownClass
 from langchain_embedonce.providers import fakes, hosted, local, openai
 
 __all__ = ["ROWS", "Description", "KnownClass"]

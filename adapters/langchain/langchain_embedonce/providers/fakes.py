@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embedonce.identification.known_classes import Description, KnownClass, Values, identity_of
+from embedonce.identification import Description, KnownClass, Values, identity_of
 
 
 def _random(_: Values) -> Description:

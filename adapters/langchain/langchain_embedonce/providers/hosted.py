@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import (
+from embedonce.identification import (
     Description,
     KnownClass,
+    UnclearSettingError,
     Values,
+    clean_url,
     endpoint_of,
     identity_of,
     line_separators_to_spaces,
     newlines_to_spaces,
+    providers,
 )
-from embedonce.identification.settings import UnclearSettingError, clean_url
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values, newlines_to_spaces, unless
-from embedonce.identification.settings import UnclearSettingError
+from embedonce.identification import (
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    Values,
+    newlines_to_spaces,
+    providers,
+    unless,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

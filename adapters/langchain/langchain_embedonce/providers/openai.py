@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import (
-    Description,
-    KnownClass,
-    Values,
-    endpoint_of,
-    newlines_to_spaces,
-    unless,
-)
+from embedonce.identification import Description, KnownClass, Values, endpoint_of, newlines_to_spaces, providers, unless
 
 
 def _tokens(values: Values, *, trusted: bool) -> tuple[dict[str, Any], dict[str, Any]]:

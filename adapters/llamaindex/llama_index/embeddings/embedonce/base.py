@@ -14,7 +14,7 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny,
 
 from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
 from llama_index.embeddings.embedonce.identities import describer

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification.describer import Describer
-from embedonce.identification.fields import Same
-from embedonce.identification.known_classes import Description
-from embedonce.identification.settings import UnclearSettingError
+from embedonce.identification import Describer, Description, Same, UnclearSettingError
 from embedonce.plugins.host import plugins
 from llama_index.embeddings.embedonce.providers import ROWS
 

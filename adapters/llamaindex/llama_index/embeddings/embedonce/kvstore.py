@@ -10,7 +10,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE, DEFAULT_COLLECTION, BaseKVStore
 
 from embedonce.errors import IdentityError
-from embedonce.identification.tracker import describe_with
+from embedonce.identification import describe_with
 from embedonce.identity import Identity
 from embedonce.options import StoreOptions, WrapOptions
 from embedonce.stores.locations.location import as_location

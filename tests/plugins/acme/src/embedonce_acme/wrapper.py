@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from acme import Embedder
 from embedonce import Identity, Wrapper
-from embedonce.identification.describer import Describer
-from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import (
+    Describer,
+    Description,
+    EmbedRequest,
+    IdentityTracker,
+    KnownClass,
+    Values,
+    describe_with,
+    endpoint_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from embedonce.errors import IdentityError
-from embedonce.identification.describer import Describer
-from embedonce.identification.fields import bare, fields_of
-from embedonce.identification.known_classes import Description
-from embedonce.identification.settings import UnclearSettingError, is_skipped
+from embedonce.identification import (
+    Describer,
+    Description,
+    UnclearSettingError,
+    fields_of,
+    is_skipped,
+    without_underscores,
+)
 from haystack_integrations.components.embedders.embedonce.parameters import init_parameters
 from haystack_integrations.components.embedders.embedonce.providers import ROWS
 from haystack_integrations.components.embedders.embedonce.providers.refused import FILES, SPARSE
@@ -73,7 +77,7 @@ class HaystackDescriber(Describer):
             # dictionary that it is part of.
             told = str(self.describe(each).identity) if self.is_known(each) else _counting(init_parameters(each)[0])
             found[f"inside {position}"] = told
-        if not any(bare(name) in _NAMES_THE_MODEL for name in found):
+        if not any(without_underscores(name) in _NAMES_THE_MODEL for name in found):
             model = next((name for name in map(_model_inside, found.values()) if name), None)
             if model:
                 found["model"] = model
@@ -84,7 +88,7 @@ def _counting(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _counting_inside(value)
         for name, value in parameters.items()
-        if bare(name) not in _OPERATIONAL and not is_skipped(name, value)
+        if without_underscores(name) not in _OPERATIONAL and not is_skipped(name, value)
     }
 
 

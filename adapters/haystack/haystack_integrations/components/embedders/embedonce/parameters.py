@@ -11,8 +11,7 @@ import inspect
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from embedonce.identification.settings import UnclearSettingError, is_operational
-from embedonce.secrets import is_secret
+from embedonce.identification import UnclearSettingError, is_operational, is_secret
 
 _PLACEHOLDER = "EMBEDONCE_PLACEHOLDER"
 _MISSING = object()

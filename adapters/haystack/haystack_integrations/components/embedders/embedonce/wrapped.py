@@ -15,8 +15,7 @@ from haystack.utils import serialize_callable
 
 from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description
-from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import Description, EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce.arguments import (

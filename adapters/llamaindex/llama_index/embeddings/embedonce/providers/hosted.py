@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of
-from embedonce.identification.settings import UnclearSettingError, clean_url
+from embedonce.identification import (
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    Values,
+    clean_url,
+    endpoint_of,
+    providers,
+)
 from llama_index.embeddings.embedonce.providers.openai import lazy_endpoint
 
 _BATCH = ("embed_batch_size", 10)

@@ -6,18 +6,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of, identity_of, unless
-from embedonce.identification.providers import hosted
-from embedonce.identification.providers import local as providers
-from embedonce.identification.providers.loaded_transformers import load_settings_of, reads_at, values_at
-from embedonce.identification.settings import UnclearSettingError, local_files
+from embedonce.identification import (
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    Values,
+    endpoint_of,
+    identity_of,
+    local_files,
+    providers,
+    unless,
+)
 
 _BATCH = ("embed_batch_size", 10)
 
 # sentence-transformers: what the class was built with is kept by the loaded model alone.
 
 _SENTENCE_TRANSFORMERS = f"""
-model_name normalize _model.prompts _model.default_prompt_name _model._modules.1.include_prompt {reads_at("_model")}
+model_name normalize _model.prompts _model.default_prompt_name _model._modules.1.include_prompt
+{providers.reads_at("_model")}
 """
 
 
@@ -25,7 +32,7 @@ def _sentence_transformers(values: Values) -> Description:
     model = values["model_name"]
     identity = providers.sentence_transformers(
         model,
-        load=load_settings_of(model, values_at("_model", values), _caches()),
+        load=providers.load_settings_of(model, providers.values_at("_model", values), _caches()),
         documents=_encode(values, "text"),
         queries=_encode(values, "query"),
     )
@@ -83,7 +90,7 @@ def _nomic(values: Values) -> Description:
     model = values["model_name"]
     # Its models have this length without being asked.
     full = 768 if model in ("nomic-embed-text-v1", "nomic-embed-text-v1.5") else None
-    identity = hosted.nomic(
+    identity = providers.nomic(
         model,
         dimensions=unless(full, values["dimensionality"]),
         inference_mode=values["inference_mode"],

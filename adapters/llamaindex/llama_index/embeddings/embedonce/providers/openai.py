@@ -8,9 +8,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values, endpoint_of, newlines_to_spaces
-from embedonce.identification.settings import UnclearSettingError
+from embedonce.identification import (
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    Values,
+    endpoint_of,
+    newlines_to_spaces,
+    providers,
+)
 
 
 def lazy_endpoint(values: Values, *fallbacks: str, default: str) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from embedonce.identification.known_classes import Description, Values, in_host
-from embedonce.identification.settings import UnclearSettingError, clean_url
+from embedonce.identification import Description, UnclearSettingError, Values, clean_url, in_host
 
 INTEGRATIONS = "haystack_integrations.components.embedders"
 Describe = Callable[[Values], Description]

@@ -10,9 +10,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values
-from embedonce.identification.settings import UnclearSettingError, clean_url
+from embedonce.identification import Description, KnownClass, UnclearSettingError, Values, clean_url, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Describe,

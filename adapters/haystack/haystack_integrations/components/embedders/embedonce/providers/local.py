@@ -8,9 +8,16 @@ import sys
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values, identity_of, unless
-from embedonce.identification.settings import UnclearSettingError, local_files
+from embedonce.identification import (
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    Values,
+    identity_of,
+    local_files,
+    providers,
+    unless,
+)
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from embedonce.identification import providers
-from embedonce.identification.known_classes import Description, KnownClass, Values
+from embedonce.identification import Description, KnownClass, Values, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe, endpoint_of
 
 _URL = "https://api.openai.com/v1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedonce.identification.known_classes import Description, KnownClass
+from embedonce.identification import Description, KnownClass
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
 
 if TYPE_CHECKING:
