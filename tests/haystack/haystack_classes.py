@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from haystack import Document, component, default_to_dict
 from haystack.components.embedders import MockDocumentEmbedder, MockTextEmbedder
 from haystack.core.serialization import component_to_dict
 from haystack.utils import Secret
-
-
-def first_letter(text: str) -> list[float]:
-    """Embed a text by its first letter."""
-    return [float(ord(text[0])) if text else 0.0, 1.0]
 
 
 class _Runs:
@@ -107,7 +103,7 @@ class Outer(_Runs):
 
 
 @component
-class Flushable(_Runs):
+class LateChunking(_Runs):
     """Lets vectors depend on the other texts of a call."""
 
     def __init__(self, model: str = "m", *, late_chunking: bool = True) -> None:
@@ -138,3 +134,10 @@ class MyMock(MockDocumentEmbedder):
 @component
 class MyTextMock(MockTextEmbedder):
     """A subclass of a known class for texts."""
+
+
+@dataclass
+class WithSummary(Document):
+    """A document of a user's own."""
+
+    summary: str = ""

@@ -2,17 +2,24 @@
 
 # Components show the types of their inputs, so annotations stay objects here.
 
+import asyncio
 import contextlib
+import copy
 import hashlib
+import json
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from haystack import Document, component, tracing
+from haystack import Document, Pipeline, component, default_to_dict, tracing
+from haystack.components.embedders import MockTextEmbedder
+from haystack.dataclasses import SparseEmbedding
 from haystack.tracing import Span, Tracer
+from openai_service import Service
 
 from embedonce import Identity
 from embedonce.cache.flight import _SHARED
@@ -256,6 +263,23 @@ def watch(inner):
     return calls
 
 
+def answers_of_files(folder, how, corpus, queries):
+    """What two pipelines in files find for queries: one that indexes a corpus, and one that searches it."""
+    files = [Path(folder) / f"{name}.{how}.yaml" for name in ("indexing", "hybrid")]
+    index, search = (Pipeline.loads(file.read_text()) for file in files)
+
+    def run(pipeline, given):
+        return asyncio.run(pipeline.run_async(given)) if how == "async" else pipeline.run(given)
+
+    run(index, {"splitter": {"documents": [Document(**each) for each in json.loads(corpus)]}})
+    answers = []
+    for query in json.loads(queries):
+        answer = run(search, {"embedder": {"text": query}, "words": {"query": query}})
+        # Of two with one score, the one whose branch was faster comes first.
+        answers.append(sorted([-found.score, found.content] for found in answer["joiner"]["documents"]))
+    return json.dumps(answers)
+
+
 def in_new_process(program, *arguments, **environment):
     """What a program prints in a fresh interpreter that knows nothing but its arguments."""
     done = subprocess.run(
@@ -267,3 +291,62 @@ def in_new_process(program, *arguments, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@component
+class ById:
+    """Tells the documents of a call apart by their ids alone, as embedders of OpenAI's family do."""
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]):
+        texts = {document.id: document.content for document in documents}
+        model = MockTextEmbedder(dimension=4)
+        return {"documents": [replace(each, embedding=model.run(texts[each.id])["embedding"]) for each in documents]}
+
+
+@component
+class SparseQueries:
+    def __init__(self):
+        self.calls = 0
+
+    @component.output_types(sparse_embedding=SparseEmbedding)
+    def run(self, text: str):
+        self.calls += 1
+        return {"sparse_embedding": SparseEmbedding(indices=[1], values=[1.0])}
+
+
+@component
+class Chunks:
+    def __init__(self):
+        self.calls = 0
+
+    @component.output_types(documents=list[Document], chunks=int)
+    def run(self, documents: list[Document]):
+        self.calls += 1
+        return {"documents": documents, "chunks": 3}
+
+
+@component
+class Rewriting:
+    """Changes its settings when it is written down, as components of sentence-transformers do."""
+
+    def __init__(self, model: str = "m", model_kwargs: dict | None = None):
+        self.model = model
+        self.model_kwargs = model_kwargs or {}
+        self.seen = []
+
+    def to_dict(self):
+        self.model_kwargs["torch_dtype"] = f"torch.{self.model_kwargs['torch_dtype']}"
+        return default_to_dict(self, model=self.model, model_kwargs=self.model_kwargs)
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]):
+        self.seen.append(copy.deepcopy(self.model_kwargs))
+        return {"documents": [replace(each, embedding=[1.0]) for each in documents]}
+
+
+class Opposite(Service):
+    """Has the models of another service under the same names, and answers differently."""
+
+    def vector(self, model, text, dimensions):
+        return -super().vector(model, text, dimensions)
