@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cache",
+    "Demo",
+    "embedonce_demo",
     "embedonce_identify",
     "embedonce_on_embed",
     "embedonce_register_codecs",
