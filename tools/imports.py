@@ -11,6 +11,7 @@ import ast
 import configparser
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,7 @@ def contracts() -> list[Layers]:
     return found
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return the project's modules by name."""
     found = {}
@@ -88,6 +90,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports() -> list[Import]:
     """Return every import between the project's modules."""
     known = modules()

@@ -1,6 +1,7 @@
 """Count what one call passes: the project's files, the calls into their functions, and the moves between files.
 
-python tools/trace_calls.py               a table of all scenarios, as docs/architecture.md shows it
+python tools/trace_calls.py               a table of all scenarios
+python tools/trace_calls.py --write       the same, written into docs/architecture.md
 python tools/trace_calls.py SCENARIO      the files of one scenario in the order in which they are first entered
 
 Each scenario runs in a process of its own and is counted after it ran a few times, so that first imports and first
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -242,6 +244,13 @@ def main(arguments: list[str]) -> None:
     """Print what is asked for."""
     if arguments[:1] == ["--here"]:
         print(json.dumps(counted_here(arguments[1])))
+    elif arguments == ["--write"]:
+        page = checkout() / "docs" / "architecture.md"
+        written = f"<!-- counted -->\n\n{table()}\n\n<!-- /counted -->"
+        text = page.read_text(encoding="utf-8")
+        page.write_text(
+            re.sub("<!-- counted -->.*?<!-- /counted -->", written, text, flags=re.DOTALL), encoding="utf-8"
+        )
     elif arguments:
         print("\n".join(counted(arguments[0]).files))
     else:
