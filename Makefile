@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` and `make test`. Both set up an environment of their own in .venv.
+# `make demo` and `make test` set up an environment of their own in .venv; `make setup` does that alone, for everything.
 PYTHON ?= python3
 VENV ?= .venv
 VENV_TORCH ?= .venv-torch
@@ -9,7 +9,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Tests start hundreds of processes: none of them should compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-torch soak azure lint wheel bench bench-full clean
+.PHONY: setup demo test test-torch soak azure lint wheel bench bench-full clean
+
+setup: $(VENV)/.test $(VENV)/.lint
 
 demo: $(VENV)/.demo
 	$(BIN)/embedonce demo
