@@ -69,7 +69,7 @@ def past_event(
     seconds: float,
     error: str,
 ) -> EmbedEvent:
-    """Return the event of a call that went past the cache: all of it is embedding.
+    """Return the event of a call that bypassed the cache: all of it is embedding.
 
     Args:
         namespace: Where the vectors would live.

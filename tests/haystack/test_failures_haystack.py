@@ -144,7 +144,7 @@ def test_what_changes_more_than_the_embedding_goes_past_the_cache(place, run, ca
     # The first call was needed to see it.
     assert len(inner._calls) == 4
     assert [record.message for record in caplog.records] == [
-        "calls of Odd go past the cache because it changes more of a document than its embedding"
+        "calls of Odd bypass the cache because it changes more of a document than its embedding"
     ]
     with pytest.raises(CacheMissError):
         embedonce.wrap(hs.Odd(CHANGES[what]), place, mode="replay").run(given)
@@ -187,7 +187,7 @@ def test_outputs_that_no_cache_knows(place, run, caplog, name, options):
     assert sockets(wrapped) == sockets(inner)
     assert run(wrapped, given) == run(wrapped, given) == kind().run(given)
     assert inner.calls == 2
-    assert len([record for record in caplog.records if "go past the cache" in record.message]) == 1
+    assert len([record for record in caplog.records if "bypass the cache" in record.message]) == 1
 
 
 def not_cacheable():
@@ -220,7 +220,7 @@ def test_sparse_image_and_contextualised_components(place, caplog):
         given = "a" if isinstance(wrapped, hs.CachedTextEmbedder) else hs.documents("a")
         caplog.clear()
         assert wrapped.run(given) is wrapped.run(given) is answer
-        assert [record.message.count("go past the cache") for record in caplog.records] == [1]
+        assert [record.message.count("bypass the cache") for record in caplog.records] == [1]
         with pytest.raises(embedonce.IdentityError):
             assert wrapped.identity
         with pytest.raises(CacheMissError):

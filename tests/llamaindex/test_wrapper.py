@@ -250,7 +250,7 @@ def test_arguments_that_the_model_may_heed_are_part_of_the_identity(place, caplo
     for _ in range(2):
         wrapper.get_text_embedding_batch(["a"], things=["x"])
     assert inner.methods[3:] == ["batch [('things', ['x'])]"] * 2
-    assert len([message for message in caplog.messages if "past the cache" in message]) == 1
+    assert len([message for message in caplog.messages if "bypass the cache" in message]) == 1
 
 
 # -- images --------------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ def test_weights_that_are_changed_in_memory_go_past_the_cache(folders, tmp_path,
         assert wrapped.cache.stats().stored == len(TEXTS)
         with pytest.raises(IdentityError, match="weights were changed"):
             _ = wrapped.identity
-    assert "go past the cache because its weights were changed in memory" in caplog.text
+    assert "bypass the cache because its weights were changed in memory" in caplog.text
 
 
 def test_a_model_that_was_trained_is_cached_again_under_another_version(folders, tmp_path):
@@ -383,7 +383,7 @@ def test_what_is_not_one_vector_for_each_text_goes_past_the_cache(model, asked, 
     assert len(asked) == 2 * len(TEXTS)
     assert wrapped.cache.stats().stored == 0
     said = [record.message for record in caplog.records if record.name == "embedonce"]
-    assert [message.startswith("calls of SentenceTransformer go past") for message in said] == [True]
+    assert [message.startswith("calls of SentenceTransformer bypass") for message in said] == [True]
     replayed = embedonce.wrap(model, tmp_path, mode="replay")
     with pytest.raises(CacheMissError, match="cannot be replayed"):
         replayed.encode(TEXTS, **arguments)

@@ -201,7 +201,7 @@ class CachedSentenceTransformer(SentenceTransformer):
         """Return the vectors of texts; see `SentenceTransformer.encode`.
 
         Raises:
-            CacheMissError: In mode `replay`, a text is not in the cache, or the call goes past it.
+            CacheMissError: In mode `replay`, a text is not in the cache, or the call bypasses it.
             EmbedderContractError: The model's answer is not one finite vector per text.
             Exception: Whatever the model raises; batches that were finished before are stored.
         """

@@ -56,7 +56,7 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
             quarter of the space and give back rounded ones, from the first call on, under a namespace of their own.
             One of a plugin, or a `Codec`, may do anything else.
         mode: `read_write`; `read_only` stores nothing; `refresh` embeds and overwrites; `replay` never embeds and
-            raises `CacheMissError` on a miss; `off` goes past the cache.
+            raises `CacheMissError` on a miss; `off` bypasses the cache.
         batch_size: Texts that are embedded between two writes; None for all at once.
         on_store_error: `"warn"`: a store that fails is logged once and counted, and texts are embedded; `"raise"`.
         text_safe: True if the byte store decodes what it keeps as UTF-8.

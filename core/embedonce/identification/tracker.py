@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import CacheMissError, IdentityError
-from embedonce.identification.asking import TextGroup, in_order, is_longer
 from embedonce.identification.known_classes import Description
 from embedonce.identification.settings import OPERATIONAL
 from embedonce.identity import Identity
+from embedonce.keys.specification import utf8
 from embedonce.options import checked_texts
 from embedonce.vectors.answers import NotCacheable
 from embedonce.vectors.lists import as_lists, as_lists_in_thread
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("embedonce")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EmbedRequest:
-    """What a call of a wrapper asks for.
+    """What a call of a wrapper asks for; the tracker completes copies of it and never changes one.
+
+    It is not frozen, since that would double the time it takes to make one, and each call makes two.
 
     Attributes:
         embedder: The embedder inside.
@@ -42,6 +44,8 @@ class EmbedRequest:
         arguments: Further arguments of the call that reach the embedder.
         refine: Turns the identity of the embedder into that of the call; None if `arguments` alone does that.
         not_cacheable: Why this call must not be cached, whatever the embedder; empty if it may be.
+        identity: What decides the vectors of the texts; the tracker fills it in.
+        positions: Where the texts stand in the call, None if they are all of it; the tracker fills it in.
     """
 
     embedder: object
@@ -52,6 +56,18 @@ class EmbedRequest:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     refine: Callable[[Identity], Identity] | None = None
     not_cacheable: str = ""
+    identity: Identity | None = None
+    positions: Sequence[int] | None = None
+
+    def completed(self, texts: Sequence[str], identity: Identity, positions: Sequence[int] | None) -> EmbedRequest:
+        """Return a request for texts that reach the model in one way."""
+        return EmbedRequest(
+            self.embedder, self.cache, texts, self.role, self.batch_size, identity=identity, positions=positions
+        )
+
+    def ask(self, method: Callable[..., Any], embed: Callable[[list[str]], Any]) -> Any:
+        """Call `embed` or `aembed` of the cache for this request, once it is completed."""
+        return method(self.texts, embed, namespace=self.identity, role=self.role, batch_size=self.batch_size)
 
 
 class IdentityTracker:
@@ -68,8 +84,8 @@ class IdentityTracker:
         self._describer = describer
         self._describe = describe
         self._before: tuple[object, Description] | None = None
-        self._has_said_past = False
-        self._has_said_changed = False
+        self._has_warned_of_bypass = False
+        self._has_warned_of_change = False
 
     def identity(self, embedder: object) -> Identity:
         """Return what decides the vectors just now.
@@ -98,8 +114,12 @@ class IdentityTracker:
         if before is not None and before[0] == state:
             return before[1], state
         description = self._describe(embedder)
-        if before is not None and description.identity not in (None, before[1].identity) and not self._has_said_changed:
-            self._has_said_changed = True
+        if (
+            before is not None
+            and description.identity not in (None, before[1].identity)
+            and not self._has_warned_of_change
+        ):
+            self._has_warned_of_change = True
             logger.warning(
                 "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
                 type(embedder).__name__,
@@ -130,51 +150,45 @@ class IdentityTracker:
             embed: Asks the embedder.
 
         Returns:
-            One list for each text, each of its own; None if the call goes past the cache.
+            One list for each text, each of its own; None if the call bypasses the cache.
 
         Raises:
-            CacheMissError: It would go past the cache, or a text is missing, and the mode is `replay`.
+            CacheMissError: It would bypass the cache, or a text is missing, and the mode is `replay`.
             EmbedderContractError: The embedder's answer is not one finite vector per text.
             Exception: Whatever the embedder raises.
         """
-        parts = self._embedded(request, embed)
-        return None if parts is None else in_order([part for part, _ in parts], [as_lists(rows) for _, rows in parts])
+        groups, state = self._groups(request)
+
+        def embed_watched(some: list[str]) -> Any:
+            return self._watched(request, state, embed(some))
+
+        return _in_order(groups, [as_lists(each.ask(each.cache.embed, embed_watched)) for each in groups])
+
+    async def aembed(
+        self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
+    ) -> list[list[float]] | None:
+        """Async twin of `embed`."""
+        groups, state = self._groups(request)
+
+        async def embed_watched(some: list[str]) -> Any:
+            return self._watched(request, state, await embed(some))
+
+        answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, embed_watched)) for each in groups]
+        return _in_order(groups, answers)
 
     def matrix(self, request: EmbedRequest, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
         """Return the vectors of texts as `EmbeddingCache.embed` does, for embedders that never split a text.
 
         See `embed` for all else.
         """
-        parts = self._embedded(request, embed)
-        if parts is None:
-            return None
-        ((_, rows),) = parts
-        return rows
-
-    def _embedded(
-        self, request: EmbedRequest, embed: Callable[[list[str]], Any]
-    ) -> list[tuple[TextGroup, NDArray[Any]]] | None:
-        state, parts = self._parts(request)
-        if parts is None:
-            return None
+        groups, state = self._groups(request)
 
         def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, embed(some))
 
-        return [(part, part.embed(embed_watched)) for part in parts]
-
-    async def aembed(
-        self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
-    ) -> list[list[float]] | None:
-        """Async twin of `embed`."""
-        state, parts = self._parts(request)
-        if parts is None:
-            return None
-
-        async def embed_watched(some: list[str]) -> Any:
-            return self._watched(request, state, await embed(some))
-
-        return in_order(parts, [await as_lists_in_thread(await part.aembed(embed_watched)) for part in parts])
+        answers = [each.ask(each.cache.embed, embed_watched) for each in groups]
+        assert len(answers) <= 1
+        return answers[0] if answers else None
 
     def _watched(self, request: EmbedRequest, state: object, answer: Any) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.
@@ -193,40 +207,41 @@ class IdentityTracker:
             return answer
         return NotCacheable(answer)
 
-    def _parts(self, request: EmbedRequest) -> tuple[object, list[TextGroup] | None]:
-        """Sort the texts of a call by how they reach the model; None if the call goes past the cache."""
+    def _groups(self, request: EmbedRequest) -> tuple[list[EmbedRequest], object]:
+        """Group the texts of a call by how they reach the model; no group if the call bypasses the cache.
+
+        Returns:
+            A completed request for each group, and the state of the embedder that they hold for.
+        """
         try:
             description, state = self._now(request.embedder)
         except IdentityError as error:
             if self._before is None:
                 raise
-            self._go_past(request, f"it has changed: {error}")
-            return None, None
+            return self._bypassed(request, f"it has changed: {error}"), None
         changing = {name: value for name, value in request.arguments.items() if name not in OPERATIONAL}
         identity, refused = description.identity, description.not_cacheable or request.not_cacheable
         if identity is not None and not refused:
             identity = called_with(identity if request.refine is None else request.refine(identity), changing)
         if identity is None or refused:
-            self._go_past(request, refused or f"of the arguments {', '.join(sorted(changing))}")
-            return None, None
-        asked = checked_texts(request.texts)
+            return self._bypassed(request, refused or f"of the arguments {', '.join(sorted(changing))}"), state
+        texts = checked_texts(request.texts)
         if description.effective_text is not None:
-            asked = [description.effective_text(text) for text in asked]
+            texts = [description.effective_text(text) for text in texts]
         limit = description.whole_up_to
-        long = [] if limit is None else [i for i, text in enumerate(asked) if is_longer(text, limit)]
-        whole = TextGroup(request.cache, identity, request.role, request.batch_size, asked, None)
+        long = [] if limit is None else [i for i, text in enumerate(texts) if _is_longer(text, limit)]
         if not long:
-            return state, [whole]
+            return [request.completed(texts, identity, None)], state
         averaged = identity.with_parameters({"averaged_beyond": limit})
-        short = sorted(set(range(len(asked))) - set(long))
-        return state, [
-            replace(whole, identity=kind, texts=[asked[i] for i in positions], positions=positions)
+        short = sorted(set(range(len(texts))) - set(long))
+        return [
+            request.completed([texts[i] for i in positions], kind, positions)
             for kind, positions in ((identity, short), (averaged, long))
             if positions
-        ]
+        ], state
 
-    def _go_past(self, request: EmbedRequest, why: str) -> None:
-        """Say once why calls go past the cache.
+    def _bypassed(self, request: EmbedRequest, why: str) -> list[EmbedRequest]:
+        """Return no request, and say once why calls bypass the cache.
 
         Raises:
             CacheMissError: The mode is `replay`.
@@ -235,9 +250,27 @@ class IdentityTracker:
         if request.cache.mode == "replay":
             msg = f"a call of {name} cannot be replayed because {why}"
             raise CacheMissError(msg)
-        if not self._has_said_past:
-            self._has_said_past = True
-            logger.warning("calls of %s go past the cache because %s", name, why)
+        if not self._has_warned_of_bypass:
+            self._has_warned_of_bypass = True
+            logger.warning("calls of %s bypass the cache because %s", name, why)
+        return []
+
+
+def _in_order(groups: Sequence[EmbedRequest], vectors: Sequence[list[list[float]]]) -> list[list[float]] | None:
+    """Return the vectors of all groups in the order of the call, None if there is no group."""
+    if len(groups) < 2:
+        return vectors[0] if vectors else None
+    placed = {
+        position: vector
+        for group, rows in zip(groups, vectors, strict=True)
+        for position, vector in zip(group.positions or (), rows, strict=True)
+    }
+    return [placed[position] for position in range(len(placed))]
+
+
+def _is_longer(text: str, limit: int) -> bool:
+    """Return whether a text has more UTF-8 bytes than the limit; no character takes more than four."""
+    return len(text) * 4 > limit and (len(text) > limit or len(utf8(text)) > limit)
 
 
 def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:
@@ -271,7 +304,7 @@ def _named(derived: Identity | None, named: str | Identity | None) -> Identity:
 def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity | None:
     """Return the identity of a call with further keyword arguments, None if such a call cannot be cached.
 
-    A list may hold one value per text, and anything but plain values cannot be written down: both go past the cache.
+    A list may hold one value per text, and only plain values can be written down: such calls bypass the cache.
     """
     if not arguments:
         return identity

@@ -60,7 +60,7 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
         return await self._itself().aget_image_embedding_batch(img_file_paths, show_progress=show_progress)
 
     def _itself(self) -> MultiModalEmbedding:
-        """Return the model inside, for what goes past the cache.
+        """Return the model inside, for what bypasses the cache.
 
         Raises:
             CacheMissError: The mode is `replay`.

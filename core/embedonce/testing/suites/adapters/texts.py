@@ -103,7 +103,7 @@ class Texts(Harness):
     def test_what_the_embedder_keeps_is_not_handed_out(self, api: Api, place: Path) -> None:
         """An embedder may answer with one list again and again, and a caller may change what it gets.
 
-        If not, look for an answer that goes past the cache to the caller.
+        If not, look for an answer that bypasses the cache to the caller.
         """
         kept = [1.5, 2.5]
         model = ModelBehind(dimensions=2, spoil=lambda vectors: [kept for _ in vectors])

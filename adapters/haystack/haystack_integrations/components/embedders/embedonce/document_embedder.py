@@ -170,7 +170,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if self._has_gone_past:
             return
         self._has_gone_past = True
-        logger.warning("calls of %s go past the cache because %s", type(self.embedder).__name__, _IMPURE)
+        logger.warning("calls of %s bypass the cache because %s", type(self.embedder).__name__, _IMPURE)
 
     def _answered(self, call: DocumentCall, vectors: list[list[float]], others: list[Any]) -> dict[str, Any]:
         documents = call.result(vectors, others)

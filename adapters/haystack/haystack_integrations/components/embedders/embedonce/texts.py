@@ -48,7 +48,7 @@ _TextOf = Callable[[Any], str | None]
 
 
 def of_documents(component: Any, documents: Sequence[Document]) -> list[str | None]:
-    """Return the text that stands for each document, None for one that has none and has to go past the cache.
+    """Return the text that stands for each document, None for one that has none and has to bypass the cache.
 
     Args:
         component: The embedder of the documents; it is not changed, and asked for what it makes of each of them.

@@ -1,4 +1,4 @@
-"""Components whose vectors are not a function of one text, or are no dense vectors: they go past the cache."""
+"""Components whose vectors are not a function of one text, or are no dense vectors: they bypass the cache."""
 
 from __future__ import annotations
 
