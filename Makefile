@@ -17,13 +17,13 @@ demo: $(VENV)/.demo
 	$(BIN)/embedonce demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto -m "not soak and not azure" --ignore=tests/sentence_transformers
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not soak and not azure" --ignore=tests/sentence_transformers
 
 test-torch: $(VENV_TORCH)/.test
 	$(VENV_TORCH)/bin/python -m pytest tests/sentence_transformers
 
 soak: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto -m soak --ignore=tests/sentence_transformers
+	$(BIN)/python -m pytest -n auto --dist worksteal -m soak --ignore=tests/sentence_transformers
 
 azure: $(VENV)/.test
 	$(BIN)/python -m pytest -m azure --ignore=tests/sentence_transformers
