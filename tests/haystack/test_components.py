@@ -115,7 +115,7 @@ def test_an_empty_list_is_nobodys_business(place, run):
 
 
 def test_what_cannot_be_wrapped(place):
-    with pytest.raises(TypeError, match="no embedder of Haystack"):
+    with pytest.raises(TypeError, match="is not an embedder of Haystack"):
         embedonce.wrap(hs.InMemoryEmbeddingRetriever(hs.InMemoryDocumentStore()), place)
     for kind, inner in (
         (hs.CachedTextEmbedder, hs.Plain()),

@@ -1,4 +1,4 @@
-"""The arguments of a component, written down and read again: plain values, and secrets that are named but not shown."""
+"""The arguments of a component, serialised and read again: plain values, and secrets by their names alone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _LeftOut:
-    """Stands for a secret, or for a store that is no path or URL."""
+    """Stands for a secret, or for a store that is not a path or URL."""
 
 
 def _without_secrets(value: Any, name: str = "") -> Any:
@@ -81,9 +81,9 @@ def _without_secrets(value: Any, name: str = "") -> Any:
     }
     inner = {name: _without_secrets(each, above or str(name)) for name, each in value.items() if isinstance(each, dict)}
     others = {name: each for name, each in value.items() if name not in kept and name not in inner}
-    told = {name: bare(each, above or str(name)) for name, each in others.items()}
-    plain = {name: each for name, each in told.items() if each is not LEFT_OUT}
-    # Something stands for what is left out, so that a copy cannot be written down as if it had been complete.
+    stripped = {name: bare(each, above or str(name)) for name, each in others.items()}
+    plain = {name: each for name, each in stripped.items() if each is not LEFT_OUT}
+    # A placeholder stays for what is left out, so that a copy is not serialised as if it were complete.
     return {**dict.fromkeys(value, _LeftOut()), **plain, **inner, **kept}
 
 
@@ -91,7 +91,7 @@ def written(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as plain values.
 
     Raises:
-        ValueError: One of them is none, or holds a secret in clear.
+        ValueError: One of them is not a plain value, or holds a secret in clear text.
     """
     return {name: _written(name, value) for name, value in arguments.items()}
 
@@ -132,7 +132,7 @@ def _written_options(options: Any, path: str = "storage_options", name: str = ""
     plain = bare(options, name)
     # A list or a URL may be plain but for a part of it.
     if plain is LEFT_OUT or plain != options:
-        msg = f"{path} is a secret in clear or no plain value, and must not be written down; {_REMEDY}"
+        msg = f"{path} is a secret in clear text or not a plain value, and must not be written down; {_REMEDY}"
         raise ValueError(msg)
     return options
 

@@ -1,4 +1,4 @@
-"""One call of a cached document embedder, as steps that its sync and its async method share."""
+"""The state of one call of a cached document embedder."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ class PartlyFailedError(EmbedderContractError):
 class ImpureError(BaseException):
     """The component inside does more to documents than giving each of them a vector.
 
-    It is no `Exception`: those reach whoever waits for a text, who had better ask a component of their own.
+    It is not an `Exception`: those are shared with the calls that wait for a text, and each of these has to ask its own
+    component instead.
     """
+
+
+OUTCOMES = (PartlyFailedError, ImpureError)
+"""Errors that tell the steps of a call what to do next; all others are those of the embedder, or of the cache."""
 
 
 class DocumentCall:
@@ -46,7 +51,7 @@ class DocumentCall:
 
     Args:
         documents: The documents.
-        texts: What each of them is told apart by; None for one that must not be cached.
+        texts: What tells each of them apart; None for one that must not be cached.
         identity: What decides the vectors when the call begins.
     """
 
@@ -79,12 +84,12 @@ class DocumentCall:
         """Return what the component inside gets for some texts: one document each, without those it has answered."""
         return _apart([self._first[text] for text in some if text not in self._known])
 
-    def told_again(self, some: Sequence[str], tell: Callable[[list[Document]], Sequence[str | None]]) -> None:
-        """Look whether some documents still have their texts, after the component inside has been asked.
+    def check_texts(self, some: Sequence[str], texts_of: Callable[[list[Document]], Sequence[str | None]]) -> None:
+        """Check that some documents still have their texts, after the component inside has been asked.
 
-        If not, its settings were changed meanwhile, and nobody knows which texts it has embedded.
+        If they do not, its settings were changed meanwhile, and it is unknown which texts it has embedded.
         """
-        if list(tell([self._first[text] for text in some])) != list(some):
+        if list(texts_of([self._first[text] for text in some])) != list(some):
             self._is_outdated = True
 
     def take(self, some: Sequence[str], sent: Sequence[Document], answer: dict[str, Any] | None) -> Any:
@@ -160,12 +165,12 @@ class DocumentCall:
 
 
 def _differ_by_embedding_only(before: Document, after: Document) -> bool:
-    # Not all values of `meta` can be compared, but those that nobody has touched are the same objects.
+    # Not all values of `meta` can be compared, but unchanged ones are the same objects.
     names = [field.name for field in fields(before) if field.name != "embedding"]
     try:
         return all((one := getattr(before, name)) is (other := getattr(after, name)) or one == other for name in names)
     except ValueError:
-        # Copies of arrays, which have no single answer.
+        # Copies of arrays, whose comparison has no single answer.
         return False
 
 

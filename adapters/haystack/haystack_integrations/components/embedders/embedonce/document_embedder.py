@@ -1,6 +1,5 @@
 """CachedDocumentEmbedder: a component that embeds every document once."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from haystack_integrations.components.embedders.embedonce.document_calls import 
     ImpureError,
     PartlyFailedError,
 )
+from haystack_integrations.components.embedders.embedonce.steps import Ask, Compute, Embed, Steps
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
 
 logger = logging.getLogger("embedonce")
@@ -53,12 +53,12 @@ class CachedDocumentEmbedder(CachedEmbedder):
 
         :param embedder: The document embedder.
         :param store: Where vectors are kept; see `CachedTextEmbedder`.
-        :param text_fn: Returns what is told apart of a document, instead of the text that reaches the model: a function
-            that can be imported. Documents for which it answers alike get the same vector.
+        :param text_fn: Returns what tells a document apart, instead of the text that reaches the model: a function
+            that can be imported. Documents for which it returns the same text get the same vector.
         :param options: All further parameters of `CachedTextEmbedder`.
         :raises IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace`.
-        :raises StoreError: The store cannot be opened, or is something else than a cache.
-        :raises TypeError: The embedder is no document embedder, or a parameter is unknown.
+        :raises StoreError: The store cannot be opened, or is not a cache.
+        :raises TypeError: The embedder is not a document embedder, or a parameter is unknown.
         :raises ValueError: A parameter is not one of those listed.
         """
         self._text_fn = text_fn
@@ -73,35 +73,10 @@ class CachedDocumentEmbedder(CachedEmbedder):
         :param kwargs: Further inputs of the component inside; those that are set become part of the key.
         :returns: What the component inside returns: new documents, equal to the given ones but for the embedding, which
             is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
-        :raises EmbedderContractError: The embedder has answered with something else than one finite vector each.
+        :raises EmbedderContractError: The embedder's answer is not one finite vector per document.
         """
-        if isinstance(documents, list) and not documents:
-            return self._answer([], [])
-        call = self._call(documents)
-        if call is None:
-            return self._ask(documents=documents, **kwargs)
-
-        def embed(some: list[str]) -> Any:
-            sent = call.to_run(some)
-            answer = self._ask(documents=sent, **kwargs) if sent else None
-            call.told_again(some, self._told)
-            return call.take(some, sent, answer)
-
-        try:
-            while True:
-                try:
-                    vectors = self._tracker.embed(self._request(call.texts, kwargs), embed)
-                    break
-                except PartlyFailedError as error:
-                    call.gave_up(error, self.embedonce_identity)
-            if vectors is None:
-                return self._ask(documents=documents, **kwargs)
-            uncached = call.uncached
-            others = call.take_uncached(uncached, self._ask(documents=uncached, **kwargs)) if uncached else []
-        except ImpureError:
-            self._go_past()
-            return self._ask(documents=documents, **kwargs)
-        return self._answered(call, vectors, others)
+        answer: dict[str, Any] = self._drive(self._steps(documents, kwargs))
+        return answer
 
     async def run_async(self, documents: list[Document], **kwargs: Any) -> dict[str, Any]:
         """
@@ -111,52 +86,60 @@ class CachedDocumentEmbedder(CachedEmbedder):
         :param kwargs: Further inputs of the component inside; those that are set become part of the key.
         :returns: What the component inside returns: new documents, equal to the given ones but for the embedding, which
             is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
-        :raises EmbedderContractError: The embedder has answered with something else than one finite vector each.
+        :raises EmbedderContractError: The embedder's answer is not one finite vector per document.
         """
+        answer: dict[str, Any] = await self._adrive(self._steps(documents, kwargs))
+        return answer
+
+    def _steps(self, documents: list[Document], inputs: dict[str, Any]) -> Steps:
         if isinstance(documents, list) and not documents:
             return self._answer([], [])
-        call = await asyncio.to_thread(self._call, documents)
+        ask_for_all = Ask({"documents": documents, **inputs})
+        call = yield Compute(lambda: self._call(documents))
         if call is None:
-            return await self._aask(documents=documents, **kwargs)
+            return (yield ask_for_all)
 
-        async def embed(some: list[str]) -> Any:
+        def embed(some: list[str]) -> Steps:
             sent = call.to_run(some)
-            answer = await self._aask(documents=sent, **kwargs) if sent else None
-            await asyncio.to_thread(call.told_again, some, self._told)
+            answer = (yield Ask({"documents": sent, **inputs})) if sent else None
+            yield Compute(lambda: call.check_texts(some, self._texts_of))
             return call.take(some, sent, answer)
 
         try:
-            while True:
-                try:
-                    vectors = await self._tracker.aembed(self._request(call.texts, kwargs), embed)
-                    break
-                except PartlyFailedError as error:
-                    call.gave_up(error, self.embedonce_identity)
+            vectors = yield from self._embedded(call, inputs, embed)
             if vectors is None:
-                return await self._aask(documents=documents, **kwargs)
-            uncached = call.uncached
-            others = call.take_uncached(uncached, await self._aask(documents=uncached, **kwargs)) if uncached else []
+                return (yield ask_for_all)
+            sent = call.uncached
+            others = call.take_uncached(sent, (yield Ask({"documents": sent, **inputs}))) if sent else []
         except ImpureError:
-            self._go_past()
-            return await self._aask(documents=documents, **kwargs)
+            self._bypass()
+            return (yield ask_for_all)
         return self._answered(call, vectors, others)
+
+    def _embedded(self, call: DocumentCall, inputs: dict[str, Any], embed: Callable[[list[str]], Steps]) -> Steps:
+        """Ask the cache until it has answered for all texts but those at which the component inside has failed."""
+        while True:
+            try:
+                return (yield Embed(self._request(call.texts, inputs), embed))
+            except PartlyFailedError as error:
+                call.gave_up(error, self.embedonce_identity)
 
     def _call(self, documents: Any) -> DocumentCall | None:
         """Return a call for documents; None if the component inside has to be asked itself.
 
-        Anything else than a list of documents is refused there, in its own words.
+        That component refuses whatever is not a list of documents, in its own words.
         """
         if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):
             return None
-        if self._has_gone_past:
+        if self._bypasses:
             self._check_replay(_IMPURE)
             return None
-        call = DocumentCall(documents, self._told(documents), self.embedonce_identity)
+        call = DocumentCall(documents, self._texts_of(documents), self.embedonce_identity)
         if call.uncached:
             self._check_replay("a document cannot be prepared, or its meta holds values that cannot be written down")
         return call
 
-    def _told(self, documents: list[Document]) -> list[str | None]:
+    def _texts_of(self, documents: list[Document]) -> list[str | None]:
         if self._text_fn is None:
             return texts.of_documents(self.embedder, documents)
         return [texts.by_function(self.embedder, self._text_fn(document)) for document in documents]
@@ -166,15 +149,15 @@ class CachedDocumentEmbedder(CachedEmbedder):
             msg = f"a call of {type(self.embedder).__name__} cannot be replayed because {reason}"
             raise CacheMissError(msg)
 
-    def _go_past(self) -> None:
-        if self._has_gone_past:
+    def _bypass(self) -> None:
+        if self._bypasses:
             return
-        self._has_gone_past = True
+        self._bypasses = True
         logger.warning("calls of %s bypass the cache because %s", type(self.embedder).__name__, _IMPURE)
 
     def _answered(self, call: DocumentCall, vectors: list[list[float]], others: list[Any]) -> dict[str, Any]:
         documents = call.result(vectors, others)
-        self._tell(len(documents), call.sent)
+        self._trace(len(documents), call.sent)
         return self._answer(documents, call.metas)
 
 

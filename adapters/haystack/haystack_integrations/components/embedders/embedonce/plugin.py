@@ -35,7 +35,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
         if kind.takes(embedder):
             return kind.from_cache(embedder, cache, options)
     msg = (
-        f"cannot wrap {type(embedder).__name__}: it is no embedder of Haystack, which takes `text` and gives "
+        f"cannot wrap {type(embedder).__name__}: it is not an embedder of Haystack, which takes `text` and gives "
         "`embedding`, or takes and gives `documents`"
     )
     raise UnsupportedEmbedderError(msg)

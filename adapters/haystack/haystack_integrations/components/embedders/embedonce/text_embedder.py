@@ -9,13 +9,14 @@ from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
+from haystack_integrations.components.embedders.embedonce.steps import Ask, Embed, Steps
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
 
 
 class _NothingError(PartlyFailedError):
     """The component inside has answered without a vector, which is handed on and not stored.
 
-    It reaches whoever waits for the text, which may be a document embedder too.
+    Every call that waits for the text gets this error, also one of a document embedder.
     """
 
     def __init__(self, text: str, answer: dict[str, Any]) -> None:
@@ -56,29 +57,10 @@ class CachedTextEmbedder(CachedEmbedder):
         :param text: The text.
         :param kwargs: Further inputs of the component inside; those that are set become part of the key.
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
-        :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
+        :raises EmbedderContractError: The embedder's answer is not one finite vector.
         """
-        if not isinstance(text, str):
-            return self._ask(text=text, **kwargs)
-        answers: list[dict[str, Any]] = []
-        found: list[Any] = []
-
-        def embed(some: list[str]) -> Any:
-            if found:
-                return found
-            answers.append(self._ask(text=text, **kwargs))
-            return self._vector_now(text, answers[-1], *some)
-
-        while True:
-            asked = texts.of_text(self.embedder, text)
-            try:
-                vectors = self._tracker.embed(self._request([asked], kwargs), embed)
-                break
-            except _NothingError as error:
-                return copy.deepcopy(error.answer)
-            except PartlyFailedError as error:
-                found = _found_by_others(asked, error)
-        return self._ask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
+        answer: dict[str, Any] = self._drive(self._steps(text, kwargs))
+        return answer
 
     async def run_async(self, text: str, **kwargs: Any) -> dict[str, Any]:
         """
@@ -87,29 +69,36 @@ class CachedTextEmbedder(CachedEmbedder):
         :param text: The text.
         :param kwargs: Further inputs of the component inside; those that are set become part of the key.
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
-        :raises EmbedderContractError: The embedder has answered with something else than one finite vector.
+        :raises EmbedderContractError: The embedder's answer is not one finite vector.
         """
+        answer: dict[str, Any] = await self._adrive(self._steps(text, kwargs))
+        return answer
+
+    def _steps(self, text: str, inputs: dict[str, Any]) -> Steps:
         if not isinstance(text, str):
-            return await self._aask(text=text, **kwargs)
+            # The component inside refuses it in its own words.
+            return (yield Ask({"text": text, **inputs}))
         answers: list[dict[str, Any]] = []
         found: list[Any] = []
 
-        async def embed(some: list[str]) -> Any:
+        def embed(some: list[str]) -> Steps:
             if found:
                 return found
-            answers.append(await self._aask(text=text, **kwargs))
+            answers.append((yield Ask({"text": text, **inputs})))
             return self._vector_now(text, answers[-1], *some)
 
         while True:
             asked = texts.of_text(self.embedder, text)
             try:
-                vectors = await self._tracker.aembed(self._request([asked], kwargs), embed)
+                vectors = yield Embed(self._request([asked], inputs), embed)
                 break
             except _NothingError as error:
                 return copy.deepcopy(error.answer)
             except PartlyFailedError as error:
                 found = _found_by_others(asked, error)
-        return await self._aask(text=text, **kwargs) if vectors is None else self._answered(vectors[0], answers)
+        if vectors is None:
+            return (yield Ask({"text": text, **inputs}))
+        return self._answered(vectors[0], answers)
 
     def _vector_now(self, text: str, answer: dict[str, Any], asked: str) -> Any:
         """Return the vector in an answer, as one that is not stored if a prefix was changed meanwhile."""
@@ -117,7 +106,7 @@ class CachedTextEmbedder(CachedEmbedder):
         return vector if texts.of_text(self.embedder, text) == asked else NotCacheable(vector)
 
     def _answered(self, vector: list[float], answers: list[dict[str, Any]]) -> dict[str, Any]:
-        self._tell(1, len(answers))
+        self._trace(1, len(answers))
         return self._answer(vector, [answer.get("meta") or {} for answer in answers])
 
 

@@ -1,10 +1,10 @@
-"""What both cached components share: the component inside, its sockets and life, and how they are written down."""
+"""What both cached components share: the component inside, its sockets, lifetime and serialisation."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +26,19 @@ from haystack_integrations.components.embedders.embedonce.arguments import (
     without_secrets,
     written,
 )
+from haystack_integrations.components.embedders.embedonce.document_calls import OUTCOMES
 from haystack_integrations.components.embedders.embedonce.identities import describer
+from haystack_integrations.components.embedders.embedonce.steps import Ask, Embed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self, Unpack
 
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
     from embedonce.options import WrapKeywords
+    from haystack_integrations.components.embedders.embedonce.steps import Steps
 
 
 class CachedEmbedder:
@@ -44,7 +47,7 @@ class CachedEmbedder:
     Attributes:
         embedder: The component inside.
         cache: The cache that it asks.
-        wrap_options: What the user said when wrapping the component.
+        wrap_options: The options with which the component was wrapped.
     """
 
     _INPUT = ""
@@ -56,7 +59,7 @@ class CachedEmbedder:
     _ROLE: Role = "document"
 
     _text_fn: Any = None
-    """What the user gave to tell documents apart."""
+    """The user's function that tells documents apart, None for the text that reaches the model."""
 
     embedder: Any
     cache: EmbeddingCache
@@ -90,7 +93,7 @@ class CachedEmbedder:
             )
             raise TypeError(msg)
         self.embedder = embedder
-        self._has_gone_past = False
+        self._bypasses = False
         given = changed(options)
         self._arguments = arguments_of(store, given)
         if self._text_fn is not None:
@@ -98,7 +101,7 @@ class CachedEmbedder:
         cache_options, self.wrap_options = split_keywords(resolved(given))
         self.cache = EmbeddingCache.of(store, cache_options)
         self._connect()
-        self._look_anew()
+        self._start_tracking()
         identity = self.embedonce_identity
         if identity is not None:
             self.cache.open(identity)
@@ -116,14 +119,13 @@ class CachedEmbedder:
 
         :param embedder: The component inside.
         :param cache: The cache to ask.
-        :param options: What else the user has said.
+        :param options: The user's options.
         :returns: The wrapper.
         :raises IdentityError: No namespace is given, and the component cannot be identified.
         :raises StoreError: The store cannot be opened.
         """
         options = options or WrapOptions()
-        said = {field.name: getattr(options, field.name) for field in fields(options)}
-        return cls(embedder, cache, **said)
+        return cls(embedder, cache, **vars(options))
 
     def _connect(self) -> None:
         """Take over the sockets of the component inside, so that it can be replaced by this one in any pipeline."""
@@ -132,8 +134,9 @@ class CachedEmbedder:
                 component.set_input_type(self, name, socket.type, socket.default_value)
         outputs = {name: socket.type for name, socket in _sockets(self.embedder, "output").items()}
         component.set_output_types(self, **outputs)
+        self._gives_meta = "meta" in outputs
 
-    def _look_anew(self) -> None:
+    def _start_tracking(self) -> None:
         self._tracker = IdentityTracker(describer, partial(_describe, self, self.wrap_options))
         self._batch_size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
 
@@ -141,7 +144,7 @@ class CachedEmbedder:
 
     @property
     def identity(self) -> Identity:
-        """What decides the vectors just now; it follows when the settings of the component are changed.
+        """What decides the vectors at present; it follows when the settings of the component are changed.
 
         :raises IdentityError: The component is one whose vectors must not be cached.
         """
@@ -174,20 +177,20 @@ class CachedEmbedder:
             setattr(inner, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was read of the component is read again from its copy.
+        # What was read from the component is read again from its copy.
         state = {name: value for name, value in self.__dict__.items() if name != "_tracker"}
         return {**state, "_arguments": without_secrets(self._arguments)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._look_anew()
+        self._start_tracking()
 
     def __copy__(self) -> Self:
         return self._copied(object.__new__(type(self)), self.__getstate__())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copied = memo[id(self)] = object.__new__(type(self))
-        # Neither a store nor what is said about it is copied: both serve the copy too.
+        # Neither the store nor its options are copied: the copy shares them.
         return self._copied(copied, copy.deepcopy({**self.__getstate__(), "_arguments": None}, memo))
 
     def _copied(self, copied: Self, state: dict[str, Any]) -> Self:
@@ -195,7 +198,7 @@ class CachedEmbedder:
         copied.__setstate__({**state, "_arguments": self._arguments})
         return copied
 
-    # Life
+    # Lifetime
 
     def warm_up(self) -> None:
         """Do nothing: the component inside is warmed up when a text has to be embedded, and not for hits."""
@@ -204,7 +207,7 @@ class CachedEmbedder:
         """Do nothing; see `warm_up`."""
 
     def close(self) -> None:
-        """Store what waits, and close the component inside."""
+        """Store what waits in memory, and close the component inside."""
         self.cache.close()
         if hasattr(self.embedder, "close"):
             self.embedder.close()
@@ -223,20 +226,20 @@ class CachedEmbedder:
         data: dict[str, Any] = inner() if inner is not None else {}
         return data
 
-    # Written down
+    # Serialisation
 
     def to_dict(self) -> dict[str, Any]:
-        """Write the component down.
+        """Serialise the component.
 
         :returns: A dictionary with the component inside and all arguments that were given.
-        :raises ValueError: An argument holds a secret in clear, or is no plain value.
+        :raises ValueError: An argument holds a secret in clear text, or is not a plain value.
         """
         inner = component_to_dict(obj=self.embedder, name="embedder")
         return default_to_dict(self, embedder=inner, **written(self._arguments))
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build a component that was written down.
+        """Build a component from a dictionary.
 
         :param data: What `to_dict` has returned.
         :returns: The component.
@@ -246,22 +249,70 @@ class CachedEmbedder:
         copied["init_parameters"] = read(copied.get("init_parameters", {}))
         return default_from_dict(cls, copied)
 
+    # Carrying out the steps of a call
+
+    def _drive(self, steps: Steps) -> Any:
+        """Carry out steps and return their result; what is one of `OUTCOMES` is raised inside them."""
+        advance: Callable[[Any], Any] = steps.send
+        outcome: Any = None
+        while True:
+            try:
+                step = advance(outcome)
+            except StopIteration as end:
+                return end.value
+            advance = steps.send
+            try:
+                if isinstance(step, Embed):
+                    outcome = self._tracker.embed(step.request, partial(self._drive_some, step.embed))
+                elif isinstance(step, Ask):
+                    outcome = self._ask(step.inputs)
+                else:
+                    outcome = step.function()
+            except OUTCOMES as error:
+                advance, outcome = steps.throw, error
+
+    async def _adrive(self, steps: Steps) -> Any:
+        """Async twin of `_drive`."""
+        advance: Callable[[Any], Any] = steps.send
+        outcome: Any = None
+        while True:
+            try:
+                step = advance(outcome)
+            except StopIteration as end:
+                return end.value
+            advance = steps.send
+            try:
+                if isinstance(step, Embed):
+                    outcome = await self._tracker.aembed(step.request, partial(self._adrive_some, step.embed))
+                elif isinstance(step, Ask):
+                    outcome = await self._aask(step.inputs)
+                else:
+                    outcome = await asyncio.to_thread(step.function)
+            except OUTCOMES as error:
+                advance, outcome = steps.throw, error
+
+    def _drive_some(self, embed: Callable[[list[str]], Steps], some: list[str]) -> Any:
+        return self._drive(embed(some))
+
+    async def _adrive_some(self, embed: Callable[[list[str]], Steps], some: list[str]) -> Any:
+        return await self._adrive(embed(some))
+
     # Asking the component inside
 
     def _request(self, texts: list[str], arguments: Mapping[str, Any]) -> EmbedRequest:
-        given = {name: value for name, value in arguments.items() if value is not None}
+        given = {name: value for name, value in arguments.items() if value is not None} if arguments else {}
         return EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
 
-    def _ask(self, **inputs: Any) -> dict[str, Any]:
+    def _ask(self, inputs: dict[str, Any]) -> dict[str, Any]:
         with self._span():
             if hasattr(self.embedder, "warm_up"):
                 self.embedder.warm_up()
             answer: dict[str, Any] = self.embedder.run(**inputs)
             return answer
 
-    async def _aask(self, **inputs: Any) -> dict[str, Any]:
+    async def _aask(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if not hasattr(self.embedder, "run_async"):
-            return await asyncio.to_thread(self._ask, **inputs)
+            return await asyncio.to_thread(self._ask, inputs)
         with self._span():
             if hasattr(self.embedder, "warm_up_async"):
                 await self.embedder.warm_up_async()
@@ -271,7 +322,7 @@ class CachedEmbedder:
             return answer
 
     def _span(self) -> Any:
-        """Trace a call of the component inside, which is no component of the pipeline itself."""
+        """Trace a call of the component inside, which is not a component of the pipeline itself."""
         tags = {
             "haystack.component.name": "embedder",
             "haystack.component.type": type(self.embedder).__name__,
@@ -279,18 +330,17 @@ class CachedEmbedder:
         parent = tracer.current_span()
         return tracer.trace("haystack.component.run", tags=tags, parent_span=parent)
 
-    def _tell(self, asked: int, sent: int) -> None:
-        """Say in the trace of the pipeline how many texts were asked for and how many had to be embedded."""
+    def _trace(self, asked: int, sent: int) -> None:
+        """Write into the trace of the pipeline how many texts came from the cache and how many were embedded."""
         span = tracer.current_span()
         if span is not None:
             span.set_tag("embedonce.hits", asked - sent)
             span.set_tag("embedonce.misses", sent)
 
     def _answer(self, output: Any, metas: list[dict[str, Any]]) -> dict[str, Any]:
-        answer = {self._OUTPUT: output}
-        if "meta" in _sockets(self.embedder, "output"):
-            answer["meta"] = together(metas) if metas else self._meta_of_hits()
-        return answer
+        if self._gives_meta:
+            return {self._OUTPUT: output, "meta": together(metas) if metas else self._meta_of_hits()}
+        return {self._OUTPUT: output}
 
     def _meta_of_hits(self) -> dict[str, Any]:
         model = getattr(self.embedder, "model", None)
@@ -304,7 +354,7 @@ def _sockets(embedder: object, kind: str) -> dict[str, Any]:
 
 
 def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -> Description:
-    """Describe the component inside, and refuse one with outputs that no cache knows."""
+    """Describe the component inside, and refuse one with outputs that a cache cannot answer."""
     outputs = _sockets(embedder, "output").keys()
     is_clear = wrapper._OUTPUT in outputs and outputs <= {wrapper._OUTPUT, "meta"}
     try:
@@ -317,8 +367,8 @@ def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -
         reason = description.not_cacheable or f"of its outputs {', '.join(sorted(outputs))}"
         return replace(description, identity=None, not_cacheable=reason)
     if wrapper._text_fn is not None and description.identity is not None:
-        told_by = {"text_fn": serialize_callable(wrapper._text_fn)}
-        return replace(description, identity=description.identity.with_parameters(told_by))
+        parameters = {"text_fn": serialize_callable(wrapper._text_fn)}
+        return replace(description, identity=description.identity.with_parameters(parameters))
     return description
 
 
