@@ -64,21 +64,19 @@ class Answers(Harness):
     def _refuses(self, api: Api, spoil: Spoil) -> None:
         store, model = MemoryStore(), ModelBehind(spoil=spoil)
         wrapped = api.wrap(model, store)
-        asks = [(api.documents, ["a", "b", "c"]), (api.document, "a"), (api.query, "a")]
-        breaking = [(ask, question) for ask, question in asks if not self._is_left_out(api, ask, spoil, question)]
-        for number, (ask, question) in enumerate(breaking, 1):
-            with pytest.raises(EmbedderContractError):
-                ask(wrapped, question)
-            assert len(model.calls) == number
-            assert list(store.yield_keys()) == []
+        for method, question in {"documents": ["a", "b", "c"], "document": "a", "query": "a"}.items():
+            if not self._is_left_out(method, spoil, question):
+                paid = len(model.calls)
+                api.check_refused(wrapped, EmbedderContractError, **{method: question})
+                assert len(model.calls) == paid + 1
+                assert list(store.yield_keys()) == []
         model.spoil = None
-        assert exactly(api.documents(wrapped, ["a", "b", "c"])) == exactly(model.documents(["a", "b", "c"]))
-        assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+        api.check(wrapped, model, documents=["a", "b", "c"], query="a")
 
-    def _is_left_out(self, api: Api, ask: object, spoil: Spoil, texts: Any) -> bool:
+    def _is_left_out(self, method: str, spoil: Spoil, texts: Any) -> bool:
         """Return whether the answer says that a text could not be embedded, rather than breaking the contract."""
         answer = spoil([[1.0, 2.0, 3.0] for _ in texts])
-        return self.may_leave_out and ([] in answer or (ask == api.query and not answer))
+        return self.may_leave_out and ([] in answer or (method == "query" and not answer))
 
     def test_each_text_that_is_left_without_a_vector_is_asked_for_once(self, api: Api, place: Path) -> None:
         """Also where the framework may answer without a vector, no text is tried again within a call.
@@ -108,21 +106,17 @@ class Answers(Harness):
     def _asks_again(self, api: Api, nothing: Any) -> None:
         store, model = MemoryStore(), ModelBehind(spoil=lambda vectors: [*vectors[:-1], nothing])
         wrapped = api.wrap(model, store)
-        asks = [(api.documents, ["a", "b", "c"]), (api.document, "c"), (api.query, "c")]
-        expected: list[Any] = [[*model.documents(["a", "b"]), None], None, nothing]
-        for (ask, question), answer in zip(asks, expected, strict=True):
-            if self.may_leave_out:
-                assert exactly(ask(wrapped, question)) == exactly(answer)
-            else:
-                with pytest.raises(self.refusals):
-                    ask(wrapped, question)
+        questions: dict[str, Any] = {"documents": ["a", "b", "c"], "document": "c", "query": "c"}
+        if self.may_leave_out:
+            answers = [getattr(api, method)(wrapped, question) for method, question in questions.items()]
+            assert exactly(answers) == exactly([[*model.documents(["a", "b"]), None], None, nothing])
+        else:
+            api.check_refused(wrapped, self.refusals, **questions)
         assert model.texts == [["a", "b", "c"], ["c"], ["c"]]
         kept = ["a", "b"] if self.may_leave_out else []
         assert len(list(store.yield_keys())) == len(kept)
         model.spoil = None
-        right = [model.documents(["a", "b", "c"]), model.document("c"), model.query("c")]
-        for (ask, question), answer in zip(asks, right, strict=True):
-            assert exactly(ask(wrapped, question)) == exactly(answer)
+        api.check(wrapped, model, **questions)
         assert model.texts[3:] == [[text for text in "abc" if text not in kept], ["c"]]
 
     def test_another_dimension_within_a_namespace_is_refused(self, api: Api, place: Path) -> None:
@@ -134,11 +128,9 @@ class Answers(Harness):
         api.documents(api.wrap(model, place, namespace=NAMESPACE), ["a"])
         for options in ({}, {"batch_size": 1}):
             wrapped = api.wrap(other, place, namespace=NAMESPACE, **options)
-            for ask, question in ((api.documents, ["a", "b"]), (api.document, "c"), (api.query, "a")):
-                with pytest.raises(EmbedderContractError):
-                    ask(wrapped, question)
+            api.check_refused(wrapped, EmbedderContractError, documents=["a", "b"], document="c", query="a")
         wrapped = api.wrap(model, place, namespace=NAMESPACE)
-        assert exactly(api.documents(wrapped, ["a", "b"])) == exactly(model.documents(["a", "b"]))
+        api.check(wrapped, model, documents=["a", "b"])
         assert model.texts == [["a"], ["b"]]
 
 
@@ -155,7 +147,7 @@ class KeptWork(Harness):
             api.documents(api.wrap(model, place, batch_size=10), texts)
         model.calls.clear()
         model.fail_at = None
-        assert exactly(api.documents(api.wrap(model, place, batch_size=10), texts)) == exactly(model.documents(texts))
+        api.check(api.wrap(model, place, batch_size=10), model, documents=texts)
         assert model.texts == [texts[90:]]
 
     def test_a_broken_answer_keeps_the_batches_before_it(self, api: Api, place: Path) -> None:
@@ -167,7 +159,7 @@ class KeptWork(Harness):
         model.spoil = lambda vectors: vectors[: 0 if len(model.calls) == 3 else None]
         with pytest.raises(EmbedderContractError):
             api.documents(api.wrap(model, place, batch_size=2), texts)
-        assert exactly(api.documents(api.wrap(model, place), texts)) == exactly(model.documents(texts))
+        api.check(api.wrap(model, place), model, documents=texts)
         assert model.texts[3:] == [texts[4:]]
 
     def test_an_error_of_the_embedder_arrives_as_it_is(self, api: Api, place: Path) -> None:
@@ -181,10 +173,8 @@ class KeptWork(Harness):
             raise error
 
         wrapped = api.wrap(ModelBehind(spoil=fail), place)
-        for ask, question in ((api.documents, ["a"]), (api.document, "a"), (api.query, "a")):
-            with pytest.raises(ToldToFailError) as caught:
-                ask(wrapped, question)
-            assert caught.value is error
+        raised = api.check_refused(wrapped, ToldToFailError, documents=["a"], document="a", query="a")
+        assert all(each is error for each in raised)
 
     def test_a_store_that_fails_costs_no_vector(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         """Vectors are returned all the same; the faults are counted, and one warning is logged.
@@ -198,8 +188,7 @@ class KeptWork(Harness):
                 wrapped = api.wrap(model, failing(*fails))
                 with caplog.at_level(logging.WARNING, "embedonce"):
                     for _ in range(5):
-                        assert exactly(api.documents(wrapped, ["a", "b"])) == exactly(model.documents(["a", "b"]))
-                        assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+                        api.check(wrapped, model, documents=["a", "b"], query="a")
                 assert len(model.calls) == 10
                 stats = wrapped.cache.stats()
                 assert (stats.read_errors > 0, stats.write_errors > 0) == ("read" in fails, "write" in fails)
@@ -214,9 +203,7 @@ class KeptWork(Harness):
             with variant(fails):
                 store, model = failing(fails), ModelBehind()
                 wrapped = api.wrap(model, store, on_store_error="raise")
-                for ask, question in ((api.documents, ["a"]), (api.document, "a"), (api.query, "a")):
-                    with pytest.raises(StoreError, match="ToldToFailError"):
-                        ask(wrapped, question)
+                api.check_refused(wrapped, StoreError, "ToldToFailError", documents=["a"], document="a", query="a")
                 assert bool(model.calls) == (fails == "write"), "what cannot be asked is not paid for"
                 store.heal()
-                assert exactly(api.documents(wrapped, ["a"])) == exactly(model.documents(["a"]))
+                api.check(wrapped, model, documents=["a"])

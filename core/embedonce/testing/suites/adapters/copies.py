@@ -7,7 +7,7 @@ import functools
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from embedonce.testing.suites.adapters.comparing import exactly, variant
+from embedonce.testing.suites.adapters.comparing import variant
 from embedonce.testing.suites.adapters.harness import Harness
 from embedonce.testing.suites.adapters.model import ModelBehind
 
@@ -68,10 +68,9 @@ class Copies(Harness):
                 assert (copied.namespace, copied.wrap_options) == (wrapped.namespace, wrapped.wrap_options)
                 assert all(isinstance(part, self.kind or object) for part in self.parts(copied))
                 assert inside is not model
-                assert exactly(api.documents(copied, ["a", "b"])) == exactly(model.documents(["a", "b"]))
-                assert exactly(api.query(copied, "a")) == exactly(model.query("a"))
+                api.check(copied, model, documents=["a", "b"], query="a")
                 assert inside.texts == [["a"], ["b"], ["a"]]
-                assert exactly(api.documents(wrapped, ["b", "a"])) == exactly(model.documents(["b", "a"]))
+                api.check(wrapped, model, documents=["b", "a"])
                 assert model.texts == [["a"]]
 
     def test_a_copy_follows_its_own_model(self, api: Api, place: Path) -> None:
@@ -85,8 +84,8 @@ class Copies(Harness):
         for made in COPIES.values():
             copied, inside = made((wrapped, model))
             inside.name = "other"
-            assert exactly(api.documents(copied, ["a"])) == exactly(ModelBehind("other").documents(["a"]))
-            assert exactly(api.documents(wrapped, ["a"])) == exactly(ModelBehind("one").documents(["a"]))
+            api.check(copied, ModelBehind("other"), documents=["a"])
+            api.check(wrapped, ModelBehind("one"), documents=["a"])
             assert copied.namespace != wrapped.namespace == model.namespace
 
 

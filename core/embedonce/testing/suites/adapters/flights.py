@@ -17,17 +17,51 @@ from embedonce.testing.suites.adapters.harness import Harness, awaited, in_time
 from embedonce.testing.suites.adapters.model import ModelBehind, ToldToFailError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Coroutine, Sequence
     from pathlib import Path
 
 CROWD = 24
 QUESTIONS: dict[str, Any] = {"documents": ["a", "b"], "document": "a", "query": "a"}
 
 
-def begun(wrapped: Any) -> int:
-    """Return how many calls the cache of a wrapper has seen."""
-    calls: int = wrapped.cache.stats().calls
-    return calls
+class Held:
+    """A new wrapper whose model ends no call before `gate` is set.
+
+    Args:
+        suite: Says how the framework is asked.
+        place: Where the cache is.
+        told: What the model is told; see `ModelBehind`.
+    """
+
+    def __init__(self, suite: Harness, place: Path, **told: Any) -> None:
+        self.model = ModelBehind(**told)
+        self.started, self.gate = self.model.hold()
+        self.wrapped = suite.wrapped(self.model, place)
+
+    def begun(self) -> int:
+        """Return how many calls the cache of the wrapper has seen."""
+        calls: int = self.wrapped.cache.stats().calls
+        return calls
+
+    async def first(self, call: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begin a call, and return once it has asked the model."""
+        task = asyncio.create_task(call)
+        await auntil(self.started.is_set)
+        return task
+
+    async def outcomes(self, *calls: Awaitable[Any]) -> list[Any]:
+        """Let the model answer, and return what becomes of calls: their answers and errors."""
+        self.gate.set()
+        return await in_time(asyncio.gather(*calls, return_exceptions=True))
+
+    def check_paid_once(self, verb: str, answers: Sequence[Any]) -> None:
+        """All answers are those of the model, which was asked once, and no list is shared between them."""
+        assert len(self.model.calls) == 1
+        for answer in answers:
+            expected = getattr(self.model, verb)(QUESTIONS[verb])
+            assert exactly(answer) == exactly(expected), "nobody changes what others have got"
+            for vector in answer if verb == "documents" else [answer]:
+                vector[:] = [99.0]
 
 
 class Flights(Harness):
@@ -40,20 +74,12 @@ class Flights(Harness):
         If not, look for calls of the embedder that do not go through the cache, and for lists that are handed out
         twice.
         """
-        model = ModelBehind()
-        _, gate = model.hold()
-        wrapped, question = self.wrapped(model, place), QUESTIONS[verb]
-        ask = getattr(self, f"embed_{verb}")
+        held, ask = Held(self, place), getattr(self, f"embed_{verb}")
         with ThreadPoolExecutor(CROWD) as pool:
-            crowd = [pool.submit(ask, wrapped, question) for _ in range(CROWD)]
-            until(lambda: begun(wrapped) == CROWD)
-            gate.set()
-            answers = [each.result(LIMIT) for each in crowd]
-        assert len(model.calls) == 1
-        for answer in answers:
-            assert exactly(answer) == exactly(getattr(model, verb)(question)), "nobody changes what others have got"
-            for vector in answer if verb == "documents" else [answer]:
-                vector[:] = [99.0]
+            crowd = [pool.submit(ask, held.wrapped, QUESTIONS[verb]) for _ in range(CROWD)]
+            until(lambda: held.begun() == CROWD)
+            held.gate.set()
+            held.check_paid_once(verb, [each.result(LIMIT) for each in crowd])
 
     @pytest.mark.parametrize("verb", QUESTIONS)
     @awaited
@@ -62,19 +88,10 @@ class Flights(Harness):
 
         If not, look as for threads, in the async methods.
         """
-        model = ModelBehind()
-        _, gate = model.hold()
-        wrapped, question = self.wrapped(model, place), QUESTIONS[verb]
-        ask = getattr(self, f"aembed_{verb}")
-        tasks = [asyncio.create_task(ask(wrapped, question)) for _ in range(CROWD)]
-        await auntil(lambda: begun(wrapped) == CROWD)
-        gate.set()
-        answers = await in_time(asyncio.gather(*tasks))
-        assert len(model.calls) == 1
-        for answer in answers:
-            assert exactly(answer) == exactly(getattr(model, verb)(question)), "nobody changes what others have got"
-            for vector in answer if verb == "documents" else [answer]:
-                vector[:] = [99.0]
+        held, ask = Held(self, place), getattr(self, f"aembed_{verb}")
+        tasks = [asyncio.create_task(ask(held.wrapped, QUESTIONS[verb])) for _ in range(CROWD)]
+        await auntil(lambda: held.begun() == CROWD)
+        held.check_paid_once(verb, await held.outcomes(*tasks))
 
     @awaited
     async def test_threads_and_tasks_wait_for_the_first(self, place: Path) -> None:
@@ -82,21 +99,16 @@ class Flights(Harness):
 
         If not, look whether sync and async methods ask the cache for one namespace and role.
         """
-        model, never = ModelBehind(), ModelBehind(fail_at=0)
-        started, gate = model.hold()
-        first, second = self.wrapped(model, place), self.wrapped(never, place)
-        leader = asyncio.create_task(self.aembed_documents(first, ["a", "b"]))
-        await auntil(started.is_set)
+        held, other = Held(self, place), Held(self, place, fail_at=0)
+        leader = await held.first(self.aembed_documents(held.wrapped, ["a", "b"]))
         with ThreadPoolExecutor(4) as pool:
-            crowd = [pool.submit(self.embed_documents, second, ["b", "a"]) for _ in range(4)]
-            tasks = [asyncio.create_task(self.aembed_documents(second, ["b", "a"])) for _ in range(4)]
-            await auntil(lambda: begun(first) + begun(second) == 9)
-            gate.set()
-            answers = await in_time(asyncio.gather(*tasks, *map(asyncio.wrap_future, crowd)))
-        assert exactly(await in_time(leader)) == exactly(model.documents(["a", "b"]))
-        assert exactly(answers) == exactly([model.documents(["b", "a"])] * 8)
-        assert len(model.calls) == 1
-        assert never.calls == []
+            crowd = [pool.submit(self.embed_documents, other.wrapped, ["b", "a"]) for _ in range(4)]
+            tasks = [asyncio.create_task(self.aembed_documents(other.wrapped, ["b", "a"])) for _ in range(4)]
+            await auntil(lambda: held.begun() + other.begun() == 9)
+            answers = await held.outcomes(leader, *tasks, *map(asyncio.wrap_future, crowd))
+        model = held.model
+        assert exactly(answers) == exactly([model.documents(["a", "b"]), *[model.documents(["b", "a"])] * 8])
+        assert (len(model.calls), other.model.calls) == (1, [])
 
     @awaited
     async def test_a_query_does_not_wait_for_a_document(self, place: Path) -> None:
@@ -104,17 +116,12 @@ class Flights(Harness):
 
         If not, look for a call of `EmbeddingCache.aembed` for queries without `role="query"`, or for a lock.
         """
-        model = ModelBehind()
-        _, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        tasks = [
-            asyncio.create_task(self.aembed_query(wrapped, "a")),
-            asyncio.create_task(self.aembed_document(wrapped, "a")),
-        ]
-        await auntil(lambda: len(model.calls) == 2)
-        gate.set()
-        answers = await in_time(asyncio.gather(*tasks))
-        assert exactly(answers) == exactly([model.query("a"), model.document("a")])
+        held = Held(self, place)
+        query = asyncio.create_task(self.aembed_query(held.wrapped, "a"))
+        document = asyncio.create_task(self.aembed_document(held.wrapped, "a"))
+        await auntil(lambda: len(held.model.calls) == 2)
+        answers = await held.outcomes(query, document)
+        assert exactly(answers) == exactly([held.model.query("a"), held.model.document("a")])
 
     @awaited
     async def test_many_calls_at_once_keep_their_own_order(self, place: Path) -> None:
@@ -135,16 +142,13 @@ class Flights(Harness):
 
         If not, look for errors that the wrapper catches or remembers.
         """
-        model = ModelBehind(fail_at=0)
-        _, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        tasks = [asyncio.create_task(self.aembed_documents(wrapped, ["a"])) for _ in range(2)]
+        held = Held(self, place, fail_at=0)
+        tasks = [asyncio.create_task(self.aembed_documents(held.wrapped, ["a"])) for _ in range(2)]
         await auntil(is_awaited)
-        gate.set()
-        outcomes = await in_time(asyncio.gather(*tasks, return_exceptions=True))
-        assert [type(outcome) for outcome in outcomes] == [ToldToFailError] * 2
-        assert len(model.calls) == 1
-        assert exactly(await in_time(self.aembed_documents(wrapped, ["a"]))) == exactly(model.documents(["a"]))
+        assert list(map(type, await held.outcomes(*tasks))) == [ToldToFailError] * 2
+        assert len(held.model.calls) == 1
+        again = await in_time(self.aembed_documents(held.wrapped, ["a"]))
+        assert exactly(again) == exactly(held.model.documents(["a"]))
 
     @pytest.mark.parametrize("second", ["query", "document"])
     @pytest.mark.parametrize("first", ["query", "document"])
@@ -156,24 +160,20 @@ class Flights(Harness):
 
         If not, look at what becomes of an empty answer: see `may_leave_out`.
         """
-        model = ModelBehind(symmetric=True, spoil=lambda vectors: [[] for _ in vectors])
-        started, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        ask = {"query": self.aembed_query, "document": self.aembed_document}
-        tasks = [asyncio.create_task(ask[first](wrapped, "a"))]
-        await auntil(started.is_set)
-        tasks.append(asyncio.create_task(ask[second](wrapped, "a")))
+        held = Held(self, place, symmetric=True, spoil=lambda vectors: [[] for _ in vectors])
+        ask: dict[str, Any] = {"query": self.aembed_query, "document": self.aembed_document}
+        leader = await held.first(ask[first](held.wrapped, "a"))
+        waiter = asyncio.create_task(ask[second](held.wrapped, "a"))
         await auntil(is_awaited)
-        gate.set()
-        outcomes = await in_time(asyncio.gather(*tasks, return_exceptions=True))
+        outcomes = await held.outcomes(leader, waiter)
         if self.may_leave_out:
             assert outcomes == [[] if verb == "query" else None for verb in (first, second)]
             # A query has to be answered by the embedder of queries.
-            assert len(model.calls) == (2 if (first, second) == ("document", "query") else 1)
+            assert len(held.model.calls) == (2 if (first, second) == ("document", "query") else 1)
         else:
-            assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
-        model.spoil = None
-        assert exactly(await in_time(self.aembed_query(wrapped, "a"))) == exactly(model.query("a"))
+            assert list(map(type, outcomes)) == [EmbedderContractError] * 2
+        held.model.spoil = None
+        assert exactly(await in_time(self.aembed_query(held.wrapped, "a"))) == exactly(held.model.query("a"))
 
     @awaited
     async def test_a_query_gets_its_vector_from_a_call_that_fails_at_another_text(self, place: Path) -> None:
@@ -181,20 +181,16 @@ class Flights(Harness):
 
         If not, look at what becomes of an empty answer: see `may_leave_out`.
         """
-        model = ModelBehind(symmetric=True, spoil=lambda vectors: [*vectors[:-1], []])
-        started, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        documents = asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"]))
-        await auntil(started.is_set)
-        query = asyncio.create_task(self.aembed_query(wrapped, "a"))
+        held = Held(self, place, symmetric=True, spoil=lambda vectors: [*vectors[:-1], []])
+        documents = await held.first(self.aembed_documents(held.wrapped, ["a", "b"]))
+        query = asyncio.create_task(self.aembed_query(held.wrapped, "a"))
         await auntil(is_awaited)
-        gate.set()
-        outcomes = await in_time(asyncio.gather(documents, query, return_exceptions=True))
+        outcomes = await held.outcomes(documents, query)
         if self.may_leave_out:
-            assert exactly(outcomes) == exactly([[model.document("a"), None], model.query("a")])
-            assert len(model.calls) == 1
+            assert exactly(outcomes) == exactly([[held.model.document("a"), None], held.model.query("a")])
+            assert len(held.model.calls) == 1
         else:
-            assert [type(outcome) for outcome in outcomes] == [EmbedderContractError] * 2
+            assert list(map(type, outcomes)) == [EmbedderContractError] * 2
 
 
 class Cancelling(Harness):
@@ -206,22 +202,16 @@ class Cancelling(Harness):
 
         If not, look for a future or task that the wrapper shares between calls.
         """
-        model = ModelBehind()
-        started, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        leader = asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"]))
-        await auntil(started.is_set)
-        others = [asyncio.create_task(self.aembed_documents(wrapped, ["a", "b"])) for _ in range(3)]
-        await auntil(lambda: begun(wrapped) == 4)
+        held = Held(self, place)
+        leader = await held.first(self.aembed_documents(held.wrapped, ["a", "b"]))
+        others = [asyncio.create_task(self.aembed_documents(held.wrapped, ["a", "b"])) for _ in range(3)]
+        await auntil(lambda: held.begun() == 4)
         await auntil(is_awaited)
         for task in others[1:]:
             task.cancel()
-        outcomes = await in_time(asyncio.gather(*others[1:], return_exceptions=True))
-        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
-        gate.set()
-        answers = await in_time(asyncio.gather(leader, others[0]))
-        assert exactly(answers) == exactly([model.documents(["a", "b"])] * 2)
-        assert len(model.calls) == 1
+        cancelled = await in_time(asyncio.gather(*others[1:], return_exceptions=True))
+        assert list(map(type, cancelled)) == [asyncio.CancelledError] * 2
+        held.check_paid_once("documents", await held.outcomes(leader, others[0]))
 
     @awaited
     async def test_when_the_one_who_pays_is_cancelled_somebody_takes_over(self, place: Path) -> None:
@@ -229,20 +219,16 @@ class Cancelling(Harness):
 
         If not, look for `CancelledError` being caught in the wrapper's async methods.
         """
-        model = ModelBehind()
-        started, gate = model.hold()
-        wrapped = self.wrapped(model, place)
-        leader = asyncio.create_task(self.aembed_documents(wrapped, ["a"]))
-        await auntil(started.is_set)
-        others = [asyncio.create_task(self.aembed_documents(wrapped, ["a"])) for _ in range(3)]
-        await auntil(lambda: begun(wrapped) == 4)
+        held = Held(self, place)
+        leader = await held.first(self.aembed_documents(held.wrapped, ["a"]))
+        others = [asyncio.create_task(self.aembed_documents(held.wrapped, ["a"])) for _ in range(3)]
+        await auntil(lambda: held.begun() == 4)
         leader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leader
-        await auntil(lambda: len(model.calls) == 2)
-        gate.set()
-        assert exactly(await in_time(asyncio.gather(*others))) == exactly([model.documents(["a"])] * 3)
-        assert model.texts == [["a"], ["a"]]
+        await auntil(lambda: len(held.model.calls) == 2)
+        assert exactly(await held.outcomes(*others)) == exactly([held.model.documents(["a"])] * 3)
+        assert held.model.texts == [["a"], ["a"]]
 
     @awaited
     async def test_cancelling_keeps_the_batches_that_were_finished(self, place: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import embedonce
 from embedonce import EmbedderContractError, EmbeddingCache
-from embedonce.testing.suites.adapters.comparing import LIMIT
+from embedonce.testing.suites.adapters.comparing import LIMIT, exactly
 from embedonce.testing.suites.declared import Suite
 
 if TYPE_CHECKING:
@@ -175,6 +175,23 @@ class Api:
     def query(self, wrapped: Any, text: Any) -> Any:
         """Return the vector of a query."""
         return self._ask("embed_query", wrapped, text)
+
+    def check(self, wrapped: Any, model: ModelBehind, **questions: Any) -> None:
+        """Ask each method named, in this order, and compare its answer with that of the model, bit by bit."""
+        for method, question in questions.items():
+            answer = getattr(self, method)(wrapped, question)
+            assert exactly(answer) == exactly(getattr(model, method)(question)), f"{method} of {question!r:.80}"
+
+    def check_refused(
+        self, wrapped: Any, error: Any, match: str | None = None, **questions: Any
+    ) -> list[BaseException]:
+        """Ask each method named, in this order; each has to raise the error. Return what they raised."""
+        raised: list[BaseException] = []
+        for method, question in questions.items():
+            with pytest.raises(error, match=match) as caught:
+                getattr(self, method)(wrapped, question)
+            raised.append(caught.value)
+        return raised
 
     def all_ways(self) -> Sequence[Api]:
         """Return the methods of this way, and those of the other if there are any."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce import EmbeddingCache, MemoryStore
-from embedonce.testing.suites.adapters.comparing import exactly, variant
+from embedonce.testing.suites.adapters.comparing import variant
 from embedonce.testing.suites.adapters.harness import Api, Harness
 from embedonce.testing.suites.adapters.model import ModelBehind
 from embedonce.testing.suites.adapters.texts import NASTY
@@ -28,8 +28,7 @@ def served(api: Api, model: ModelBehind, store: Any, **options: Any) -> bool:
     """Return whether both roles of a text are answered as the model would, without asking it."""
     wrapped = api.wrap(model, store, **options)
     paid = len(model.paid)
-    assert exactly(api.documents(wrapped, ["a"])) == exactly(model.documents(["a"]))
-    assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+    api.check(wrapped, model, documents=["a"], query="a")
     return len(model.paid) == paid
 
 
@@ -60,16 +59,12 @@ class Hits(Harness):
         """
         model, texts = ModelBehind(), ["a", "b", "c"]
         first = api.wrap(model, place)
-        assert exactly(api.documents(first, texts)) == exactly(model.documents(texts))
-        assert exactly(api.query(first, "a")) == exactly(model.query("a"))
-        assert exactly(api.document(first, "d")) == exactly(model.document("d"))
+        api.check(first, model, documents=texts, query="a", document="d")
         paid = [("document", "a"), ("document", "b"), ("document", "c"), ("query", "a"), ("document", "d")]
         assert model.paid == paid
         for wrapped in (first, api.wrap(model, place), api.wrap(ModelBehind(fail_at=0), place)):
             for either in api.all_ways():
-                assert exactly(either.documents(wrapped, ["d", *texts])) == exactly(model.documents(["d", *texts]))
-                assert exactly(either.document(wrapped, "b")) == exactly(model.document("b"))
-                assert exactly(either.query(wrapped, "a")) == exactly(model.query("a"))
+                either.check(wrapped, model, documents=["d", *texts], document="b", query="a")
         assert model.paid == paid
 
     def test_the_embedder_is_asked_in_the_way_of_the_caller(self, api: Api, place: Path) -> None:
@@ -93,7 +88,7 @@ class Hits(Harness):
         model, texts = ModelBehind(), [f"text {i}" for i in range(50)]
         api.documents(api.wrap(model, place), texts)
         changed = [*reversed(texts[:20]), "new", *texts[20:]]
-        assert exactly(api.documents(api.wrap(model, place), changed)) == exactly(model.documents(changed))
+        api.check(api.wrap(model, place), model, documents=changed)
         assert model.texts == [texts, ["new"]]
 
     def test_duplicates_are_paid_once(self, api: Api, place: Path) -> None:
@@ -106,7 +101,7 @@ class Hits(Harness):
             with variant(f"batch_size={batch_size}"):
                 model, texts = ModelBehind(f"{batch_size}"), ["a", "a", "b", "a", "c", "b"]
                 wrapped = api.wrap(model, place, batch_size=batch_size)
-                assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
+                api.check(wrapped, model, documents=texts)
                 assert model.paid == [("document", text) for text in "abc"]
 
     def test_misses_are_gathered_before_they_are_sent(self, api: Api, place: Path) -> None:
@@ -136,7 +131,7 @@ class Hits(Harness):
             wrapped = api.wrap(model, store, batch_size=batch_size)
             size = batch_size or max(1, len(misses))
             with variant(f"call {number}, dtype={dtype}, batch_size={batch_size}, texts={texts}, stored={before}"):
-                assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
+                api.check(wrapped, model, documents=texts)
                 assert model.texts == [misses[i : i + size] for i in range(0, len(misses), size)]
 
     def test_an_empty_store_is_a_store(self, api: Api) -> None:

@@ -50,8 +50,8 @@ class Roles(Harness):
                     wrapped = api.wrap(model, place)
                     for text in NASTY:
                         if first == "document":
-                            assert exactly(api.document(wrapped, text)) == exactly(model.document(text))
-                        assert exactly(api.query(wrapped, text)) == exactly(model.query(text))
+                            api.check(wrapped, model, document=text)
+                        api.check(wrapped, model, query=text)
                         assert exactly(api.documents(wrapped, [text])) == exactly([model.document(text)])
                 assert sorted(model.paid) == sorted((role, text) for role in ("document", "query") for text in NASTY)
 
@@ -105,13 +105,10 @@ class Identities(Harness):
         model = ModelBehind()
         filled = api.wrap(model, place, namespace=NAMESPACE)
         assert filled.namespace == NAMESPACE
-        assert exactly(api.documents(filled, NASTY)) == exactly(model.documents(NASTY))
-        assert exactly(api.query(filled, "a")) == exactly(model.query("a"))
+        api.check(filled, model, documents=NASTY, query="a")
         never = ModelBehind(is_known=False, fail_at=0)
         wrapped = api.wrap(never, place, namespace=NAMESPACE)
-        assert exactly(api.documents(wrapped, NASTY)) == exactly(model.documents(NASTY))
-        assert exactly(api.document(wrapped, "a")) == exactly(model.document("a"))
-        assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+        api.check(wrapped, model, documents=NASTY, document="a", query="a")
         assert never.calls == []
         assert not served(api, ModelBehind("other", is_known=False), place, namespace="other")
 
@@ -145,8 +142,7 @@ class Changes(Harness):
         for name, dimensions in (("after", 3), ("after", 5), ("before", 3)):
             model.name, model.dimensions = name, dimensions
             for _ in range(2):
-                assert exactly(api.documents(wrapped, ["a"])) == exactly(model.documents(["a"]))
-                assert exactly(api.query(wrapped, "a")) == exactly(model.query("a"))
+                api.check(wrapped, model, documents=["a"], query="a")
             assert (wrapped.namespace == before) == (name == "before")
         assert len(model.paid) == 6
         assert served(api, ModelBehind("after", 5), place)
@@ -182,10 +178,10 @@ class Changes(Harness):
             return vectors
 
         model.spoil = change
-        assert exactly(api.documents(api.wrap(model, place), ["a"])) == exactly(ModelBehind().documents(["a"]))
+        api.check(api.wrap(model, place), ModelBehind(), documents=["a"])
         for name in ("m", "other"):
             fresh = ModelBehind(name)
-            assert exactly(api.documents(api.wrap(fresh, place), ["a"])) == exactly(fresh.documents(["a"]))
+            api.check(api.wrap(fresh, place), fresh, documents=["a"])
             assert fresh.paid == [("document", "a")]
 
     def test_who_waits_for_an_answer_during_a_change_asks_again(self, place: Path) -> None:

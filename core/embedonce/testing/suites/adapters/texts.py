@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from embedonce.testing.suites.adapters.comparing import exactly, variant
 from embedonce.testing.suites.adapters.harness import Harness
 from embedonce.testing.suites.adapters.model import ModelBehind
@@ -39,7 +37,7 @@ class Texts(Harness):
         model = ModelBehind()
         for _ in range(2):
             wrapped = api.wrap(model, place)
-            assert exactly(api.documents(wrapped, texts)) == exactly(model.documents(texts))
+            api.check(wrapped, model, documents=texts)
             assert exactly([api.query(wrapped, text) for text in texts]) == exactly(list(map(model.query, texts)))
         assert model.texts[0] == texts, "and reach the embedder character by character"
         assert len(model.paid) == 2 * len(texts)
@@ -52,11 +50,9 @@ class Texts(Harness):
         model = ModelBehind()
         wrapped = api.wrap(model, place)
         for nothing in (1, None, b"a", ["a"]):
-            for ask, question in ((api.documents, ["a", nothing]), (api.document, nothing), (api.query, nothing)):
-                with pytest.raises(TypeError, match=self.no_text):
-                    ask(wrapped, question)
-        with pytest.raises(TypeError, match=self.no_texts):
-            api.documents(wrapped, "abc")
+            questions = {"documents": ["a", nothing], "document": nothing, "query": nothing}
+            api.check_refused(wrapped, TypeError, self.no_text, **questions)
+        api.check_refused(wrapped, TypeError, self.no_texts, documents="abc")
         assert model.calls == []
 
     def test_a_hit_is_like_a_miss_bit_by_bit_and_in_type(self, api: Api, place: Path) -> None:
