@@ -1,19 +1,31 @@
 """Every error that embedonce raises on purpose.
 
     EmbedOnceError
-    ├── IdentityError (ValueError)           the embedder cannot be told apart from another one
+    ├── IdentityError (ValueError)           the embedder cannot be distinguished from others
     ├── CacheMissError (KeyError)            mode "replay" met a text that is not in the cache
-    ├── EmbedderContractError (ValueError)   the embedder answered with something that is no list of vectors
-    ├── StoreError (OSError)                 the store cannot be read or written just now
+    ├── EmbedderContractError (ValueError)   the embedder's answer is not a list of vectors, one for each text
+    ├── StoreError (OSError)                 the store cannot be read or written at the moment
     │   └── FormatError (ValueError)         the store holds something this version must not touch
     ├── KeyEncoderError (ValueError)         an unknown, broken or changed key encoder
-    ├── PluginError (RuntimeError)           a plugin could not be loaded, or two claim one name
-    └── UnsupportedEmbedderError (TypeError) an object is no embedder, or one that cannot be cached
+    ├── PluginError (RuntimeError)           a plugin could not be loaded, or two plugins claim one name
+    └── UnsupportedEmbedderError (TypeError) an object is not an embedder, or its answers cannot be cached
 
-Each leaf also inherits the builtin that a caller would guess, and each message ends with the remedy.
+Each of them also inherits from the builtin that a caller would expect, and each message ends with the remedy.
 """
 
 from __future__ import annotations
+
+__all__ = [
+    "CacheMissError",
+    "EmbedOnceError",
+    "EmbedderContractError",
+    "FormatError",
+    "IdentityError",
+    "KeyEncoderError",
+    "PluginError",
+    "StoreError",
+    "UnsupportedEmbedderError",
+]
 
 __all__ = [
     "CacheMissError",
@@ -33,11 +45,11 @@ class EmbedOnceError(Exception):
 
 
 class IdentityError(EmbedOnceError, ValueError):
-    """What the embedder computes cannot be told apart from what another one computes."""
+    """What the embedder computes cannot be distinguished from what another embedder computes."""
 
 
 class CacheMissError(EmbedOnceError, KeyError):
-    """A text is not in the cache, and the mode forbids to embed it."""
+    """A text is not in the cache, and the mode does not allow embedding it."""
 
     def __str__(self) -> str:
         # KeyError prints the repr of its argument, which would escape the message.
@@ -45,14 +57,14 @@ class CacheMissError(EmbedOnceError, KeyError):
 
 
 class EmbedderContractError(EmbedOnceError, ValueError):
-    """The embedder's answer is not one finite vector of one length per text; nothing of it was stored."""
+    """The embedder's answer is not one finite vector for each text, all of one length; none of it was stored."""
 
 
 class StoreError(EmbedOnceError, OSError):
-    """The store cannot be read or written: an outage, never to be taken for a miss.
+    """The store cannot be read or written: an outage, which is never treated as a miss.
 
     Attributes:
-        fault: What kind of outage, for instance `denied`, `missing`, `timeout` or `full`; empty if it is none.
+        fault: The kind of outage, for instance `denied`, `missing`, `timeout` or `full`; empty if it is not an outage.
     """
 
     fault: str = ""
@@ -63,7 +75,7 @@ class FormatError(StoreError, ValueError):
 
 
 class KeyEncoderError(EmbedOnceError, ValueError):
-    """A key encoder is unknown, answers with something that is no key, or differs from the recorded one."""
+    """A key encoder is unknown, answers with something other than a key, or differs from the recorded one."""
 
 
 class PluginError(EmbedOnceError, RuntimeError):
@@ -71,4 +83,4 @@ class PluginError(EmbedOnceError, RuntimeError):
 
 
 class UnsupportedEmbedderError(EmbedOnceError, TypeError):
-    """An object is no embedder of a framework whose plugin is loaded, or is one whose answers cannot be cached."""
+    """An object is not an embedder of a framework whose plugin is loaded, or its answers cannot be cached."""

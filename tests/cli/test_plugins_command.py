@@ -65,4 +65,4 @@ def test_what_is_switched_off_is_not_a_failure(run, monkeypatch):
     answer = run()
     assert answer.exit_code == 0, answer.output
     assert "switched off by EMBEDONCE_PLUGINS" in answer.stdout
-    assert "names 'amce', which nothing brings" in answer.stderr
+    assert "names 'amce', which no distribution brings" in answer.stderr

@@ -116,7 +116,7 @@ def test_what_is_not_a_scheme_is_refused(plugin, scheme):
 
     register_plugin(Odd(), "odd")
     EmbeddingCache("fine://x")
-    assert "which is no scheme" in str(embedonce.plugins.host.plugins().failed[0])
+    assert "which is not a scheme" in str(embedonce.plugins.host.plugins().failed[0])
 
 
 @pytest.mark.usefixtures("plugin")

@@ -49,7 +49,7 @@ def test_a_key_encoder_is_one_line_in_a_distribution(install, place):
 
 def test_its_version_is_recorded_and_another_one_is_refused(install, directory):
     install("acme-keys", one_line("mine"), ENCODER + "\n    encode.version = '7'\n")
-    first = key_encoders().usable("mine")
+    first = key_encoders().get("mine")
     directory.cache(key_encoder=type(first)("mine", "6", first.function)).embed(["a"], Model(), namespace=NAMESPACE)
     with pytest.raises(KeyEncoderError, match=r"version '6'.*version '7'"):
         directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
@@ -187,7 +187,7 @@ def test_a_new_version_of_a_distribution_is_not_a_new_encoder(install, directory
     """Where the encoder declares none of its own."""
     install("acme-keys", one_line("mine"), ENCODER, version="1.0")
     directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
-    newer = key_encoders().usable("mine")
+    newer = key_encoders().get("mine")
     assert newer.version == "~1.0"
     newer = type(newer)("mine", "~1.1", newer.function)
     assert directory.cache(key_encoder=newer).embed(["a"], Model(fail_at=0), namespace=NAMESPACE).shape == (1, 3)
@@ -218,7 +218,7 @@ def test_a_new_version_of_a_distribution_is_not_a_new_encoder(install, directory
 def test_an_encoder_that_answers_differently_is_refused(install, directory, changed):
     install("acme-keys", one_line("mine"), ENCODER)
     directory.cache(key_encoder="mine").embed(["a"], Model(), namespace=NAMESPACE)
-    old = key_encoders().usable("mine")
+    old = key_encoders().get("mine")
     new = type(old)("mine", "~1.1", lambda text: old.function(eval(changed)))
     with pytest.raises(KeyEncoderError, match="was written with key encoder 'mine'"):
         directory.cache(key_encoder=new).embed(["a"], Model(), namespace=NAMESPACE)

@@ -195,7 +195,7 @@ def test_plugins_can_be_switched_off_and_the_error_says_by_what(install, monkeyp
 def test_a_name_that_nothing_brings_is_pointed_out(install, monkeypatch):
     install(*ACME)
     monkeypatch.setenv("EMBEDONCE_PLUGINS", "amce")
-    with pytest.raises(UnsupportedEmbedderError, match="names 'amce', which nothing brings"):
+    with pytest.raises(UnsupportedEmbedderError, match="names 'amce', which no distribution brings"):
         wrap(Thing(), MemoryStore())
 
 

@@ -34,9 +34,9 @@ def register(app: typer.Typer) -> None:
         added: dict[str, Registry[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}
         loaded = all_plugins()
         rows = _rows(loaded)
-        things = [row for kind, named in added.items() for row in _things(kind, named)]
+        rows_added = [row for kind, registry in added.items() for row in _added(kind, registry)]
         if as_json:
-            typer.echo(json.dumps({"plugins": rows, "added": things, "notes": loaded.notes}, indent=1))
+            typer.echo(json.dumps({"plugins": rows, "added": rows_added, "notes": loaded.notes}, indent=1))
         else:
             show_table(
                 dict.fromkeys(("plugin", "distribution", "state", "hooks"), "left"),
@@ -45,14 +45,14 @@ def register(app: typer.Typer) -> None:
                     for row in rows
                 ],
             )
-            if things:
+            if rows_added:
                 show_table(
                     dict.fromkeys(("added", "name", "distribution", "state"), "left"),
-                    [(row["kind"], row["name"], row["distribution"], row["reason"] or "usable") for row in things],
+                    [(row["kind"], row["name"], row["distribution"], row["reason"] or "usable") for row in rows_added],
                 )
             for note in loaded.notes:
                 typer.echo(note, err=True)
-        has_failed = bool(loaded.failed) or any(row["state"] == "failed" for row in things)
+        has_failed = bool(loaded.failed) or any(row["state"] == "failed" for row in rows_added)
         raise typer.Exit(1 if has_failed else 0)
 
 
@@ -90,18 +90,18 @@ def _rows(loaded: Plugins) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["name"], row["state"]))
 
 
-def _things(kind: str, named: Registry[Any]) -> list[dict[str, str]]:
+def _added(kind: str, registry: Registry[Any]) -> list[dict[str, str]]:
     rows = []
-    for name in named.names():
-        trouble = named.trouble(name)
-        is_off = isinstance(trouble, SwitchedOffError)
+    for name in registry.names():
+        error = registry.error(name)
+        is_off = isinstance(error, SwitchedOffError)
         rows.append(
             {
                 "kind": kind,
                 "name": name,
-                "distribution": named.source(name),
-                "state": "usable" if trouble is None else "off" if is_off else "failed",
-                "reason": "" if trouble is None else str(trouble),
+                "distribution": registry.source(name),
+                "state": "usable" if error is None else "off" if is_off else "failed",
+                "reason": "" if error is None else str(error),
             }
         )
     return rows

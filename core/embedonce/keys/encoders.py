@@ -28,6 +28,7 @@ _FURTHER_PROBES = (
     "embedonce:1:document:😀 東京: really?!.",
     "embedonce:1:document:" + "long " * 60,
 )
+_PACKAGE_OF = {"blake3": "blake3", "xxh3_128": "xxhash"}
 # RFC 4122 name space of LangChain's sha1 keys, as a number.
 _LANGCHAIN_UUID = 1985
 
@@ -93,7 +94,7 @@ class KeyEncoder:
         Args:
             name: Its name.
             function: The function; its attribute `version` counts where no version is given.
-            version: Its version, None if nothing is said.
+            version: Its version, None if it declares one itself or has none.
             distribution_version: That of the distribution that brings it, if it declares none.
         """
         declared = getattr(function, "version", None) if version is None else version
@@ -105,7 +106,7 @@ class KeyEncoder:
         """Return the key of a canonical string.
 
         Raises:
-            KeyEncoderError: The function answered with something that is no key.
+            KeyEncoderError: The function answered with something other than a key.
         """
         return checked_key(self.function(text), self.name)
 
@@ -113,7 +114,7 @@ class KeyEncoder:
         """What is recorded with the stored data; `check` tells a changed function from the same one.
 
         Raises:
-            KeyEncoderError: It answers with something that is no key, or with one and the same key to all texts.
+            KeyEncoderError: It answers with something other than a key, or with one and the same key to all texts.
         """
         is_built_in = self.function in BUILT_IN.values()
         answers = [self(probe) for probe in (_PROBES if is_built_in else _PROBES + _FURTHER_PROBES)]
@@ -124,6 +125,31 @@ class KeyEncoder:
             )
             raise KeyEncoderError(msg)
         return {"name": self.name, "version": self.version, "check": sha256("\n".join(answers))[:16]}
+
+    def check(self) -> None:
+        """Try it on a few texts, before any work depends on it.
+
+        Raises:
+            KeyEncoderError: It needs a package that is missing, fails, answers with something other than keys, or does
+                not give each text one key of its own.
+        """
+        try:
+            is_steady = self.record() == self.record()
+        except ImportError as error:
+            package = _PACKAGE_OF.get(self.name, "…")
+            msg = f"key encoder {self.name!r} needs another package: {error}; run: pip install {package}"
+            raise KeyEncoderError(msg) from error
+        except KeyEncoderError:
+            raise
+        except Exception as error:
+            msg = f"key encoder {self.name!r} failed on a plain string: {error!r}; it must map every str to a key"
+            raise KeyEncoderError(msg) from error
+        if not is_steady:
+            msg = (
+                f"key encoder {self.name!r} gives one text different keys when it is asked twice, so that nothing "
+                "would ever be found; it must depend on nothing but the text"
+            )
+            raise KeyEncoderError(msg)
 
     def mark(self) -> str:
         """What keeps its keys apart from those of other encoders where there is no place for a record: 16 digits."""

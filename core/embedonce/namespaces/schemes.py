@@ -83,7 +83,7 @@ def _reopened(url: str, options: dict[str, Any], token: str | None, text_safe: b
 
 def _opened(url: str, options: Mapping[str, Any]) -> ByteStore:
     scheme = scheme_store(url)
-    open_store, source = stores().usable(scheme), stores().source(scheme)
+    open_store, source = stores().get(scheme), stores().source(scheme)
     try:
         store = open_store(url, **options)
     except EmbedOnceError:

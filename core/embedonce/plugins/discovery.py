@@ -42,9 +42,9 @@ class Installed:
 
 
 def installed(group: str) -> dict[str, list[Installed]]:
-    """Return the entry points of a group by name: several under one name where distributions disagree.
+    """Return the entry points of a group by name; several if distributions use the same name.
 
-    Those of embedonce itself come last, and else names decide: the order does not depend on the machine.
+    They are sorted by name, those of embedonce last, so that the order is the same on every machine.
     """
     from importlib.metadata import entry_points
 
@@ -94,7 +94,7 @@ class Switches:
         return ONLY_VARIABLE if self.only is not None and name not in self.only else ""
 
     def unknown(self, names: AbstractSet[str]) -> list[str]:
-        """Return what the user has named and nobody brings, given the names of all that is installed."""
+        """Return the names that the user has given and that are not among those installed."""
         return sorted(((self.only or frozenset()) | self.disabled) - names)
 
 

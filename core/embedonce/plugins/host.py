@@ -1,11 +1,12 @@
-"""Loading plugins and asking them: one by one, when they are first needed, and never at import.
+"""Loading plugins and calling their hooks: one by one, when they are first needed, and never at import.
 
-A plugin that fails is remembered and named in the error of whoever needed it; it does not hurt the others.
+A plugin that fails is remembered, and named in the error of a call that needed it; the others are not affected.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from embedonce.plugins.discovery import (
     installed,
 )
 from embedonce.plugins.registry import claimed_twice
+from embedonce.plugins.states import DisabledPlugin, FailedPlugin, LoadedPlugin
 from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
@@ -41,71 +43,6 @@ _PREFIX = f"{hookspecs.PROJECT}_"
 _THIS_PROGRAM = "this program"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedPlugin:
-    """A plugin that is loaded.
-
-    Attributes:
-        name: Its entry point's name.
-        distribution: The distribution that brought it, with its version.
-        version: The version alone; what an encoder of this plugin has if it declares none.
-        hooks: The hooks that it implements, sorted.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    hooks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FailedPlugin:
-    """A plugin that could not be loaded, or failed later.
-
-    Attributes:
-        name: Its entry point's name.
-        distribution: The distribution that brought it, with its version.
-        error: What happened.
-        doing: What it failed at.
-    """
-
-    name: str
-    distribution: str
-    error: BaseException
-    doing: str = "to load"
-
-    @property
-    def is_refusal(self) -> bool:
-        """True for what may be said of an embedder or of the user's options, rather than be a fault of the plugin."""
-        return isinstance(self.error, TypeError | ValueError)
-
-    @property
-    def reason(self) -> str:
-        """What happened, in words."""
-        return str(self.error) if isinstance(self.error, PluginError) else repr(self.error)
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} of {self.distribution} failed {self.doing}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class DisabledPlugin:
-    """A plugin that the user has switched off.
-
-    Attributes:
-        name: Its entry point's name.
-        distribution: The distribution that brought it, with its version.
-        variable: The environment variable that does it.
-    """
-
-    name: str
-    distribution: str
-    variable: str
-
-    def __str__(self) -> str:
-        return f"plugin {self.name!r} of {self.distribution} is switched off by {self.variable}"
-
-
 class Plugins:
     """The plugins of this process.
 
@@ -113,7 +50,7 @@ class Plugins:
         loaded: Those that are loaded, by name.
         failed: Those that could not be loaded or failed at a hook.
         disabled: Those that the user has switched off.
-        notes: What is odd about the user's switches.
+        notes: Mistakes in the user's switches: names that no distribution brings.
     """
 
     def __init__(self) -> None:
@@ -125,13 +62,13 @@ class Plugins:
         self.notes: list[str] = []
 
     def load_installed(self) -> None:
-        """Load what distributions bring."""
+        """Load the plugins that distributions bring."""
         switches, found = Switches.of(), installed(PLUGIN_GROUP)
         unknown = switches.unknown({*found, *installed(KEY_ENCODER_GROUP)})
         self.notes += [
-            f"{ONLY_VARIABLE} or {DISABLED_VARIABLE} names {name!r}, which nothing brings" for name in unknown
+            f"{ONLY_VARIABLE} or {DISABLED_VARIABLE} names {name!r}, which no distribution brings" for name in unknown
         ]
-        # Whoever is registered last is asked first: plugins of strangers go before those of embedonce itself.
+        # The plugin that is registered last is called first: those of others come before those of embedonce.
         for name, claims in reversed(found.items()):
             sources = [found.source for found in claims]
             if variable := switches.why_off(name):
@@ -145,7 +82,7 @@ class Plugins:
         """Add a plugin of this program, which needs no entry point.
 
         Raises:
-            PluginError: A plugin of this name is there already, or it is none.
+            PluginError: There is a plugin of this name already, or the object is not a plugin.
         """
         if name in self.loaded:
             msg = f"{self.loaded[name].distribution} has brought a plugin {name!r} already; give this one another name"
@@ -157,25 +94,25 @@ class Plugins:
             raise PluginError(msg) from error
 
     def failures(self) -> str:
-        """What is not there to help, for the end of an error message."""
+        """Return what is missing and why, for the end of an error message."""
         return "".join(f"; {each}" for each in (*self.failed, *self.disabled, *self.notes))
 
-    # Asking
+    # Calling hooks
 
     def wrap(self, embedder: object, cache: Cache, options: WrapOptions) -> tuple[Any, list[FailedPlugin]]:
-        """Return the wrapper of whoever recognises an embedder, None if nobody does; and who failed looking at it.
+        """Return the wrapper of the first plugin that recognises an embedder, or None; and the plugins that failed.
 
         Raises:
-            EmbedOnceError: Whoever recognises it refuses it.
+            EmbedOnceError: The plugin that recognises the embedder refuses it.
         """
         return self._first("embedonce_wrap", embedder=embedder, cache=cache, options=options)
 
     def identify(self, embedder: object) -> Identity | None:
-        """Return the identity of an embedder, None if nobody knows it.
+        """Return the identity of an embedder, None if no plugin knows it.
 
         Raises:
-            EmbedOnceError: Whoever knows it refuses it.
-            PluginError: Nobody knows it, and a plugin failed looking at it.
+            EmbedOnceError: The plugin that knows the embedder refuses it.
+            PluginError: No plugin knows it, and one failed at it.
         """
         identity, failed = self._first("embedonce_identify", embedder=embedder)
         if identity is None and failed:
@@ -183,49 +120,40 @@ class Plugins:
         found: Identity | None = identity
         return found
 
-    def collect(self, hook: str, named: Registry[Any], make: Callable[..., Any]) -> None:
-        """Let every plugin add named things.
+    def collect(self, hook: str, registry: Registry[Any], make: Callable[..., Any]) -> None:
+        """Let every plugin add entries to a registry.
 
         Args:
             hook: The hook that hands over a function `register`.
-            named: Where they are added.
-            make: Turns what is given to `register`, after the plugin and the name, into the thing.
+            registry: Where the entries are added.
+            make: Given the plugin, and what it gives to `register`, returns the entry.
         """
         for plugin, call in self._implementations(hook):
-            try:
-                call(register=partial(self._register, hook, plugin, named, make))
-            except Exception as error:
-                self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
+            with self._failing(plugin, hook, Exception):
+                call(register=partial(self._register, hook, plugin, registry, make))
 
     def _register(
         self,
         hook: str,
         plugin: LoadedPlugin,
-        named: Registry[Any],
+        registry: Registry[Any],
         make: Callable[..., Any],
         /,
         name: str,
         *given: Any,
         **options: Any,
     ) -> None:
-        try:
-            named.add(name, plugin.distribution, make(plugin, name, *given, **options))
-        except PluginError as error:
-            # The others that this plugin adds may be all right.
-            self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
+        # What else this plugin adds may be usable.
+        with self._failing(plugin, hook, PluginError):
+            registry.register(name, plugin.distribution, make(plugin, name, *given, **options))
 
     def demos(self) -> list[Demo]:
-        """Return what plugins show in `embedonce demo`, without those that fail at it."""
-        found = []
+        """Return the demos of all plugins, but for those that fail."""
+        found: list[Demo | None] = []
         for plugin, call in self._implementations("embedonce_demo"):
-            try:
-                demo = call()
-            except Exception as error:
-                self.fail(plugin.name, plugin.distribution, error, "in embedonce_demo")
-            else:
-                if demo is not None:
-                    found.append(demo)
-        return found
+            with self._failing(plugin, "embedonce_demo", Exception):
+                found.append(call())
+        return [demo for demo in found if demo is not None]
 
     @property
     def are_observing(self) -> bool:
@@ -242,8 +170,16 @@ class Plugins:
                 if failed is not None:
                     logger.warning("%s (further failures are not logged)", failed)
 
+    @contextmanager
+    def _failing(self, plugin: LoadedPlugin, hook: str, errors: type[Exception]) -> Iterator[None]:
+        """Remember errors of a plugin in a hook, and continue with the next one."""
+        try:
+            yield
+        except errors as error:
+            self.fail(plugin.name, plugin.distribution, error, f"in {hook}")
+
     def _implementations(self, hook: str) -> Iterator[tuple[LoadedPlugin, Callable[..., Any]]]:
-        """Yield who implements a hook, in the order in which pluggy would ask, and how to call each by itself."""
+        """Yield each plugin with a hook, in pluggy's order, and a function that calls this plugin alone."""
         for found in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
 
             def call(implementation: pluggy.HookImpl = found, **arguments: Any) -> Any:
@@ -257,7 +193,7 @@ class Plugins:
             try:
                 answer = call(**arguments)
             except EmbedOnceError:
-                # It knows the embedder, and has a reason.
+                # A refusal: the plugin knows the embedder.
                 raise
             except Exception as error:
                 failed.append(FailedPlugin(plugin.name, plugin.distribution, error, f"in {hook}"))
@@ -280,13 +216,13 @@ class Plugins:
         """Register a plugin, or leave no trace of it.
 
         Raises:
-            ValueError: It is registered already, under another name perhaps.
-            PluginError: It has nothing that embedonce could call.
+            ValueError: It is registered already, possibly under another name.
+            PluginError: It has no hook that embedonce could call.
             pluggy.PluginValidationError: One of its hooks, or an argument of one, does not exist.
         """
         self._manager.register(plugin, name=name)
         try:
-            # One plugin at a time: a hook that does not exist is the error of the one that brings it.
+            # After each plugin, so that a hook that does not exist is reported for the plugin that has it.
             self._manager.check_pending()
             hooks = self._checked_hooks(plugin)
         except Exception:
@@ -315,7 +251,7 @@ class Plugins:
         return tuple(sorted(hooks))
 
     def fail(self, name: str, distribution: str, error: BaseException, doing: str = "to load") -> FailedPlugin | None:
-        """Remember a failure; None if this plugin has failed at the same thing before."""
+        """Remember a failure and return it; None if this plugin has failed in the same way before."""
         if any((each.name, each.distribution, each.doing) == (name, distribution, doing) for each in self.failed):
             return None
         self.failed.append(FailedPlugin(name, distribution, error, doing))
@@ -334,12 +270,12 @@ class _Loaded:
     Attributes:
         plugins: The plugins, None before they are needed.
         observing: The plugins if one of them observes calls; False before that is known.
-        named: The things that plugins have added, by kind; see `registries`.
+        registries: What plugins have added by name, by its kind.
     """
 
     plugins: Plugins | None = None
     observing: Plugins | bool | None = False
-    named: dict[str, Registry[Any]] = field(default_factory=dict)
+    registries: dict[str, Registry[Any]] = field(default_factory=dict)
 
 
 LOCK = ForkLock()
@@ -350,7 +286,7 @@ def plugins() -> Plugins:
     """Return the plugins, loaded when this is first called."""
     with LOCK:
         if _loaded.plugins is None:
-            # In place before anything is loaded, for a plugin that uses embedonce while it is imported.
+            # Set before anything is loaded: a plugin may use embedonce while it is imported.
             _loaded.plugins = Plugins()
             try:
                 _loaded.plugins.load_installed()
@@ -360,12 +296,12 @@ def plugins() -> Plugins:
         return _loaded.plugins
 
 
-def named_things(kind: str, build: Callable[[Plugins], Registry[Any]]) -> Registry[Any]:
+def registry(kind: str, build: Callable[[Plugins], Registry[Any]]) -> Registry[Any]:
     """Return what plugins have added of one kind, collected when it is first asked for."""
     with LOCK:
-        if kind not in _loaded.named:
-            _loaded.named[kind] = build(plugins())
-        return _loaded.named[kind]
+        if kind not in _loaded.registries:
+            _loaded.registries[kind] = build(plugins())
+        return _loaded.registries[kind]
 
 
 def observing() -> Plugins | None:
@@ -386,10 +322,10 @@ def register_plugin(plugin: object, name: str) -> None:
         name: Its name, in messages.
 
     Raises:
-        PluginError: A plugin of this name is there already, or this is none.
+        PluginError: There is a plugin of this name already, or the object is not a plugin.
     """
     with LOCK:
         plugins().register(plugin, name)
-        # What others have added stays; what this one adds is collected with it.
-        _loaded.named.clear()
+        # They are collected again when next asked for, with what this plugin adds.
+        _loaded.registries.clear()
         _loaded.observing = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from embedonce.errors import KeyEncoderError
-from embedonce.keys.encoders import BUILT_IN, KeyEncoder
+from embedonce.keys.encoders import BUILT_IN as BUILT_IN_FUNCTIONS
+from embedonce.keys.encoders import KeyEncoder
 from embedonce.plugins.host import plugins
 from embedonce.plugins.registrations import codecs, key_encoders
 from embedonce.runtime.warnings import warn_user
@@ -13,9 +14,13 @@ from embedonce.vectors.codecs import BUILT_IN as BUILT_IN_CODECS
 from embedonce.vectors.codecs import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
-_EXTRA_OF = {"blake3": "blake3", "xxh3_128": "xxhash"}
+    from embedonce.plugins.registry import Registry
+
+    T = TypeVar("T")
+
+_BUILT_IN_KEY_ENCODERS = {name: KeyEncoder(name, "1", function) for name, function in BUILT_IN_FUNCTIONS.items()}
 
 
 def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) -> KeyEncoder:
@@ -23,6 +28,7 @@ def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) ->
 
     Raises:
         KeyEncoderError: The name is unknown, its package is missing, or the callable does not answer with keys.
+        PluginError: The key encoder of a plugin cannot be used.
     """
     if isinstance(key_encoder, KeyEncoder):
         encoder = key_encoder
@@ -37,25 +43,10 @@ def resolve_key_encoder(key_encoder: str | Callable[[str], str] | KeyEncoder) ->
         name = getattr(key_encoder, "name", "")
         encoder = KeyEncoder.of(name if isinstance(name, str) and name else "callable", key_encoder)
     else:
-        msg = f"key_encoder must be a name or a callable str -> str, got {key_encoder!r}; built in: {_names()}"
+        names = ", ".join(sorted(BUILT_IN_FUNCTIONS))
+        msg = f"key_encoder must be a name or a callable str -> str, got {key_encoder!r}; built in: {names}"
         raise KeyEncoderError(msg)
-    try:
-        is_steady = encoder.record() == encoder.record()
-    except ImportError as error:
-        package = _EXTRA_OF.get(encoder.name, "")
-        msg = f"key encoder {encoder.name!r} needs another package: {error}; run: pip install {package or '…'}"
-        raise KeyEncoderError(msg) from error
-    except KeyEncoderError:
-        raise
-    except Exception as error:
-        msg = f"key encoder {encoder.name!r} failed on a plain string: {error!r}; it must map every str to a key"
-        raise KeyEncoderError(msg) from error
-    if not is_steady:
-        msg = (
-            f"key encoder {encoder.name!r} gives one text different keys when it is asked twice, so that nothing would "
-            "ever be found; it must depend on nothing but the text"
-        )
-        raise KeyEncoderError(msg)
+    encoder.check()
     return encoder
 
 
@@ -66,20 +57,7 @@ def named_key_encoder(name: str) -> KeyEncoder:
         KeyEncoderError: The name is unknown.
         PluginError: The key encoder cannot be used.
     """
-    if name in BUILT_IN:
-        return KeyEncoder(name, "1", BUILT_IN[name])
-    registered = key_encoders()
-    if name in registered:
-        return registered.usable(name)
-    msg = (
-        f"unknown key encoder {name!r}; available: {_names(registered.names())}, or pass a callable str -> str"
-        f"{plugins().failures()}"
-    )
-    raise KeyEncoderError(msg)
-
-
-def _names(registered: Iterable[str] = ()) -> str:
-    return ", ".join(sorted({*BUILT_IN, *registered}))
+    return _named(name, _BUILT_IN_KEY_ENCODERS, key_encoders, KeyEncoderError, "a callable str -> str")
 
 
 def resolve_codec(codec: str | Codec) -> Codec:
@@ -91,11 +69,34 @@ def resolve_codec(codec: str | Codec) -> Codec:
     """
     if isinstance(codec, Codec):
         return codec
-    if isinstance(codec, str) and codec in BUILT_IN_CODECS:
-        return BUILT_IN_CODECS[codec]
-    registered = codecs()
-    if isinstance(codec, str) and codec in registered:
-        return registered.usable(codec)
-    names = ", ".join([*BUILT_IN_CODECS, *registered.names()])
-    msg = f"unknown codec {codec!r}; available: {names}, or pass an embedonce.Codec{plugins().failures()}"
-    raise ValueError(msg)
+    return _named(codec, BUILT_IN_CODECS, codecs, ValueError, "an embedonce.Codec")
+
+
+def _named(
+    name: object,
+    built_in: Mapping[str, T],
+    registered: Callable[[], Registry[T]],
+    error: type[ValueError],
+    other: str,
+) -> T:
+    """Return what a name means.
+
+    Args:
+        name: The name.
+        built_in: What comes with embedonce; no plugin is loaded for these.
+        registered: Returns what plugins have added.
+        error: What is raised for an unknown name.
+        other: What the user may give instead of a name.
+
+    Raises:
+        ValueError: The name is unknown.
+        PluginError: What the name means cannot be used.
+    """
+    if isinstance(name, str) and name in built_in:
+        return built_in[name]
+    registry = registered()
+    if isinstance(name, str) and name in registry:
+        return registry.get(name)
+    names = ", ".join(sorted({*built_in, *registry.names()}))
+    msg = f"unknown {registry.kind} {name!r}; available: {names}, or pass {other}{plugins().failures()}"
+    raise error(msg)

@@ -1,4 +1,4 @@
-"""The named things that plugins add: key encoders, codecs, and stores by the scheme of their URLs."""
+"""What plugins add by name: key encoders, codecs, and stores by the scheme of their URLs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from embedonce.errors import PluginError
 from embedonce.keys.encoders import BUILT_IN as BUILT_IN_KEY_ENCODERS
 from embedonce.keys.encoders import KeyEncoder
 from embedonce.plugins.discovery import KEY_ENCODER_GROUP, Switches, installed
-from embedonce.plugins.host import named_things
+from embedonce.plugins.host import registry
 from embedonce.plugins.registry import Registry, SwitchedOffError
 from embedonce.vectors.codecs import BUILT_IN as BUILT_IN_CODECS
 from embedonce.vectors.codecs import Codec
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.plugins.discovery import Installed
-    from embedonce.plugins.host import LoadedPlugin, Plugins
+    from embedonce.plugins.host import Plugins
+    from embedonce.plugins.states import LoadedPlugin
     from embedonce.stores.protocol import ByteStore
 
     OpenStore = Callable[..., ByteStore]
@@ -29,18 +30,18 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
 
 
 def key_encoders() -> Registry[KeyEncoder]:
-    """Return the key encoders that plugins and entry points have named."""
-    return named_things("key encoder", _key_encoders)
+    """Return the key encoders of plugins and entry points."""
+    return registry("key encoder", _key_encoders)
 
 
 def codecs() -> Registry[Codec]:
-    """Return the codecs that plugins have named."""
-    return named_things("codec", _codecs)
+    """Return the codecs of plugins."""
+    return registry("codec", _codecs)
 
 
 def stores() -> Registry[OpenStore]:
-    """Return what opens the stores that plugins have added, by scheme."""
-    return named_things("store", _stores)
+    """Return the functions that open the stores of plugins, by scheme."""
+    return registry("store", _stores)
 
 
 def _key_encoders(plugins: Plugins) -> Registry[KeyEncoder]:
@@ -50,7 +51,7 @@ def _key_encoders(plugins: Plugins) -> Registry[KeyEncoder]:
     for name, claims in installed(KEY_ENCODER_GROUP).items():
         for each in claims:
             try:
-                found.add(name, each.source, _loaded_encoder(each, switches.why_off(name)))
+                found.register(name, each.source, _loaded_encoder(each, switches.why_off(name)))
             except PluginError as error:
                 plugins.fail(name, each.source, error)
     plugins.collect("embedonce_register_key_encoders", found, _key_encoder)
@@ -94,21 +95,21 @@ def _codec(
 
 
 def _stores(plugins: Plugins) -> Registry[OpenStore]:
-    found: Registry[OpenStore] = Registry("store", _Taken())
+    found: Registry[OpenStore] = Registry("store", _SchemesOfFsspec())
     plugins.collect("embedonce_register_stores", found, _store)
     return found
 
 
 def _store(plugin: LoadedPlugin, scheme: str, open_store: OpenStore) -> OpenStore:
     if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
-        msg = f"{plugin.distribution} adds a store for {scheme!r}, which is no scheme; give the part before ://"
+        msg = f"{plugin.distribution} adds a store for {scheme!r}, which is not a scheme; give the part before ://"
         raise PluginError(msg)
     _check_callable(plugin, f"store {scheme!r}", open_store)
     return open_store
 
 
-class _Taken:
-    """The schemes of which fsspec knows what they mean."""
+class _SchemesOfFsspec:
+    """The schemes that fsspec opens, as names that are taken."""
 
     def __contains__(self, scheme: object) -> bool:
         return isinstance(scheme, str) and is_known_to_fsspec(scheme)
@@ -127,5 +128,5 @@ def is_known_to_fsspec(scheme: str) -> bool:
 
 def _check_callable(plugin: LoadedPlugin, what: str, function: object) -> None:
     if not callable(function):
-        msg = f"{plugin.distribution} adds {what} with a {type(function).__name__} where a function belongs"
+        msg = f"{plugin.distribution} adds {what} with a {type(function).__name__} instead of a function"
         raise PluginError(msg)

@@ -1,4 +1,4 @@
-"""Things that plugins add under names: key encoders, codecs and stores."""
+"""Registries: what plugins add under names, which are key encoders, codecs and stores."""
 
 from __future__ import annotations
 
@@ -13,72 +13,72 @@ T = TypeVar("T")
 
 
 class SwitchedOffError(PluginError):
-    """A thing is not there because the user wants it so."""
+    """The user has switched off what was asked for."""
 
 
 class Registry(Generic[T]):
-    """What plugins have added under names; instead of a thing that cannot be used, the reason.
+    """What plugins have added under names, such as codecs; for an entry that cannot be used, the reason.
 
     Args:
-        kind: What these things are, for messages.
-        reserved: Names that mean something else, whatever is installed.
+        kind: What the entries are, for messages.
+        reserved: Names that no plugin may take, because they are built in.
     """
 
     def __init__(self, kind: str, reserved: Container[str]) -> None:
-        self._kind = kind
+        self.kind = kind
         self._reserved = reserved
-        self._things: dict[str, T | PluginError] = {}
+        self._entries: dict[str, T | PluginError] = {}
         self._sources: dict[str, list[str]] = {}
 
-    def add(self, name: str, source: str, thing: T | PluginError) -> None:
-        """Add a thing.
+    def register(self, name: str, source: str, entry: T | PluginError) -> None:
+        """Add an entry.
 
         Args:
             name: Its name.
             source: The distribution that brings it.
-            thing: The thing, or why it cannot be used.
+            entry: The entry, or why it cannot be used.
 
         Raises:
-            PluginError: The name is none, or has a meaning already.
+            PluginError: The name is not a word, or is built in.
         """
         if not isinstance(name, str) or not name or name.strip() != name or "," in name:
-            msg = f"{source} adds a {self._kind} under {name!r}, which is no name; use a word without commas"
+            msg = f"{source} adds a {self.kind} under {name!r}, which is not a name; use a word without commas"
             raise PluginError(msg)
         if name in self._reserved:
-            msg = f"{self._kind} {name!r} of {source} has the name of a built-in one; give it another name"
+            msg = f"{self.kind} {name!r} of {source} has the name of a built-in one; give it another name"
             raise PluginError(msg)
         sources = self._sources.setdefault(name, [])
         sources.append(source)
-        self._things[name] = thing if len(sources) == 1 else claimed_twice(self._kind, name, sources)
+        self._entries[name] = entry if len(sources) == 1 else claimed_twice(self.kind, name, sources)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._things
+        return name in self._entries
 
     def names(self) -> list[str]:
-        """Return all names, those of unusable things included."""
-        return sorted(self._things)
+        """Return all names, those of entries that cannot be used included."""
+        return sorted(self._entries)
 
     def source(self, name: str) -> str:
         """Return the distributions that bring a name."""
         return " and ".join(self._sources[name])
 
-    def usable(self, name: str) -> T:
-        """Return a thing.
+    def get(self, name: str) -> T:
+        """Return the entry of a name.
 
         Raises:
             PluginError: It cannot be loaded, or two distributions claim its name.
         """
-        found = self._things[name]
-        if isinstance(found, PluginError):
-            raise found
-        return found
+        entry = self._entries[name]
+        if isinstance(entry, PluginError):
+            raise entry
+        return entry
 
-    def trouble(self, name: str) -> PluginError | None:
-        """Return why a thing cannot be used, None if it can be."""
-        found = self._things[name]
-        return found if isinstance(found, PluginError) else None
+    def error(self, name: str) -> PluginError | None:
+        """Return why an entry cannot be used, None if it can be."""
+        entry = self._entries[name]
+        return entry if isinstance(entry, PluginError) else None
 
 
 def claimed_twice(kind: str, name: str, sources: Iterable[str]) -> PluginError:
-    """Return the error for a name that means two things; which one is meant must not be guessed."""
+    """Return the error for a name that two distributions claim; which one is meant must not be guessed."""
     return PluginError(f"{' and '.join(sources)} both bring {kind} {name!r}; uninstall one of them")

@@ -64,7 +64,8 @@ class Answers(Harness):
     def _refuses(self, api: Api, spoil: Spoil) -> None:
         store, model = MemoryStore(), ModelBehind(spoil=spoil)
         wrapped = api.wrap(model, store)
-        for method, question in {"documents": ["a", "b", "c"], "document": "a", "query": "a"}.items():
+        questions: dict[str, Any] = {"documents": ["a", "b", "c"], "document": "a", "query": "a"}
+        for method, question in questions.items():
             if not self._is_left_out(method, spoil, question):
                 paid = len(model.calls)
                 api.check_refused(wrapped, EmbedderContractError, **{method: question})

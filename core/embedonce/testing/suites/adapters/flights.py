@@ -52,7 +52,8 @@ class Held:
     async def outcomes(self, *calls: Awaitable[Any]) -> list[Any]:
         """Let the model answer, and return what becomes of calls: their answers and errors."""
         self.gate.set()
-        return await in_time(asyncio.gather(*calls, return_exceptions=True))
+        outcomes: list[Any] = await in_time(asyncio.gather(*calls, return_exceptions=True))
+        return outcomes
 
     def check_paid_once(self, verb: str, answers: Sequence[Any]) -> None:
         """All answers are those of the model, which was asked once, and no list is shared between them."""
