@@ -2,9 +2,9 @@
 
 A plugin is a module or object that is named under the entry-point group `embedonce` and marks its functions with
 `hookimpl`. Plugins are loaded when one of them is first needed, never by `import embedonce`, and each is called by
-itself: one that fails does not affect the others. An implementation may take fewer arguments than are listed here, which is how
-hooks can grow. No hook is called for each text. A plugin module imports its framework only
-inside its functions, so that loading the plugin does not load the framework.
+itself: one that fails does not affect the others. An implementation may take fewer arguments than are listed here,
+which is how hooks can grow. No hook is called for each text. A plugin module imports its framework only inside its
+functions, so that loading the plugin does not load the framework.
 """
 
 from __future__ import annotations
