@@ -11,7 +11,7 @@ from embedonce.options import StoreOptions
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.segments.upkeep.erasing import shortened
+from embedonce.stores.segments.upkeep.erasing import leaving
 from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes
 
 if TYPE_CHECKING:
@@ -138,14 +138,11 @@ def evict(
         kept = [(stamp, number, size) for stamp, size in by_age if stamp >= before_us]
         segments += kept
         shares.append(others + sum(size for *_, size in kept))
-    left = sum(shares)
     # Stable, so that each store deletes the same ones by its own order.
-    for _, number, size in sorted(segments, key=lambda segment: segment[0]):
-        if left <= max_bytes:
-            break
-        goes = size - shortened(size, left - max_bytes)
-        left -= goes
-        shares[number] -= goes
+    segments.sort(key=lambda segment: segment[0])
+    sizes = [size for *_, size in segments]
+    for (_, number, _), leaves in zip(segments, leaving(sizes, sum(shares) - max_bytes), strict=True):
+        shares[number] -= leaves
     return [
         store.evict(max_bytes=share, older_than=age, dry_run=dry_run, now=now)
         for store, share in zip(stores, shares, strict=True)

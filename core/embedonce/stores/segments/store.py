@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.files.tier import Tier
     from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
+    from embedonce.stores.segments.lookup.view import View
     from embedonce.stores.segments.writing.grouping import Values
     from embedonce.vectors.envelope import Row
 
@@ -206,7 +207,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         with self._mapped("write"):
             self._writer.flush()
             self._catalog.refresh(force=True)
-            there = self._retried(lambda: self._there(list(wanted)))
+            there = self._catalog.retried(lambda: self._there(list(wanted)))
             if there:
                 texts = [key.text for key in there]
                 self._write("del", b"".join(key.digest for key in there), texts, self._catalog.next_stamp(), None)
@@ -223,7 +224,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         """
         with self._mapped("list"):
             self._catalog.refresh(force=True)
-            keys = self._retried(lambda: self._reader.keys(self._resolver.whole(), self._catalog.opened))
+            keys = self._catalog.retried(lambda: self._reader.keys(self._resolver.whole(), self._catalog.opened))
         for key in keys:
             if key.startswith(prefix or ""):
                 yield key
@@ -284,22 +285,15 @@ class SegmentStore(Upkeep, AsyncTwins):
         """
         if not len(digests):
             return
-        catalog = self._catalog
+
+        def look(view: View) -> int:
+            if into.dimensions is None:
+                into.dimensions = self._catalog.dimensions
+            self._reader.gather(view, digests, into)
+            return len(digests) - int(np.count_nonzero(into.found))
+
         with self._mapped("read"):
-            catalog.refresh_for_hits()
-            for attempt in range(self._catalog.attempts):
-                if into.dimensions is None:
-                    into.dimensions = catalog.dimensions
-                view = catalog.view
-                try:
-                    view = self._resolver.resolve(digests)
-                    self._reader.gather(view, digests, into)
-                except FileNotFoundError:
-                    catalog.look_again(view)
-                    continue
-                missing = len(digests) - int(np.count_nonzero(into.found))
-                if attempt or not missing or not catalog.refresh_for_misses(missing):
-                    break
+            self._look_up(digests, look)
 
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
         """Store the rows of a C-contiguous matrix of shape (n, d) under digest keys, all different.
@@ -367,33 +361,37 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     def _read(self, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
         """Return rows by key, after a refresh if some are not there."""
+        rows: list[Row | bytes | None] = [None] * len(keys)
+
+        def look(view: View) -> int:
+            missing = [i for i, row in enumerate(rows) if row is None]
+            answers = self._reader.read(view, [keys[i] for i in missing])
+            for i, row in zip(missing, answers, strict=True):
+                rows[i] = row
+            return rows.count(None)
+
+        self._look_up([key.digest for key in keys if not key.text], look)
+        return rows
+
+    def _look_up(self, digests: Sequence[bytes], look: Callable[[View], int]) -> None:
+        """Look for rows, again while segments disappear, and once more if others may have written what is missing.
+
+        Args:
+            digests: The digest keys among those that are looked for.
+            look: Takes what a view has and is not found yet; returns how many rows are still missing.
+        """
         catalog = self._catalog
         catalog.refresh_for_hits()
-        rows: list[Row | bytes | None] = [None] * len(keys)
-        todo = list(range(len(keys)))
-        for attempt in range(self._catalog.attempts):
+        for attempt in range(catalog.attempts):
             view = catalog.view
             try:
-                view = self._resolver.resolve([keys[i].digest for i in todo if not keys[i].text])
-                answers = self._reader.read(view, [keys[i] for i in todo])
+                view = self._resolver.resolve(digests)
+                missing = look(view)
             except FileNotFoundError:
                 catalog.look_again(view)
                 continue
-            for i, row in zip(todo, answers, strict=True):
-                rows[i] = row
-            todo = [i for i in todo if rows[i] is None]
-            if attempt or not todo or not catalog.refresh_for_misses(len(todo)):
+            if attempt or not missing or not catalog.refresh_for_misses(missing):
                 break
-        return rows
-
-    def _retried(self, look: Callable[[], T]) -> T:
-        """Look at segments; once more if some have just been merged away."""
-        for _ in range(self._catalog.attempts):
-            try:
-                return look()
-            except FileNotFoundError:
-                self._catalog.refresh(force=True)
-        return look()
 
     # Writing
 

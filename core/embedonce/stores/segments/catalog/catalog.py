@@ -19,7 +19,8 @@ from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, Nam
 from embedonce.stores.segments.lookup.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.files.opening import OpenSegment
     from embedonce.stores.segments.files.tier import Tier
     from embedonce.stores.segments.lookup.key_index import KeyIndex
+
+    T = TypeVar("T")
 
 logger = logging.getLogger("embedonce")
 
@@ -141,6 +144,20 @@ class Catalog:
         """
         since = time.monotonic() - self._refreshed
         return (since >= self._interval or (count >= _MANY_MISSES and since >= _PAUSE)) and self.refresh()
+
+    def retried(self, look: Callable[[], T]) -> T:
+        """Return what a look at segments gives; after a refresh it looks again if some have just been merged away.
+
+        Raises:
+            FileNotFoundError: Segments kept disappearing.
+            Exception: What `look` or `refresh` raises.
+        """
+        for _ in range(self.attempts):
+            try:
+                return look()
+            except FileNotFoundError:
+                self.refresh(force=True)
+        return look()
 
     def look_again(self, view: View) -> None:
         """Get a newer view than one of whose segments some are gone; raises as `refresh` does."""

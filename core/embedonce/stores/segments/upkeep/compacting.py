@@ -10,10 +10,10 @@ import numpy as np
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import Segment, SegmentName
 from embedonce.stores.segments.lookup.key_index import prefixes_of
-from embedonce.stores.segments.writing.merger import kind_of
+from embedonce.stores.segments.writing.planning import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ _SMALL = TARGET // 4
 _DEAD = 0.2
 """A segment with a larger part of rows that nothing can find is written anew."""
 _DAY_US = 24 * 3600 * 1_000_000
-"""Tombstones stay so long, for merges that have begun before them (see `rewriting.LONGEST`)."""
+"""Tombstones stay so long, for merges that have begun before them (see `rewriter.LONGEST`)."""
 
 
 def compact(tidying: MaintenanceRound, namespace: str) -> Report:
@@ -50,41 +50,46 @@ def compact(tidying: MaintenanceRound, namespace: str) -> Report:
 
 
 def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
-    """Yield which segments to merge; two large ones that share rows go together, so that one copy can go."""
+    """Yield the numbers of the segments to merge with each other.
+
+    Segments of one kind, with `_SMALL` of 64 MiB and `_DEAD` of 20 %:
+
+        A  100 MiB, 30 % dead                is chosen: much of it is dead
+        B  100 MiB, 25 % copies of rows in C is chosen: much of it is copies
+        C   80 MiB, all rows live            is chosen for B: a copy is only dropped by a merge of both segments
+        D   80 MiB, 10 % dead                is left alone
+        E    1 MiB, all rows live            is chosen: it is small
+
+    The run A, B, C, E becomes one segment of about 226 MiB, if the files sort in this order. Without A, B and C, E
+    would be left alone: a merge of one small segment gains nothing.
+    """
     segments = survey.snapshot.segments
     copies, lost = survey.copy, survey.dead | unneeded
+    # Rows of each segment that a merge could drop at best.
     spare = survey.counts(lost | copies)
+
+    def is_mostly_spare(number: int) -> bool:
+        return bool(spare[number] > _DEAD * segments[number].name.rows)
+
     chosen = {
         number
         for number, segment in enumerate(segments)
-        if (segment.name.size <= _SMALL or spare[number] > _DEAD * segment.name.rows)
+        if (segment.name.size <= _SMALL or is_mostly_spare(number))
         and not _is_young_merge_of_tombstones(tidying, segment)
     }
-    shared = survey.first[copies & survey.within([n for n in chosen if spare[n] > _DEAD * segments[n].name.rows])]
-    chosen.update(np.unique(survey.snapshot.segment_of[shared]).tolist())
-    kinds: dict[tuple[str, int], list[int]] = {}
-    for number in sorted(chosen, key=lambda number: segments[number].file):
-        kinds.setdefault(kind_of(segments[number]), []).append(number)
-    for numbers in kinds.values():
-        sizes = [segments[n].name.size * (1 - spare[n] / segments[n].name.rows) for n in numbers]
-        for run in _cut(numbers, sizes):
-            small = sum(segments[number].name.size <= _SMALL for number in run)
-            carried = survey.counts(survey.kept(run) & ~unneeded)
-            if small > 1 or any(carried[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
-                yield run
-
-
-def _cut(numbers: Sequence[int], sizes: Sequence[float]) -> Iterator[list[int]]:
-    run: list[int] = []
-    total = 0.0
-    for number, size in zip(numbers, sizes, strict=True):
-        if run and total + size > TARGET:
+    # The segments that hold the rows of which chosen ones hold copies.
+    originals = survey.first[copies & survey.within([n for n in chosen if is_mostly_spare(n)])]
+    chosen.update(np.unique(survey.snapshot.segment_of[originals]).tolist())
+    sources = (
+        (number, segments[number], segments[number].name.size * (1 - spare[number] / segments[number].name.rows))
+        for number in sorted(chosen, key=lambda number: segments[number].file)
+    )
+    for run in runs(sources, TARGET):
+        small = sum(segments[number].name.size <= _SMALL for number in run)
+        # What is really carried over: a copy stays where its original is not in the same run.
+        carried = survey.counts(survey.kept(run) & ~unneeded)
+        if small > 1 or any(carried[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
             yield run
-            run, total = [], 0.0
-        run.append(number)
-        total += size
-    if run:
-        yield run
 
 
 def _written(tidying: MaintenanceRound, segment: Segment) -> int:

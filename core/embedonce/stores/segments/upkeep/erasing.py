@@ -16,7 +16,7 @@ from embedonce.stores.segments.lookup.key_index import KeyIndex, prefixes_of
 from embedonce.stores.segments.upkeep.round import bytes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,31 +68,51 @@ def evict(
     return tidying.report(namespace, before)
 
 
-def shortened(size: int, excess: int) -> int:
-    """Return how many bytes of a segment may stay where there are so many too many; 0 if it goes whole."""
-    return max(0, size - excess) if size > _WHOLE else 0
+def leaving(sizes: Iterable[int], excess: int) -> Iterator[int]:
+    """Yield how many bytes of each segment leave, the oldest segment first, so that as many leave as are too many.
+
+    With segments of 3, 4 and 5 MiB and 4 MiB too many, these are 3, 1 and 0 MiB: the first one is deleted, and the
+    second one is written anew with 3 MiB of its rows. A segment of at most 1 MiB is always deleted whole.
+    """
+    for size in sizes:
+        if excess <= 0:
+            leaves = 0
+        elif size > _WHOLE:
+            leaves = min(size, excess)
+        else:
+            leaves = size
+        excess -= leaves
+        yield leaves
+
+
+def by_age(segments: Iterable[Segment]) -> list[Segment]:
+    """Return the segments that can be evicted, the oldest first.
+
+    Tombstones are not among them: they stay until they hide nothing any more; see `compacting`.
+    """
+    rows = (segment for segment in segments if not segment.is_tombstone)
+    return sorted(rows, key=lambda segment: (segment.name.stamp, segment.file))
 
 
 def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> tuple[list[int], list[int], int | None]:
     """Return the segments to be deleted whole and the others, each oldest first, and what may stay of the next one.
 
-    That is a number of bytes, None for all of it. Tombstones stay until they hide nothing any more; see `compacting`.
+    That is a number of bytes, None for all of it.
     """
-    by_age = sorted(
-        (number for number, segment in enumerate(segments) if not segment.is_tombstone),
-        key=lambda number: (segments[number].name.stamp, segments[number].file),
-    )
-    whole = [number for number in by_age if segments[number].name.stamp < before_us]
-    rest = by_age[len(whole) :]
+    number_of = {segment: number for number, segment in enumerate(segments)}
+    aged = by_age(segments)
+    whole = sum(segment.name.stamp < before_us for segment in aged)
+    room: int | None = None
     if max_bytes is not None:
-        left = bytes_of(segments) - bytes_of(segments[number] for number in whole)
-        while rest and left > max_bytes:
-            size = segments[rest[0]].name.size
-            if room := shortened(size, left - max_bytes):
-                return whole, rest, room
-            left -= size
-            whole.append(rest.pop(0))
-    return whole, rest, None
+        sizes = [segment.name.size for segment in aged[whole:]]
+        excess = bytes_of(segments) - bytes_of(aged[:whole]) - max_bytes
+        for size, leaves in zip(sizes, leaving(sizes, excess), strict=True):
+            if leaves < size:
+                room = size - leaves if leaves else None
+                break
+            whole += 1
+    numbers = [number_of[segment] for segment in aged]
+    return numbers[:whole], numbers[whole:], room
 
 
 def _surplus(

@@ -87,24 +87,22 @@ class MaintenanceRound:
 
     def look(self) -> Listing:
         """List the place and return what is there; raises as `Catalog.refresh` does."""
+        taken = time.time()
+        self.catalog.refresh(force=True)
+        snapshot, listed, hidden = self.catalog.retried(self._published)
+        return Listing(snapshot, listed, hidden, taken)
+
+    def _published(self) -> tuple[KeyIndex, dict[str, int], frozenset[str]]:
         catalog = self.catalog
-        for attempt in range(self.catalog.attempts):
-            taken = time.time()
-            catalog.refresh(force=True)
-            try:
-                view = self.resolver.whole()
-            except FileNotFoundError:
-                if attempt == self.catalog.attempts - 1:
-                    raise
-                continue
-            with catalog.lock:
-                listed, hidden = dict(catalog.listed), catalog.hidden
-                if catalog.view is view:
-                    break
-        snapshot = view.snapshot
+        view = self.resolver.whole()
+        with catalog.lock:
+            if catalog.view is not view:
+                # Another thread has refreshed or written in between: the listing belongs to another view.
+                raise FileNotFoundError(str(catalog.io))
+            listed, hidden = dict(catalog.listed), catalog.hidden
         # A row that waits in memory must not outdate one that is safe.
-        waiting = frozenset(segment.file for segment in snapshot.segments if segment.file not in listed)
-        return Listing(snapshot.without(waiting), listed, hidden & listed.keys(), taken)
+        waiting = frozenset(segment.file for segment in view.snapshot.segments if segment.file not in listed)
+        return view.snapshot.without(waiting), listed, hidden & listed.keys()
 
     def survey(self, stock: Listing) -> Liveness:
         """Return what holds for all rows that are there."""

@@ -118,10 +118,7 @@ class Upkeep:
         """Return stamp and size of the segments that `evict` could delete, oldest first, and the size of all others."""
         with self._looking("look at") as tidying:
             segments = tidying.look().segments
-        rows = sorted(
-            (segment for segment in segments if not segment.is_tombstone),
-            key=lambda segment: (segment.name.stamp, segment.file),
-        )
+        rows = erasing.by_age(segments)
         return [(segment.name.stamp, segment.name.size) for segment in rows], bytes_of(segments) - bytes_of(rows)
 
     @contextmanager

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
 from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.writing.planning import kind_of, runs
 from embedonce.stores.segments.writing.rewriter import Rewriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.files.files import SegmentFiles
@@ -95,7 +96,7 @@ class Merger:
                     continue
                 # Forgotten first: whatever goes wrong with these must not be tried again at every write.
                 waiting = self._waiting.pop(kind)
-            for sources in _cut(waiting):
+            for sources in runs(((one, one, one.name.size) for one in waiting), _LARGEST, _ADOPT):
                 if len(sources) > 1:
                     acted |= self._merge(sources, metadata)
                 else:
@@ -154,13 +155,6 @@ class Merger:
         return bool(due)
 
 
-def kind_of(segment: Segment) -> tuple[str, int]:
-    """Return what tells segments apart that must not be merged: vectors of one type and length, or all others."""
-    if segment.is_tombstone:
-        return "del", 0
-    return (segment.name.kind, segment.name.stride) if segment.name.dtype is not None else ("opaque", 0)
-
-
 def _tier(segment: Segment) -> tuple[int, str, int]:
     """Return what a small segment waits with: others of its kind with about as many rows."""
     tier, rows = 0, segment.name.rows
@@ -173,16 +167,3 @@ def _age(index: Index) -> float:
     """Return for how many seconds a segment has been there, by the clocks of those who wrote and read it."""
     written = index.written_us
     return 0.0 if written is None else max(0.0, time.time() - written / 1e6)
-
-
-def _cut(sources: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Cut what waits into runs that are merged at once, in memory."""
-    run: list[Segment] = []
-    size = 0
-    for source in sources:
-        if len(run) == _ADOPT or (len(run) > 1 and size + source.name.size > _LARGEST):
-            yield run
-            run, size = [], 0
-        run.append(source)
-        size += source.name.size
-    yield run

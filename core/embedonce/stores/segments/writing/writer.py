@@ -13,7 +13,8 @@ from embedonce.stores.protocol import Backlog
 from embedonce.stores.segments.format.layout import Rows, build
 from embedonce.stores.segments.format.names import Segment
 from embedonce.stores.segments.writing.grouping import FLUSH_BYTES, flushes
-from embedonce.stores.segments.writing.merger import Merger, kind_of
+from embedonce.stores.segments.writing.merger import Merger
+from embedonce.stores.segments.writing.planning import runs
 from embedonce.version import __version__
 
 if TYPE_CHECKING:
@@ -268,7 +269,8 @@ class Writer:
         with self._catalog.lock:
             waiting = self._queue
             self._taken = frozenset(one.segment.file for one in waiting)
-        sealed = [one for group in _groups(waiting) for one in self._joined(group)]
+        sizes = [(one, one.segment, one.segment.name.size) for one in waiting]
+        sealed = [one for group in runs(sizes, FLUSH_BYTES) for one in self._joined(group)]
         fresh = [one for one in sealed if one.segment.file not in self._taken]
         stays = frozenset(one.segment.file for one in sealed)
         joined = [one.segment for one in waiting if one.segment.file not in stays]
@@ -329,18 +331,3 @@ class Writer:
 
 def _is_much(rows: int, size: int) -> bool:
     return rows >= _BULK_ROWS or size >= _BULK_BYTES
-
-
-def _groups(waiting: Sequence[_Waiting]) -> list[list[_Waiting]]:
-    """Group segments whose rows can stand in one, of which none becomes too large."""
-    groups: list[list[_Waiting]] = []
-    open_groups: dict[tuple[str, int], tuple[list[_Waiting], int]] = {}
-    for one in waiting:
-        kind, size = kind_of(one.segment), one.segment.name.size
-        group, taken = open_groups.get(kind, ([], FLUSH_BYTES))
-        if taken + size > FLUSH_BYTES:
-            group, taken = [], 0
-            groups.append(group)
-        group.append(one)
-        open_groups[kind] = group, taken + size
-    return groups
