@@ -167,7 +167,7 @@ NAMESPACES = table(KEYS, "provider", "model", "parameters", "namespace", "direct
 def test_namespaces_are_those_of_the_table(provider, model, parameters, namespace, directory):
     identity = Identity.of(provider, model, **json.loads(parameters))
     assert identity.namespace == namespace
-    assert NamespaceDirectory.of(namespace).directory == directory
+    assert NamespaceDirectory.of(namespace).name == directory
 
 
 @settings(deadline=None)

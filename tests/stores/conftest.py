@@ -211,7 +211,7 @@ def segments_in():
 @pytest.fixture
 def files_of():
     """Names of the segments that are there."""
-    return lambda store: {file for file in store._io.listing() if SegmentName.parse(file)}
+    return lambda store: {file for file in store._directory.listing() if SegmentName.parse(file)}
 
 
 @pytest.fixture

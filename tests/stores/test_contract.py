@@ -302,7 +302,7 @@ def test_an_empty_store_that_is_read_only_says_which_namespace_is_not_there(plac
 def test_a_namespace_that_disappears_is_an_outage_with_a_remedy(every_place, open_store):
     store = open_store(every_place)
     store.mset([("a", b"1")])
-    store._io.delete("space.json")
+    store._directory.delete("space.json")
     with pytest.raises(
         StoreError, match=r"space\.json has disappeared.*acme/e5@3.*mount it again, or make a"
     ) as caught:

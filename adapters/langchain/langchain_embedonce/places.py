@@ -40,7 +40,7 @@ def is_same_place(one: object, other: object) -> bool:
     if one is other:
         return one is not None
     if isinstance(one, SegmentStore) and isinstance(other, SegmentStore):
-        return one.location == other.location and one.space == other.space
+        return one.location == other.location and one.namespace_directory == other.namespace_directory
     # An encoder around a store, and the dictionary inside one.
     inner = getattr(one, "store", None)
     if inner is not None:

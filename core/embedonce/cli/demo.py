@@ -34,7 +34,7 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     """
     location, space = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
     vectors = sum(1 for _ in embedonce.SegmentStore(location, space).yield_keys())
-    return vectors, sum(location.open(space.directory, create=False).listing().values())
+    return vectors, sum(location.open(space.name, create=False).listing().values())
 
 
 def show_demo(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from embedonce.stores.segments.root import Spaces
+    from embedonce.stores.segments.root import Namespaces
     from embedonce.stores.segments.upkeep.reports import Report
 
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show what a store holds: vectors, segments and bytes of each namespace."""
         with ending("info"):
-            _show_info(_spaces(store, namespace, option, read_only=True))
+            _show_info(_namespaces(store, namespace, option, read_only=True))
 
     @app.command()
     def compact(
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Merge small segments, and drop rows that nothing can find any more."""
         with ending("compact"):
-            _show_reports([each.compact() for each in _spaces(store, namespace, option).stores])
+            _show_reports([each.compact() for each in _namespaces(store, namespace, option).stores])
 
     @app.command()
     def evict(
@@ -67,12 +67,12 @@ def register(app: typer.Typer) -> None:
             if size is None and age is None:
                 msg = "nothing says what is to go; give --max-bytes, --older-than, or both"
                 raise ValueError(msg)
-            spaces = _spaces(store, namespace, option, read_only=dry_run)
-            reports = maintenance.evict(spaces.stores, max_bytes=size, older_than=age, dry_run=True)
+            namespaces = _namespaces(store, namespace, option, read_only=dry_run)
+            reports = maintenance.evict(namespaces.stores, max_bytes=size, older_than=age, dry_run=True)
             if not dry_run:
                 rows = sum(report.rows_before - report.rows_after for report in reports)
                 _confirm(yes=yes, question=f"Delete {rows} rows of {store}?")
-                reports = maintenance.evict(spaces.stores, max_bytes=size, older_than=age)
+                reports = maintenance.evict(namespaces.stores, max_bytes=size, older_than=age)
             _show_reports(reports)
 
     @app.command()
@@ -84,10 +84,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Delete all vectors of a namespace, or of all of them."""
         with ending("clear"):
-            spaces = _spaces(store, namespace, option)
-            names = ", ".join(each.space.namespace for each in spaces.stores)
+            namespaces = _namespaces(store, namespace, option)
+            names = ", ".join(each.namespace_directory.namespace for each in namespaces.stores)
             _confirm(yes=yes, question=f"Delete everything that {store} holds for {names}?")
-            _show_reports([each.clear() for each in spaces.stores])
+            _show_reports([each.clear() for each in namespaces.stores])
 
     @app.command()
     def verify(
@@ -95,18 +95,18 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Read everything again and compare all checksums. The exit code is 1 if anything is damaged."""
         with ending("verify"):
-            spaces = _spaces(store, namespace, option, read_only=True)
-            is_sound = _show_verifications(spaces) and not spaces.unreadable
+            namespaces = _namespaces(store, namespace, option, read_only=True)
+            is_sound = _show_verifications(namespaces) and not namespaces.unreadable
         raise typer.Exit(0 if is_sound else 1)
 
 
-def _spaces(store: str, namespace: str | None, options: Sequence[str], *, read_only: bool = False) -> Spaces:
+def _namespaces(store: str, namespace: str | None, options: Sequence[str], *, read_only: bool = False) -> Namespaces:
     """Open the namespaces that a command is about."""
     import typer
 
     from embedonce.namespaces.schemes import scheme_store
     from embedonce.stores.locations.location import as_location
-    from embedonce.stores.segments.root import spaces_at
+    from embedonce.stores.segments.root import namespaces_at
 
     if scheme := scheme_store(store):
         msg = (
@@ -115,14 +115,14 @@ def _spaces(store: str, namespace: str | None, options: Sequence[str], *, read_o
         )
         raise ValueError(msg)
     location = as_location(store, _options(options))
-    spaces = spaces_at(location, namespace, read_only=read_only)
-    for directory, why in spaces.unreadable.items():
+    namespaces = namespaces_at(location, namespace, read_only=read_only)
+    for directory, why in namespaces.unreadable.items():
         typer.echo(f"{directory} is left alone, since its space.json cannot be used: {why}", err=True)
-    if not spaces.stores and not spaces.unreadable:
+    if not namespaces.stores and not namespaces.unreadable:
         wanted = "no namespace" if namespace is None else f"no namespace {namespace!r}"
         msg = f"{location} holds {wanted}; check the path or URL"
         raise ValueError(msg)
-    return spaces
+    return namespaces
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -163,8 +163,8 @@ def _is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def _show_info(spaces: Spaces) -> None:
-    usages = [store.usage() for store in spaces.stores]
+def _show_info(namespaces: Namespaces) -> None:
+    usages = [store.usage() for store in namespaces.stores]
     show_table(
         {
             "namespace": "left",
@@ -221,8 +221,8 @@ def _show_reports(reports: Sequence[Report]) -> None:
         console().print("Nothing was changed.")
 
 
-def _show_verifications(spaces: Spaces) -> bool:
-    found = [store.verify() for store in spaces.stores]
+def _show_verifications(namespaces: Namespaces) -> bool:
+    found = [store.verify() for store in namespaces.stores]
     show_table(
         {"namespace": "left", "segments": "right", "rows": "right", "damaged rows": "right", "damaged": "left"},
         [

@@ -47,7 +47,7 @@ class SegmentNamespace:
     @property
     def flight_name(self) -> Hashable:
         """See `Namespace`."""
-        return ("segments", str(self.store.location), self.store.space.namespace)
+        return ("segments", str(self.store.location), self.store.namespace_directory.namespace)
 
     @property
     def dimensions(self) -> int | None:
@@ -202,9 +202,9 @@ class SegmentNamespaces(Namespaces):
         self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
     ) -> list[SegmentStore]:
         """See `Namespaces`."""
-        from embedonce.stores.segments.root import spaces_at
+        from embedonce.stores.segments.root import namespaces_at
 
-        found = spaces_at(self.location, namespace, opened=opened, read_only=read_only, options=self.options)
+        found = namespaces_at(self.location, namespace, opened=opened, read_only=read_only, options=self.options)
         for directory, why in found.unreadable.items():
             logger.warning("%s/%s is left alone: %s", self, directory, why)
         return found.stores

@@ -46,18 +46,18 @@ class Flusher:
         self._last: threading.Thread | None = None
         self._ends = False
 
-    def schedule(self, late: Flushable, seconds: float) -> None:
+    def schedule(self, flushable: Flushable, seconds: float) -> None:
         """Have somebody's rows published in so many seconds, or earlier if that has been asked for before."""
         due = time.monotonic() + seconds
         with self._changed:
-            known = self._due.get(id(late))
+            known = self._due.get(id(flushable))
             if known is None or due < known[0]:
-                self._due[id(late)] = (due, late)
+                self._due[id(flushable)] = (due, flushable)
             self._changed.notify_all()
             if self._start():
                 return
-            del self._due[id(late)]
-        late.flush_late()
+            del self._due[id(flushable)]
+        flushable.flush_late()
 
     def _start(self) -> bool:
         """Start the threads that are needed; False if that is not possible any more."""
@@ -76,39 +76,39 @@ class Flusher:
 
     def _run(self) -> None:
         while (ready := self._wait()) is not None:
-            for late in ready:
+            for flushable in ready:
                 try:
-                    _started(threading.Thread(target=self._work, args=(late,), name="embedonce-put", daemon=True))
+                    _started(threading.Thread(target=self._work, args=(flushable,), name="embedonce-put", daemon=True))
                 except RuntimeError:
-                    self._work(late)
+                    self._work(flushable)
 
     def _wait(self) -> list[Flushable] | None:
         """Return those whose time has come; None when nobody waits, after which the thread must end."""
         with self._changed:
             while self._due:
                 now = time.monotonic()
-                waiting = [(due, late) for key, (due, late) in self._due.items() if key not in self._at_work]
-                ready = [late for due, late in waiting if due <= now]
+                waiting = [(due, flushable) for key, (due, flushable) in self._due.items() if key not in self._at_work]
+                ready = [flushable for due, flushable in waiting if due <= now]
                 if ready:
-                    for late in ready:
-                        del self._due[id(late)]
-                        self._at_work[id(late)] = late
+                    for flushable in ready:
+                        del self._due[id(flushable)]
+                        self._at_work[id(flushable)] = flushable
                     return ready
                 self._changed.wait(min(due for due, _ in waiting) - now if waiting else None)
             self._thread = None
             return None
 
-    def _work(self, late: Flushable) -> None:
+    def _work(self, flushable: Flushable) -> None:
         try:
-            again = late.flush_late()
+            again = flushable.flush_late()
             if again is not None:
                 if self._ends:
-                    self._failed[id(late)] = late
+                    self._failed[id(flushable)] = flushable
                 else:
-                    self.schedule(late, again)
+                    self.schedule(flushable, again)
         finally:
             with self._changed:
-                del self._at_work[id(late)]
+                del self._at_work[id(flushable)]
                 self._changed.notify_all()
 
     def end(self) -> None:
@@ -121,13 +121,13 @@ class Flusher:
         until = time.monotonic() + EXIT_PATIENCE
         with self._changed:
             self._ends = True
-            self._due = {key: (time.monotonic(), late) for key, (_, late) in self._due.items()}
+            self._due = {key: (time.monotonic(), flushable) for key, (_, flushable) in self._due.items()}
             self._changed.notify_all()
             while (self._due or self._at_work) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
-            waiting = {**self._failed, **self._at_work, **{key: late for key, (_, late) in self._due.items()}}
+            waiting = {**self._failed, **self._at_work, **{key: flushable for key, (_, flushable) in self._due.items()}}
             self._failed.clear()
-        if lost := sum(late.pending for late in waiting.values()):
+        if lost := sum(flushable.pending for flushable in waiting.values()):
             what, they = ("vector", "it") if lost == 1 else ("vectors", "they")
             logger.warning(
                 "%d %s could not be stored before the process ended: %s will be embedded again", lost, what, they
@@ -151,19 +151,19 @@ _flusher = Flusher()
 _at_exit_in: int | None = None
 
 
-def schedule(late: Flushable, seconds: float) -> None:
+def schedule(flushable: Flushable, seconds: float) -> None:
     """Have somebody's rows published in so many seconds, and at the end of the process at the latest."""
     global _at_exit_in
     if _at_exit_in != os.getpid():
         _at_exit_in = os.getpid()
         try:
-            # Before the thread pools end, which `atexit` comes too late for: connecting anew may need one. A private
+            # Before the thread pools end, which `atexit` comes too flushable for: connecting anew may need one. A private
             # function, hence the second choice.
             getattr(threading, "_register_atexit", atexit.register)(_drain, os.getpid())
         except RuntimeError:
             # The main thread has ended, and others go on.
             _flusher.end()
-    _flusher.schedule(late, seconds)
+    _flusher.schedule(flushable, seconds)
 
 
 def _drain(process: int) -> None:

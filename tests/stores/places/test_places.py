@@ -18,8 +18,8 @@ from embedonce.stores.locations.remote_location import RemoteLocation
 from embedonce.stores.places.listings import MissingPlaceError
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 
-DIRECTORY = NamespaceDirectory.of("acme/e5@3", None).directory
-OTHER = NamespaceDirectory.of("acme/e5@4", None).directory
+DIRECTORY = NamespaceDirectory.of("acme/e5@3", None).name
+OTHER = NamespaceDirectory.of("acme/e5@4", None).name
 
 
 def opened(place, directory=DIRECTORY):

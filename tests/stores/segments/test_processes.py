@@ -63,7 +63,7 @@ def test_hits_alone_look_for_news_at_most_once_a_second(tmp_path, open_store, li
 def test_misses_list_a_directory_only_if_it_has_changed(tmp_path, open_store, listings, monotonic):
     writer, reader = open_store(tmp_path), open_store(tmp_path)
     writer.mset([("a", b"1")])
-    space = writer._io.directory
+    space = writer._directory.path
     os.utime(space, ns=(10**18 + 7, 10**18 + 7))
     assert reader.mget(["a", "x"]) == [b"1", None]
     listings.clear()
@@ -77,7 +77,7 @@ def test_misses_list_a_directory_only_if_it_has_changed(tmp_path, open_store, li
 def test_a_directory_changed_within_the_same_clock_tick_is_looked_at_again(tmp_path, open_store):
     writer, reader = open_store(tmp_path), open_store(tmp_path)
     writer.mset([("a", b"1")])
-    space = writer._io.directory
+    space = writer._directory.path
     modified = os.stat(space).st_mtime_ns
     assert reader.mget(["b"]) == [None]
     writer.mset([("b", b"2")])

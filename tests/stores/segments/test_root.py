@@ -35,19 +35,19 @@ def test_of_all_namespaces_together_the_oldest_segments_go_first(place, open_sto
 
 def test_all_namespaces_of_a_store_are_found(every_place, open_store, digest, vectors):
     location = as_location(every_place)
-    assert root.spaces_at(location).stores == []
+    assert root.namespaces_at(location).stores == []
     encoder = {"name": "mine", "version": "1", "check": "abc"}
     open_store(every_place, "plain").put_rows([digest(0)], vectors(1))
     open_store(every_place, "encoded", encoder).put_rows([digest(1)], vectors(1))
-    spaces = root.spaces_at(location)
-    assert {store.space for store in spaces.stores} == {
+    spaces = root.namespaces_at(location)
+    assert {store.namespace_directory for store in spaces.stores} == {
         NamespaceDirectory.of("plain"),
         NamespaceDirectory.of("encoded", encoder),
     }
     assert [store.usage().rows_live for store in spaces.stores] == [1, 1]
-    (store,) = root.spaces_at(location, "encoded").stores
-    assert store.space.namespace == "encoded"
-    assert root.spaces_at(location, "absent").stores == []
+    (store,) = root.namespaces_at(location, "encoded").stores
+    assert store.namespace_directory.namespace == "encoded"
+    assert root.namespaces_at(location, "absent").stores == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "embedonce/1"}'])
@@ -56,17 +56,17 @@ def test_a_namespace_whose_description_is_damaged_is_left_alone(place, open_stor
     store = open_store(place, "torn")
     store.put_rows([digest(0)], vectors(1))
     open_store(place, "whole").put_rows([digest(0)], vectors(1))
-    store._io.put("space.json", [content])
-    spaces = root.spaces_at(location)
-    assert [store.space.namespace for store in spaces.stores] == ["whole"]
-    assert list(spaces.unreadable) == [NamespaceDirectory.of("torn").directory]
+    store._directory.put("space.json", [content])
+    spaces = root.namespaces_at(location)
+    assert [store.namespace_directory.namespace for store in spaces.stores] == ["whole"]
+    assert list(spaces.unreadable) == [NamespaceDirectory.of("torn").name]
     assert open_store(place, "torn").get_rows([digest(0)])[1].all()
 
 
 def test_a_description_in_the_wrong_directory_is_left_alone(tmp_path, open_store, digest, vectors):
     store = open_store(tmp_path, "right")
     store.put_rows([digest(0)], vectors(1))
-    store._io.put("space.json", [NamespaceDirectory.of("another").to_bytes()])
-    spaces = root.spaces_at(as_location(tmp_path))
+    store._directory.put("space.json", [NamespaceDirectory.of("another").to_bytes()])
+    spaces = root.namespaces_at(as_location(tmp_path))
     assert spaces.stores == []
-    assert "another" in spaces.unreadable[NamespaceDirectory.of("right").directory]
+    assert "another" in spaces.unreadable[NamespaceDirectory.of("right").name]

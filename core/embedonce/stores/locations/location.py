@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from embedonce.errors import StoreError
 from embedonce.stores.drivers.faults import store_error
 from embedonce.stores.locations.remote_location import RemoteLocation
-from embedonce.stores.places.directory import is_space_directory
+from embedonce.stores.places.directory import is_namespace_directory
 from embedonce.stores.places.local import LocalDirectory
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class LocalLocation:
         """See `Location`."""
         try:
             with os.scandir(self.path) as entries:
-                return sorted(entry.name for entry in entries if is_space_directory(entry.name) and entry.is_dir())
+                return sorted(entry.name for entry in entries if is_namespace_directory(entry.name) and entry.is_dir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -135,7 +135,7 @@ class LocalLocation:
         except OSError as error:
             msg = f"cannot use {self.path} as a cache: {error.strerror or error}; give a directory that you may write"
             raise StoreError(msg) from error
-        if names and not any(is_space_directory(name) for name in names):
+        if names and not any(is_namespace_directory(name) for name in names):
             shown = ", ".join(sorted(names)[:3])
             msg = (
                 f"{self.path} holds other things ({shown}) and is no cache of embedonce; give an empty or new "

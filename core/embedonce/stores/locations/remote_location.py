@@ -9,7 +9,7 @@ from embedonce.errors import StoreError
 from embedonce.secrets import Recipe, bare, bare_url, keep, recall, scrubbed, shown_url, texts_in
 from embedonce.stores.drivers.drivers import driver_of, schemes, tuned, with_defaults
 from embedonce.stores.drivers.faults import fault_of, store_error
-from embedonce.stores.places.directory import is_space_directory
+from embedonce.stores.places.directory import is_namespace_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +113,7 @@ class RemoteLocation:
 
         fs, root = self._connect()
         try:
-            return sorted(name for name in directories_in(fs, root) if is_space_directory(name))
+            return sorted(name for name in directories_in(fs, root) if is_namespace_directory(name))
         except Exception as error:
             raise self.error(error, "list") from None
 

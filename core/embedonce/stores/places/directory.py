@@ -65,7 +65,7 @@ class Directory(Protocol):
         """How many views this process may hold at once."""
 
 
-def read_whole(io: Directory, name: str, size: int) -> bytes:
+def read_whole(directory: Directory, name: str, size: int) -> bytes:
     """Return a file whose size is known from a listing.
 
     Raises:
@@ -75,7 +75,7 @@ def read_whole(io: Directory, name: str, size: int) -> bytes:
     if not size:
         # There is no range without bytes: some places answer it with an error.
         return b""
-    (answer,) = io.get_ranges([name], [0], [size])
+    (answer,) = directory.get_ranges([name], [0], [size])
     if isinstance(answer, Exception):
         raise answer
     if len(answer) != size:
@@ -87,6 +87,6 @@ def read_whole(io: Directory, name: str, size: int) -> bytes:
 _DIRECTORY = re.compile(r"[a-z0-9-]{0,40}-[0-9a-f]{16}", re.ASCII)
 
 
-def is_space_directory(name: str) -> bool:
+def is_namespace_directory(name: str) -> bool:
     """True if a directory's name is one that a space can have."""
     return _DIRECTORY.fullmatch(name) is not None

@@ -39,7 +39,7 @@ class LocalDirectory:
     def __init__(
         self, directory: str | os.PathLike[str], *, fsync: bool = False, file_mode: int = 0o666, dir_mode: int = 0o777
     ) -> None:
-        self.directory = Path(directory)
+        self.path = Path(directory)
         self._fsync = fsync
         self._file_mode = file_mode
         self._dir_mode = dir_mode
@@ -49,11 +49,11 @@ class LocalDirectory:
         self._settled = False
 
     def __str__(self) -> str:
-        return str(self.directory)
+        return str(self.path)
 
     def _modified(self) -> int | None:
         try:
-            return os.stat(self.directory).st_mtime_ns
+            return os.stat(self.path).st_mtime_ns
         except FileNotFoundError:
             return None
 
@@ -68,7 +68,7 @@ class LocalDirectory:
         sizes: dict[str, int] = {}
         whole: dict[str, int] = {}
         known = self._whole
-        with suppress(FileNotFoundError), os.scandir(self.directory) as entries:
+        with suppress(FileNotFoundError), os.scandir(self.path) as entries:
             for entry in entries:
                 name = entry.name
                 if name in known:
@@ -89,7 +89,7 @@ class LocalDirectory:
 
     def view(self, name: str) -> memoryview:
         """See `Directory`: a read-only map, or the bytes themselves for a small file."""
-        with open(self.directory / name, "rb", buffering=0) as file:
+        with open(self.path / name, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size <= _IN_MEMORY:
                 return memoryview(file.read())
@@ -104,7 +104,7 @@ class LocalDirectory:
         answers: list[bytes | Exception] = []
         for name, start, end in zip(names, starts, ends, strict=True):
             try:
-                with open(self.directory / name, "rb") as file:
+                with open(self.path / name, "rb") as file:
                     file.seek(start)
                     answers.append(file.read(end - start))
             except OSError as error:
@@ -113,11 +113,11 @@ class LocalDirectory:
 
     def create(self) -> None:
         """See `Directory`."""
-        self.directory.mkdir(self._dir_mode, parents=True, exist_ok=True)
+        self.path.mkdir(self._dir_mode, parents=True, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
         """See `Directory`: writes beside the target, then renames."""
-        temporary = self.directory / f"{TEMPORARY}{os.urandom(8).hex()}"
+        temporary = self.path / f"{TEMPORARY}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, self._file_mode)
         try:
@@ -126,7 +126,7 @@ class LocalDirectory:
                     _write_all(file, memoryview(part).cast("B"))
                 if self._fsync:
                     os.fsync(descriptor)
-            os.replace(temporary, self.directory / name)
+            os.replace(temporary, self.path / name)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -136,7 +136,7 @@ class LocalDirectory:
 
     def sync(self, name: str) -> None:
         """See `Directory`."""
-        with open(self.directory / name, "rb") as file:
+        with open(self.path / name, "rb") as file:
             os.fsync(file.fileno())
         self._sync_directory()
 
@@ -144,7 +144,7 @@ class LocalDirectory:
         """Force the directory's entries to the disk, where the system can."""
         if os.name == "nt":
             return
-        descriptor = os.open(self.directory, os.O_RDONLY)
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -153,11 +153,11 @@ class LocalDirectory:
     def delete(self, name: str) -> None:
         """See `Directory`."""
         with suppress(FileNotFoundError):
-            os.unlink(self.directory / name)
+            os.unlink(self.path / name)
 
     def tidy(self) -> None:
         """See `Directory`: temporary files older than an hour."""
-        with suppress(OSError), os.scandir(self.directory) as entries:
+        with suppress(OSError), os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY):
                     with suppress(OSError):

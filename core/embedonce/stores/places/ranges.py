@@ -55,21 +55,21 @@ def joined(starts: NDArray[np.int64], ends: NDArray[np.int64], gap: int | None =
     return runs
 
 
-def ask(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exception | None]]:
+def ask(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exception | None]]:
     """Yield number and bytes of each span, in any order; what was answered short is asked for once more.
 
     Instead of bytes: the exception that reading met, or None if the file twice had fewer bytes than it must have.
     """
     for first, last in _batches(spans):
         batch = range(first, last)
-        answers = _ask(io, [spans[i] for i in batch])
+        answers = _ask(directory, [spans[i] for i in batch])
         again = [i for i, answer in zip(batch, answers, strict=True) if answer is None]
         yield from ((i, answer) for i, answer in zip(batch, answers, strict=True) if answer is not None)
         if again:
-            yield from zip(again, _ask(io, [spans[i] for i in again]), strict=True)
+            yield from zip(again, _ask(directory, [spans[i] for i in again]), strict=True)
 
 
-def read_spans(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | None]]:
+def read_spans(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | None]]:
     """Yield number and bytes of each span, in any order; None if the file is shorter than that.
 
     Raises:
@@ -77,7 +77,7 @@ def read_spans(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, byte
         Exception: Any other fault of the place, likewise.
     """
     fault: Exception | None = None
-    for number, answer in ask(io, spans):
+    for number, answer in ask(directory, spans):
         if isinstance(answer, Exception):
             fault = fault or answer
         else:
@@ -86,7 +86,7 @@ def read_spans(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, byte
         raise fault
 
 
-def read_joined(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:
+def read_joined(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:
     """Do as `read_spans`, with one request for spans that are near each other."""
     for i, span in enumerate(spans):
         if span.start == span.end:
@@ -106,7 +106,7 @@ def read_joined(io: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, mem
         for begin, end in joined(starts, ends):
             wide.append(Span(files[first], int(starts[begin]), int(ends[end - 1])))
             members.append(of_it[begin:end])
-    for number, blob in read_spans(io, wide):
+    for number, blob in read_spans(directory, wide):
         start, data = wide[number].start, memoryview(blob) if blob is not None else None
         for i in members[number]:
             yield i, data[spans[i].start - start : spans[i].end - start] if data is not None else None
@@ -123,8 +123,10 @@ def _batches(spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
         yield first, len(spans)
 
 
-def _ask(io: Directory, spans: Sequence[Span]) -> list[bytes | Exception | None]:
-    answers = io.get_ranges([span.file for span in spans], [span.start for span in spans], [span.end for span in spans])
+def _ask(directory: Directory, spans: Sequence[Span]) -> list[bytes | Exception | None]:
+    answers = directory.get_ranges(
+        [span.file for span in spans], [span.start for span in spans], [span.end for span in spans]
+    )
     return [None if _is_short(answer, span) else answer for answer, span in zip(answers, spans, strict=True)]
 
 

@@ -26,7 +26,7 @@ _DEFAULTS = StoreOptions()
 
 
 @dataclass(frozen=True)
-class Spaces:
+class Namespaces:
     """The namespaces below one root.
 
     Attributes:
@@ -39,14 +39,14 @@ class Spaces:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
-def spaces_at(
+def namespaces_at(
     location: Location,
     namespace: str | None = None,
     *,
     opened: Sequence[SegmentStore] = (),
     read_only: bool = False,
     options: StoreOptions = _DEFAULTS,
-) -> Spaces:
+) -> Namespaces:
     """Open the namespaces of a store, whatever their key encoders.
 
     Args:
@@ -60,47 +60,49 @@ def spaces_at(
         StoreError: The root cannot be read.
     """
     location.check(create=False)
-    found = Spaces()
-    known = {store.space.directory: store for store in opened}
-    for directory in location.directories():
-        if namespace is not None and directory != NamespaceDirectory.of(namespace).directory:
+    found = Namespaces()
+    known = {store.namespace_directory.name: store for store in opened}
+    for name in location.directories():
+        if namespace is not None and name != NamespaceDirectory.of(namespace).name:
             continue
-        if directory in known:
-            found.stores.append(known[directory])
+        if name in known:
+            found.stores.append(known[name])
             continue
         try:
-            space = _space_in(location, directory)
+            namespace_directory = _directory_in(location, name)
         except FileNotFoundError:
             # Nothing of ours, or just being cleared away.
             continue
         except (DamagedNamespaceError, FormatError) as error:
-            found.unreadable[directory] = str(error)
+            found.unreadable[name] = str(error)
             continue
         except StoreError:
             raise
         except Exception as error:
             raise location.error(error, "read") from error
-        found.stores.append(SegmentStore(location, space, read_only=read_only, options=options))
+        found.stores.append(SegmentStore(location, namespace_directory, read_only=read_only, options=options))
     return found
 
 
-def _space_in(location: Location, directory: str) -> NamespaceDirectory:
+def _directory_in(location: Location, name: str) -> NamespaceDirectory:
     """Return what a directory holds.
 
     Raises:
         FileNotFoundError: It does not say so.
-        DamagedSpaceError: What it says is damaged, or not true.
+        DamagedNamespaceError: What it says is damaged, or not true.
         FormatError: It is of another format.
     """
-    io = location.open(directory, create=False)
-    listed = io.listing()
+    directory = location.open(name, create=False)
+    listed = directory.listing()
     if SPACE_FILE not in listed:
         raise FileNotFoundError(SPACE_FILE)
-    space = NamespaceDirectory.from_bytes(read_whole(io, SPACE_FILE, listed[SPACE_FILE]), f"{io}/{SPACE_FILE}")
-    if space.directory != directory:
-        msg = f"its namespace {space.namespace!r} belongs into {space.directory}"
+    namespace_directory = NamespaceDirectory.from_bytes(
+        read_whole(directory, SPACE_FILE, listed[SPACE_FILE]), f"{directory}/{SPACE_FILE}"
+    )
+    if namespace_directory.name != name:
+        msg = f"its namespace {namespace_directory.namespace!r} belongs into {namespace_directory.name}"
         raise DamagedNamespaceError(msg)
-    return space
+    return namespace_directory
 
 
 def evict(

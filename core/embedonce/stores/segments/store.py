@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.files.tier import Tier
     from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
     from embedonce.stores.segments.lookup.view import View
-    from embedonce.stores.segments.writing.grouping import Values
+    from embedonce.stores.segments.writing.grouping import RowValues
     from embedonce.vectors.envelope import Row
 
     T = TypeVar("T")
@@ -60,7 +60,7 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     Args:
         location: Root of the store.
-        space: The namespace that this object reads and writes.
+        namespace_directory: The namespace that this object reads and writes.
         read_only: True to create and merge nothing.
         options: How to treat a distant place.
 
@@ -76,29 +76,34 @@ class SegmentStore(Upkeep, AsyncTwins):
     def __init__(
         self,
         location: Location,
-        space: NamespaceDirectory,
+        namespace_directory: NamespaceDirectory,
         *,
         read_only: bool = False,
         options: StoreOptions = _DEFAULTS,
     ) -> None:
         self.location = location
-        self.space = space
+        self.namespace_directory = namespace_directory
         self.read_only = read_only
         self.options = options
         self._start()
 
     def _start(self) -> None:
         self.counts = StoreCounts()
-        self._io = self.location.open(self.space.directory, create=not self.read_only)
+        self._directory = self.location.open(self.namespace_directory.name, create=not self.read_only)
         is_near, interval = self.location.is_near, self.options.refresh_interval
         if interval is None:
             interval = 0.0 if is_near else _REFRESH_INTERVAL
         self._tier = self._new_tier()
         self._catalog = Catalog(
-            self._io, self.space, self.counts, place=str(self.location), interval=interval, tier=self._tier
+            self._directory,
+            self.namespace_directory,
+            self.counts,
+            place=str(self.location),
+            interval=interval,
+            tier=self._tier,
         )
         self._resolver = Resolver(self._catalog)
-        self._reader = Reader(self._io, self._catalog.files, self._catalog)
+        self._reader = Reader(self._directory, self._catalog.files, self._catalog)
         self.keeps = not is_near
         self._waits = self.keeps and self.options.durability == "write_behind"
         self._forget_waiting()
@@ -110,13 +115,14 @@ class SegmentStore(Upkeep, AsyncTwins):
             if not self.read_only:
                 if not is_near:
                     # A missing bucket or a missing permission is said now, not after the first texts are paid for.
-                    self._catalog.ensure_space()
+                    self._catalog.ensure_namespace()
                 self._adopt()
             elif not self._catalog.space_file.seen:
                 self._catalog.warn(
                     "empty",
-                    f"the namespace {self.space.namespace!r} of the store at {self.location} does not exist; it was "
-                    'opened read-only, so all keys are misses; check both, or open it with mode="read_write"',
+                    f"the namespace {self.namespace_directory.namespace!r} of the store at {self.location} does not "
+                    "exist; it was opened read-only, so all keys are misses; check both, or open it with "
+                    'mode="read_write"',
                 )
 
     def _new_tier(self) -> Tier | None:
@@ -126,12 +132,17 @@ class SegmentStore(Upkeep, AsyncTwins):
         from embedonce.stores.segments.files.tier import Tier
 
         # The same namespace elsewhere has other segments.
-        name = hashlib.sha256(f"{self.space.digest} {self.location}".encode()).hexdigest()[:16]
-        return Tier(directory / f"{self.space.slug}-{name}", self.options.local_tier_bytes)
+        name = hashlib.sha256(f"{self.namespace_directory.digest} {self.location}".encode()).hexdigest()[:16]
+        return Tier(directory / f"{self.namespace_directory.slug}-{name}", self.options.local_tier_bytes)
 
     def _forget_waiting(self) -> None:
         self._writer = Writer(
-            self._io, self._catalog, self.space, self.location.error, waits=self._waits, keeps=self.keeps
+            self._directory,
+            self._catalog,
+            self.namespace_directory,
+            self.location.error,
+            waits=self._waits,
+            keeps=self.keeps,
         )
 
     def _after_fork(self) -> None:
@@ -143,7 +154,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         self._forget_waiting()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.location)!r}, namespace={self.space.namespace!r})"
+        return f"{type(self).__name__}({str(self.location)!r}, namespace={self.namespace_directory.namespace!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +165,12 @@ class SegmentStore(Upkeep, AsyncTwins):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"location": self.location, "space": self.space, "read_only": self.read_only, "options": self.options}
+        return {
+            "location": self.location,
+            "space": self.namespace_directory,
+            "read_only": self.read_only,
+            "options": self.options,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -267,7 +283,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         catalog = self._catalog
         try:
             catalog.refresh_for_hits()
-            if catalog.files.partials:
+            if catalog.files.sparse_indexes:
                 return None
             return self._reader.one(catalog.view, digest, catalog.dimensions if dimensions is None else dimensions)
         except FileNotFoundError:
@@ -395,14 +411,14 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     # Writing
 
-    def _write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
+    def _write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: RowValues) -> None:
         self._check_writable()
         self._writer.write(layout, digests, texts, stamp, values)
 
     def _adopt(self) -> None:
         """Go on where processes that ended in the middle have left off."""
         if self._catalog.space_file.seen:
-            self._io.tidy()
+            self._directory.tidy()
             try:
                 self._writer.merger.adopt(self._catalog.view.segments, self._catalog.hidden)
             except (OSError, DamagedSegmentError):

@@ -196,16 +196,16 @@ def test_a_slow_writer_does_not_hide_what_was_written_after_its_stamp(tmp_path, 
     """A thread takes its stamp, is held up, and publishes after a delete or a later write of another thread."""
     store = open_store(tmp_path)
     store.mset([("a", b"0"), ("b", b"0")])
-    put = store._io.put
+    put = store._directory.put
 
     def held_up(name, parts):
-        monkeypatch.setattr(store._io, "put", put)
+        monkeypatch.setattr(store._directory, "put", put)
         store.mdelete(["a"])
         store.mset([("b", b"newer")])
         list(store.yield_keys())
         put(name, parts)
 
-    monkeypatch.setattr(store._io, "put", held_up)
+    monkeypatch.setattr(store._directory, "put", held_up)
     store.mset([("a", b"old"), ("b", b"old")])
     fresh = open_store(tmp_path)
     assert fresh.mget(["a", "b"]) == [None, b"newer"]

@@ -201,7 +201,7 @@ def test_an_own_file_that_others_have_merged_is_let_go_of(distant, open_store, d
     store = open_store(distant)
     write(store, digest, vectors, 0)
     (own,) = (segment.file for segment in store._catalog.view.segments)
-    io = store._io
+    io = store._directory
     io.delete(own)
     monotonic[0] += 31
     assert found(store, digest, 1) == [False]

@@ -356,7 +356,7 @@ def test_segments_that_are_gone_leave_the_tier(written, open_tiered, directory, 
     store = open_tiered()
     check(store, keys, matrix)
     assert len(files_in(directory)) == 2
-    io = open_store(distant)._io
+    io = open_store(distant)._directory
     for name in store._catalog.listed:
         if SegmentName.parse(name) and SegmentName.parse(name).rows == 5000:
             io.delete(name)

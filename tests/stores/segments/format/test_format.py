@@ -16,8 +16,8 @@ from safetensors.numpy import load_file
 
 from embedonce import FormatError, IdentityError, KeyEncoderError
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.directory import is_space_directory
-from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build, parse_index
+from embedonce.stores.places.directory import is_namespace_directory
+from embedonce.stores.segments.format.layout import DamagedSegmentError, SegmentRows, build_segment, parse_index
 from embedonce.stores.segments.format.names import LARGEST_STAMP, RECORD, SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.dtypes import LAYOUTS
@@ -193,9 +193,11 @@ def _rewritten(metadata, **changed) -> tuple[str, bytes]:
     from embedonce.stores.segments.format.keys import IndexKey
 
     key = IndexKey.of("a")
-    rows = Rows("raw", key.digest, [key.text], np.array([1_000], "<u8"), np.frombuffer(b"evil", "u1").reshape(1, 4))
+    rows = SegmentRows(
+        "raw", key.digest, [key.text], np.array([1_000], "<u8"), np.frombuffer(b"evil", "u1").reshape(1, 4)
+    )
     strings = {**metadata, **changed}
-    name, parts = build(rows, {k: v for k, v in strings.items() if v is not None})
+    name, parts = build_segment(rows, {k: v for k, v in strings.items() if v is not None})
     return str(name), b"".join(parts)
 
 
@@ -214,12 +216,12 @@ def _rewritten(metadata, **changed) -> tuple[str, bytes]:
 def test_a_segment_that_belongs_elsewhere_is_left_out_with_a_warning(place, open_store, caplog, changed):
     store = open_store(place)
     store.mset([("b", b"1")])
-    name, content = _rewritten(store.space.metadata(), **changed)
+    name, content = _rewritten(store.namespace_directory.metadata(), **changed)
     if "format" in changed:
-        # `build` writes the current format only.
+        # `build_segment` writes the current format only.
         content = content.replace(b'"format":"embedonce/1"', b'"format":"embedonce/2"')
         content, name = _with_new_hash(name, content)
-    store._io.put(name, [content])
+    store._directory.put(name, [content])
     for reader in (open_store(place), store):
         reader._catalog._refreshed = float("-inf")
         assert reader.mget(["a", "b"]) == [None, b"1"]
@@ -240,7 +242,7 @@ def test_a_segment_of_another_key_encoder_is_an_error(every_place, open_store):
     store.mset([("b", b"1")])
     other = NamespaceDirectory.of("acme/e5@3", {**ENCODER, "name": "blake2b"})
     name, content = _rewritten(other.metadata())
-    store._io.put(name, [content])
+    store._directory.put(name, [content])
     for _ in range(2):
         # Said again and again: the directory must not pass for clean after the first time.
         with pytest.raises(KeyEncoderError, match="blake2b"):
@@ -338,7 +340,7 @@ def test_a_space_of_a_newer_format_is_refused(place, open_store, content):
     if "://" not in place:
         # Where reading costs a request, a segment's header is believed instead.
         open_store(place).mset([("a", b"1")])
-    io = as_location(place).open(space.directory, create=True)
+    io = as_location(place).open(space.name, create=True)
     io.create()
     io.put("space.json", [content if isinstance(content, bytes) else _space_json(space, **content)])
     with pytest.raises(FormatError, match="upgrade embedonce"):
@@ -357,7 +359,7 @@ def test_a_space_of_another_namespace_is_refused(every_place, open_store):
     space = NamespaceDirectory.of("acme/e5@3")
     if "://" not in every_place:
         open_store(every_place).mset([("a", b"1")])
-    io = as_location(every_place).open(space.directory, create=True)
+    io = as_location(every_place).open(space.name, create=True)
     io.create()
     io.put("space.json", [_space_json(space, namespace="somebody else's")])
     with pytest.raises(IdentityError, match="somebody else's"):
@@ -367,10 +369,10 @@ def test_a_space_of_another_namespace_is_refused(every_place, open_store):
 def test_equal_settings_give_equal_bytes_and_unequal_ones_other_directories():
     namespaces = ["a", "A", "a ", "a/b", "../a", "a:b", "*", "🦜", "", "x" * 300, "x" * 301]
     spaces = [NamespaceDirectory.of(namespace, ENCODER) for namespace in namespaces]
-    assert len({space.directory for space in spaces}) == len(spaces)
+    assert len({space.name for space in spaces}) == len(spaces)
     for space in spaces:
-        assert is_space_directory(space.directory)
+        assert is_namespace_directory(space.name)
         assert NamespaceDirectory.of(space.namespace, dict(reversed(ENCODER.items()))).to_bytes() == space.to_bytes()
         assert json.loads(space.to_bytes())["namespace"] == space.namespace
-    assert not is_space_directory("x-0123456789abcdeg")
-    assert not is_space_directory("../x-0123456789abcdef")
+    assert not is_namespace_directory("x-0123456789abcdeg")
+    assert not is_namespace_directory("../x-0123456789abcdef")

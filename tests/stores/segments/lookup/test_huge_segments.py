@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from embedonce.options import StoreOptions
 from embedonce.runtime.locks import ForkLock
 from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.layout import SegmentRows, build_segment
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.lookup import sparse_index as partial
@@ -27,9 +27,9 @@ _NUMBER = itertools.count()
 
 def publish(place, keys, matrix, *, stamps=1, replaces=(), layout="f32"):
     """Put a segment of rows of given stamps to a place."""
-    io = as_location(place).open(SPACE.directory, create=True)
-    rows = Rows(layout, keys.tobytes(), None, np.broadcast_to(np.uint64(stamps), len(keys)), matrix, replaces)
-    name, parts = build(rows, SPACE.metadata())
+    io = as_location(place).open(SPACE.name, create=True)
+    rows = SegmentRows(layout, keys.tobytes(), None, np.broadcast_to(np.uint64(stamps), len(keys)), matrix, replaces)
+    name, parts = build_segment(rows, SPACE.metadata())
     io.put("space.json", [SPACE.to_bytes()])
     io.put(str(name), parts)
     return name
@@ -99,7 +99,7 @@ def test_what_is_known_of_a_huge_segment_is_not_asked_for_again(million, open_st
     assert store.get_rows(some)[1].all()
     # The rows alone.
     assert asked.bytes <= 10 * 32
-    assert len(store._catalog.view.snapshot.prefixes) == 10
+    assert len(store._catalog.view.key_index.prefixes) == 10
 
 
 @pytest.mark.usefixtures("small_windows")
@@ -127,7 +127,7 @@ def test_a_large_batch_loads_the_whole_index_once(million, open_store, asked):
     assert np.array_equal(got, matrix[:5000])
     assert len(asked) == 2
     asked.clear()
-    assert len(store._catalog.view.snapshot.prefixes) == len(keys)
+    assert len(store._catalog.view.key_index.prefixes) == len(keys)
     assert store.get_rows(digests(keys[-20:]))[1].all()
     assert not any(start == 0 for _, start, _ in asked)
     assert store.get_rows(digests(random_keys(1, 1)))[1].sum() == 0
@@ -215,7 +215,7 @@ def test_partial_answers_are_the_full_answers(data):
 
     def answers():
         store = SegmentStore(as_location(place), SPACE, read_only=True)
-        is_partial = bool(store._catalog.files.partials)
+        is_partial = bool(store._catalog.files.sparse_indexes)
         all_of_them = []
         for numbers in questions:
             wanted = digests(_KEYS[numbers])
@@ -278,10 +278,10 @@ def test_a_huge_segment_that_is_closed_forgotten_or_replaced_is_still_right(dist
     # Merged with another one, by somebody else.
     more = random_keys(100, 5)
     publish(distant, np.concatenate([keys, more]), np.concatenate([matrix, matrix[:100]]), replaces=[str(name)])
-    as_location(distant).open(SPACE.directory, create=False).delete(str(name))
+    as_location(distant).open(SPACE.name, create=False).delete(str(name))
     assert np.array_equal(store.get_rows(digests(keys[3:5]))[0], matrix[3:5])
     assert np.array_equal(store.get_rows(digests(more[:5]))[0], matrix[:5])
-    assert store._catalog.files.partials
+    assert store._catalog.files.sparse_indexes
     assert len(list(store.yield_keys())) == 3100
 
 
@@ -290,7 +290,7 @@ def test_a_huge_segment_that_disappears_during_a_lookup_is_no_miss(distant, open
     keys, matrix = random_keys(3000), numbered(3000)
     name = str(publish(distant, keys, matrix))
     store = open_store(distant, read_only=True)
-    io = as_location(distant).open(SPACE.directory, create=False)
+    io = as_location(distant).open(SPACE.name, create=False)
     publish(distant, keys, matrix, replaces=[name])
     io.delete(name)
     looked, is_asking = [], threading.Event()
@@ -360,7 +360,7 @@ def test_a_window_that_cannot_be_right_is_replaced_by_the_checked_index(wrong, d
     got, there = store.get_rows(digests(keys[:3]))
     assert there.all()
     assert np.array_equal(got, matrix[:3])
-    assert not store._catalog.files.partials
+    assert not store._catalog.files.sparse_indexes
 
 
 @pytest.mark.usefixtures("small_windows")

@@ -281,7 +281,7 @@ def test_a_damaged_newest_row_gives_way_to_an_older_one_of_the_same_key(tmp_path
 def test_a_half_copied_segment_is_read_once_it_is_complete(every_place, open_store):
     source = open_store(every_place)
     source.mset([("a", b"1" * 100)])
-    io = source._io
+    io = source._directory
     (name,) = [name for name in io.listing() if name.endswith(".safetensors")]
     (content,) = io.get_ranges([name], [0], [1 << 20])
     io.delete(name)

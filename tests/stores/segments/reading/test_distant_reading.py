@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from embedonce import StoreError
 from embedonce.stores.places import ranges
-from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.layout import SegmentRows, build_segment
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.vectors.envelope import Envelope
 
@@ -95,13 +95,13 @@ def test_long_reads_are_cut_and_never_too_many_bytes_are_in_flight(written, dist
     keys, matrix = written(5000, 64)
     reader = open_store(distant, read_only=True)
     calls = []
-    get_ranges = type(reader._io).get_ranges
+    get_ranges = type(reader._directory).get_ranges
 
     def recorded(io, names, starts, ends):
         calls.append([end - start for start, end in zip(starts, ends, strict=True)])
         return get_ranges(io, names, starts, ends)
 
-    monkeypatch.setattr(type(reader._io), "get_ranges", recorded)
+    monkeypatch.setattr(type(reader._directory), "get_ranges", recorded)
     assert found(reader, keys, matrix)
     assert sum(map(sum, calls)) == matrix.nbytes
     assert max(map(max, calls)) <= 100_000
@@ -239,9 +239,9 @@ def test_what_a_damaged_merge_had_replaced_is_read_instead(change, is_meant, wri
     keys, matrix = written(5000)
     writer = open_store(distant)
     source = next(name for name in writer._catalog.listed if SegmentName.parse(name))
-    rows = Rows("f32", b"".join(keys), None, np.full(5000, 9, "<u8"), matrix, [source])
-    name, parts = build(rows, writer.space.metadata())
-    writer._io.put(str(name), parts)
+    rows = SegmentRows("f32", b"".join(keys), None, np.full(5000, 9, "<u8"), matrix, [source])
+    name, parts = build_segment(rows, writer.namespace_directory.metadata())
+    writer._directory.put(str(name), parts)
     asked.answer = lambda file, start, end, blob: (
         change(blob) if file == str(name) and is_meant(name, start, end) else blob
     )

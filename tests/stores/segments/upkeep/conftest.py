@@ -34,9 +34,9 @@ def watched():
     """Watch the IO of a store."""
 
     def watched(store) -> Watched:
-        io = Watched(store._io)
-        store._io = store._catalog.io = store._writer._io = store._writer.merger._io = io
-        store._writer.merger.rewriter._io = io
+        io = Watched(store._directory)
+        store._directory = store._catalog.directory = store._writer._directory = store._writer.merger._directory = io
+        store._writer.merger.rewriter._directory = io
         return io
 
     return watched

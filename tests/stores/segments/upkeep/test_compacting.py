@@ -114,7 +114,7 @@ def test_a_tombstone_goes_after_a_day_if_nothing_is_left_of_its_key(
     later(DAY + 60)
     # The replaced segment still holds the deleted rows: nothing has collected it yet.
     with monkeypatch.context() as patch:
-        patch.setattr(type(store._io), "grace", 2.0 * DAY)
+        patch.setattr(type(store._directory), "grace", 2.0 * DAY)
         store.compact()
     assert any("-del-" in file for file in files_of(store))
     store.compact()
@@ -275,6 +275,6 @@ def test_what_a_source_had_replaced_stays_replaced_when_that_source_goes_first(
     (middle,) = (segment.file for segment in store._catalog.view.segments)
     _fill(store, digest, rows[3:], first=3)
     store.compact()
-    store._io.delete(middle)
+    store._directory.delete(middle)
     usage = open_store(tmp_path).usage()
     assert (usage.segments, usage.rows_live, usage.rows_dead) == (1, 4, 0)

@@ -24,16 +24,16 @@ def test_copies_that_two_compactors_made_are_merged(place, open_store, digest, v
     store, rows = open_store(place), vectors(9)
     _fill(store, digest, rows)
     other = open_store(place)
-    put, inside = type(store._io).put, []
+    put, inside = type(store._directory).put, []
 
     def overtaken(io, name, parts):
-        if not inside and io is store._io:
+        if not inside and io is store._directory:
             inside.append(True)
             other.compact() if twins else other.put_rows([digest(8)], rows[:1])
         put(io, name, parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(store._io), "put", overtaken)
+        patch.setattr(type(store._directory), "put", overtaken)
         store.compact()
     expected = rows.copy()
     if not twins:
@@ -58,7 +58,7 @@ def test_two_compactors_that_each_rely_on_the_others_copy_lose_nothing(
     state = {"inside": False}
 
     def overtaken(io, name, parts):
-        if not state["inside"] and io is store._io:
+        if not state["inside"] and io is store._directory:
             state["inside"] = True
             other.compact()
         put(io, name, parts)
@@ -106,14 +106,14 @@ def test_a_compactor_that_is_paused_brings_nothing_back(
 
     rewriter = type(store._writer.merger.rewriter)
     if moment == "put":
-        put = type(store._io).put
+        put = type(store._directory).put
 
         def late(io, name, parts):
-            if io is store._io:
+            if io is store._directory:
                 meanwhile()
             put(io, name, parts)
 
-        monkeypatch.setattr(type(store._io), "put", late)
+        monkeypatch.setattr(type(store._directory), "put", late)
     else:
         values = rewriter._values
 
@@ -138,7 +138,7 @@ def test_a_compactor_that_is_paused_brings_nothing_back(
             assert not found.any()
     if what == "purge":
         for file in files_of(store):
-            blob = store._io.get_ranges([file], [0], [1 << 30])[0]
+            blob = store._directory.get_ranges([file], [0], [1 << 30])[0]
             assert rows[0].tobytes() not in blob
 
 

@@ -108,7 +108,7 @@ def test_replaced_segments_do_not_come_to_light_again(place, open_store, digest,
     store.compact()
     assert len(files_of(store)) == 7
     gone = []
-    delete = type(store._io).delete
+    delete = type(store._directory).delete
 
     def watched(io, name):
         delete(io, name)
@@ -116,7 +116,7 @@ def test_replaced_segments_do_not_come_to_light_again(place, open_store, digest,
         found = open_store(place, read_only=True).get_rows([digest(i) for i in range(6)])[1]
         assert found.all() or (not found.any() and len(gone) == 7)
 
-    monkeypatch.setattr(type(store._io), "delete", watched)
+    monkeypatch.setattr(type(store._directory), "delete", watched)
     report = store.evict(max_bytes=0)
     assert (report.deleted, report.waiting, report.segments_after) == (7, 0, 0)
     assert files_of(store) == set()
@@ -144,7 +144,7 @@ def test_what_is_purged_is_in_no_file_any_more(every_place, open_store, digest, 
     store.mset([("a text", b"secret value"), (digest(2).hex()[:16] + "0" * 48, b"a neighbour")])
     report = store.purge([digest(2).hex(), "a text", "absent"])
     assert report.rows_before - report.rows_after == 3
-    content = b"".join(store._io.get_ranges([file], [0], [1 << 30])[0] for file in files_of(store))
+    content = b"".join(store._directory.get_ranges([file], [0], [1 << 30])[0] for file in files_of(store))
     for gone in (rows[2].tobytes(), rows[6].tobytes(), b"secret value"):
         assert gone not in content
     for look in (store, open_store(every_place)):
@@ -161,15 +161,15 @@ def test_a_purge_that_others_undo_again_and_again_says_so(place, open_store, dig
     store, rows = open_store(place), vectors(2)
     store.put_rows([digest(0), digest(1)], rows)
     (file,) = files_of(store)
-    content = store._io.get_ranges([file], [0], [1 << 30])[0]
-    delete = type(store._io).delete
+    content = store._directory.get_ranges([file], [0], [1 << 30])[0]
+    delete = type(store._directory).delete
 
     def undone(io, name):
         delete(io, name)
         if name == file:
             io.put(name, [content])
 
-    monkeypatch.setattr(type(store._io), "delete", undone)
+    monkeypatch.setattr(type(store._directory), "delete", undone)
     with pytest.raises(StoreError, match=file):
         store.purge([digest(0).hex()])
     assert open_store(place).get_rows([digest(0), digest(1)])[1].tolist() == [False, True]
@@ -212,7 +212,7 @@ def test_clearing_leaves_nothing_but_what_is_not_ours(tmp_path, open_store, dige
     store.compact()
     store.mdelete([digest(0).hex()])
     store.put_rows([digest(4)], rows[4:])
-    directory = Path(store._io.directory)
+    directory = Path(store._directory.path)
     strange = directory / "notes.txt", directory / "x.safetensors", directory / ".tmp-0123456789abcdef"
     for path in strange:
         path.write_text("mine")

@@ -78,10 +78,10 @@ class Tidied(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def compact_twice(self, which):
         self.stores[which].compact()
-        files = set(self.stores[which]._io.listing())
+        files = set(self.stores[which]._directory.listing())
         report = self.stores[which].compact()
         assert report.rewritten == 0
-        assert set(self.stores[which]._io.listing()) <= files
+        assert set(self.stores[which]._directory.listing()) <= files
 
     @rule(which=st.integers(0, 1), size=st.integers(0, 30_000))
     def evict(self, which, size):

@@ -172,7 +172,7 @@ def test_a_place_that_cannot_be_read_is_an_outage_and_not_a_miss(tmp_path, open_
     writer, reader = open_store(tmp_path), open_store(tmp_path)
     writer.mset([("a", b"1" * 20_000)])
     # So old that nothing but the failure itself makes the reader look again.
-    os.utime(writer._io.directory, (1_500_000_000, 1_500_000_000.5))
+    os.utime(writer._directory.path, (1_500_000_000, 1_500_000_000.5))
     with monkeypatch.context() as patch:
         if call == "open":
             patch.setattr("embedonce.stores.places.local.open", _failing(code), raising=False)

@@ -108,7 +108,7 @@ def test_a_reader_with_an_old_view_survives_the_end_of_its_files(
     reader._catalog._refreshed = 1.0
     for i in range(3, 20):
         writer.put_rows([digest(i)], rows[i : i + 1])
-    listed = writer._io.listing()
+    listed = writer._directory.listing()
     assert not any(segment.file in listed for segment in reader._catalog.view.segments)
     assert reader.mget([digest(1).hex()])[0] is not None
     reader.close()
@@ -267,7 +267,7 @@ for again in range(2):
         assert found.all() and (matrix == rows).all()
         for i in range(0, 350, 7):
             assert (store.get_rows([digests[i]])[0] == rows[i]).all()
-    stores = [SegmentStore(as_location(sys.argv[1]), store.space) for store in stores]
+    stores = [SegmentStore(as_location(sys.argv[1]), store.namespace_directory) for store in stores]
 files = [open("/dev/null") for _ in range(150)]
 print("fine")
 """

@@ -246,7 +246,7 @@ def test_many_flushes_are_merged(distant, open_store, puts, digest, vectors, mon
         store.put_rows([digest(i)], vectors(i + 1)[-1:])
         store.flush()
         store._writer.merge()
-    assert len(store._io.listing()) < 15
+    assert len(store._directory.listing()) < 15
     assert has(open_store(distant), digest, *range(40)) == [True] * 40
 
 

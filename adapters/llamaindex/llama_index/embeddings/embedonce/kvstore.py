@@ -134,7 +134,7 @@ class FsspecKVStore(BaseKVStore):
     @property
     def namespace(self) -> str:
         """The namespace of this store."""
-        return self._store.space.namespace
+        return self._store.namespace_directory.namespace
 
     def __enter__(self) -> Self:
         return self

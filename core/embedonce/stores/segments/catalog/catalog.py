@@ -59,8 +59,8 @@ class Catalog:
     held while a distant place is asked.
 
     Args:
-        io: The space's directory.
-        space: What it must hold.
+        directory: The space's directory.
+        namespace_directory: What it must hold.
         counts: Where damage is counted.
         place: The store as users name it.
         interval: Seconds for which a listing is believed when something is not found.
@@ -69,21 +69,21 @@ class Catalog:
 
     def __init__(
         self,
-        io: Directory,
-        space: NamespaceDirectory,
+        directory: Directory,
+        namespace_directory: NamespaceDirectory,
         counts: StoreCounts,
         *,
         place: str,
         interval: float = 0.0,
         tier: Tier | None = None,
     ) -> None:
-        self.io = io
-        self.files = SegmentFiles(io, tier)
+        self.directory = directory
+        self.files = SegmentFiles(directory, tier)
         self.lock = ForkLock()
         # How often something is tried when segments disappear under it.
-        self.attempts = _ATTEMPTS if io.has_views else _DISTANT_ATTEMPTS
-        self.space_file = SpaceFile(io, space, place)
-        self._space = space
+        self.attempts = _ATTEMPTS if directory.has_views else _DISTANT_ATTEMPTS
+        self.space_file = SpaceFile(directory, namespace_directory, place)
+        self._namespace_directory = namespace_directory
         self._counts = counts
         self._interval = interval
         self._hit_interval = max(_PAUSE, _HIT_INTERVALS * interval)
@@ -113,9 +113,9 @@ class Catalog:
 
     def _show(self, view: View) -> View:
         """Let lookups see a view from now on."""
-        oldest = view.snapshot.oldest_typed
+        oldest = view.key_index.oldest_typed
         self.dimensions = oldest.name.dimensions if oldest is not None else None
-        self._newest_stamp = view.snapshot.newest_stamp
+        self._newest_stamp = view.key_index.newest_stamp
         self.view = view
         return view
 
@@ -131,11 +131,13 @@ class Catalog:
         except EmbedOnceError:
             raise
         except Exception as error:
-            if self.io.has_views:
+            if self.directory.has_views:
                 raise
             # What is at hand, perhaps even nowhere else, is still right: whatever must be asked for fails on its own.
             self._believed = now - interval + max(_PAUSE, self._interval)
-            self.warn("hits", f"{self.io} cannot be listed ({type(error).__name__}); what is known is believed on")
+            self.warn(
+                "hits", f"{self.directory} cannot be listed ({type(error).__name__}); what is known is believed on"
+            )
 
     def refresh_for_misses(self, count: int) -> bool:
         """Look whether others have written what is missing, if it is time; True if it is worth to look it up again.
@@ -174,7 +176,7 @@ class Catalog:
             KeyEncoderError: Somebody has written with another key encoder.
             OSError: Any other fault of the place.
         """
-        if not force and not self._stale and not self.io.changed():
+        if not force and not self._stale and not self.directory.changed():
             self._refreshed = time.monotonic()
             return False
         # One that is under way is recent enough, unless something is known to have changed.
@@ -187,22 +189,22 @@ class Catalog:
         for _ in range(self.attempts):
             with self.lock:
                 known = list(self._unlisted)
-            listed = self.io.listing()
-            self._look_at_space(listed)
+            listed = self.directory.listing()
+            self._look_at_space_file(listed)
             is_complete = self._take(listed, known)
             self._refreshed = time.monotonic()
             if is_complete:
                 break
         return self.view is not before
 
-    def _look_at_space(self, listed: dict[str, int]) -> None:
+    def _look_at_space_file(self, listed: dict[str, int]) -> None:
         was_damaged = self.space_file.damage
         self.space_file.look(listed)
         if (damage := self.space_file.damage) and not was_damaged:
             self._counts.damaged_segments += 1
-            self.warn(SPACE_FILE, f"{self.io}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
+            self.warn(SPACE_FILE, f"{self.directory}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
 
-    def ensure_space(self) -> None:
+    def ensure_namespace(self) -> None:
         """Make the directory and its `space.json` unless they are there.
 
         Raises:
@@ -211,9 +213,9 @@ class Catalog:
         if self.space_file.is_good:
             return
         with self._attempt.lock:
-            self.io.create()
-            if self.io.has_views or self._stale:
-                self._look_at_space(self.io.listing())
+            self.directory.create()
+            if self.directory.has_views or self._stale:
+                self._look_at_space_file(self.directory.listing())
             self._stale = True
             self.space_file.write()
 
@@ -280,10 +282,12 @@ class Catalog:
             *(segment for segment in good if segment.file not in leave - gone and segment.file not in stays),
         ]
         try:
-            self._show(View(view.snapshot.without(leave).extended(added, self.records, self.files.partials)))
+            self._show(View(view.key_index.without(leave).extended(added, self.records, self.files.sparse_indexes)))
         except FileNotFoundError:
             return False
-        self.files.drop_partials(self.files.partials.keys() - {segment.file for segment in self.view.segments})
+        self.files.drop_sparse_indexes(
+            self.files.sparse_indexes.keys() - {segment.file for segment in self.view.segments}
+        )
         self._replaces, self.hidden = replaces, hidden
         for segment in good:
             self._see_stamp(segment.name.stamp)
@@ -295,12 +299,12 @@ class Catalog:
                 msg = f"{size} bytes instead of {segment.name.size}"
                 raise DamagedSegmentError(msg)
             metadata = self.files.open_partly(segment).index.metadata
-            ours = self._space.metadata()
+            ours = self._namespace_directory.metadata()
             if metadata.get("space") != ours["space"]:
                 msg = "it belongs to another namespace"
                 raise DamagedSegmentError(msg)
             if metadata.get("key_encoder") != ours["key_encoder"]:
-                self._space.check_encoder(_encoder_of(metadata), f"{self.io}/{segment.file}")
+                self._namespace_directory.check_encoder(_encoder_of(metadata), f"{self.directory}/{segment.file}")
         except DamagedSegmentError as error:
             self._leave_out(segment, size, str(error))
             return False
@@ -309,7 +313,9 @@ class Catalog:
     def _see_stamp(self, stamp: int) -> None:
         self._stamp = max(self._stamp, stamp)
         if stamp - time.time_ns() // 1000 > _FUTURE_US:
-            self.warn("clock", f"{self.io}: a segment is stamped more than an hour ahead of this machine's clock")
+            self.warn(
+                "clock", f"{self.directory}: a segment is stamped more than an hour ahead of this machine's clock"
+            )
 
     def opened(self, segment: Segment, *, partly: bool = False) -> OpenSegment:
         """Return an open segment; `partly` as in `SegmentFiles`.
@@ -356,14 +362,14 @@ class Catalog:
             else:
                 self._unlisted[segment.file] = segment.name.size
             view, stamp = self.view, segment.name.stamp
-            fits = len(view.overlay) + segment.name.rows <= max(_OVERLAY, len(view.snapshot.prefixes) // 16)
+            fits = len(view.overlay) + segment.name.rows <= max(_OVERLAY, len(view.key_index.prefixes) // 16)
             # The overlay always wins, so what is older than anything in the snapshot must not get in.
             if fits and stamp > self._newest_stamp and not segment.is_tombstone:
                 view.overlaid(segment, records, texts, stamp)
                 if self.dimensions is None and segment.name.dtype is not None:
                     self.dimensions = segment.name.dimensions
             else:
-                self._show(self._extended(view.snapshot, [*view.newest, segment]))
+                self._show(self._extended(view.key_index, [*view.newest, segment]))
 
     def published(self, segment: Segment) -> None:
         """Take note that a segment which was in memory only can be read by everybody."""
@@ -376,22 +382,22 @@ class Catalog:
         leave = frozenset(segment.file for segment in old)
         with self.lock:
             newest = [segment for segment in self.view.newest if segment.file not in leave]
-            view = self._extended(self.view.snapshot.without(leave), [*newest, *new])
+            view = self._extended(self.view.key_index.without(leave), [*newest, *new])
             # In this order: wherever it is interrupted, what is shown is known to be pending.
             self.pending.update({segment.file: segment for segment in new})
             self._show(view)
             for segment in old:
                 self.pending.pop(segment.file, None)
 
-    def _extended(self, snapshot: KeyIndex, added: Sequence[Segment]) -> View:
+    def _extended(self, key_index: KeyIndex, added: Sequence[Segment]) -> View:
         """Return a view with further segments, without those that have been merged away just now."""
         try:
-            return View(snapshot.extended(added, self.records))
+            return View(key_index.extended(added, self.records))
         except FileNotFoundError:
             self._stale = True
-        unreadable = frozenset(segment.file for segment in snapshot.segments if not self._opens(segment))
+        unreadable = frozenset(segment.file for segment in key_index.segments if not self._opens(segment))
         readable = [segment for segment in added if self._opens(segment)]
-        return View(snapshot.without(unreadable).extended(readable, self.records))
+        return View(key_index.without(unreadable).extended(readable, self.records))
 
     def _opens(self, segment: Segment) -> bool:
         try:
@@ -400,17 +406,17 @@ class Catalog:
             return False
         return True
 
-    def show_entries(self, snapshot: KeyIndex) -> None:
+    def show_entries(self, key_index: KeyIndex) -> None:
         """Show a snapshot of the same segments with other entries; to be called under `lock`."""
-        if snapshot is not self.view.snapshot:
-            self.view = View(snapshot, self.view.newest, self.view.overlay)
+        if key_index is not self.view.key_index:
+            self.view = View(key_index, self.view.newest, self.view.overlay)
 
     def fold(self) -> View:
         """Take the overlay into the snapshot and return the view; raises as `opened` does."""
         with self.lock:
             view = self.view
             if view.newest:
-                view = self._show(View(view.snapshot.extended(view.newest, self.records)))
+                view = self._show(View(view.key_index.extended(view.newest, self.records)))
             return view
 
     # Faults
@@ -426,13 +432,13 @@ class Catalog:
     def damaged_rows(self, segment: Segment, count: int) -> None:
         """See `DamageReport`."""
         self._counts.damaged_rows += count
-        self.warn(segment.file, f"{self.io}/{segment.file} holds damaged rows; they count as misses")
+        self.warn(segment.file, f"{self.directory}/{segment.file} holds damaged rows; they count as misses")
 
     def _leave_out(self, segment: Segment, size: int, what: str) -> None:
         """Leave a segment out until its size changes: it may be half copied."""
         self._damaged[segment.file] = size
         self._counts.damaged_segments += 1
-        self.warn(segment.file, f"{self.io}/{segment.file} is damaged and left out: {what}; its rows are misses")
+        self.warn(segment.file, f"{self.directory}/{segment.file} is damaged and left out: {what}; its rows are misses")
 
     def warn(self, subject: str, message: str) -> None:
         """Log a warning, once per subject."""

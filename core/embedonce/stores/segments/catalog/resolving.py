@@ -41,53 +41,53 @@ class Resolver:
             OSError: Any other fault of the place.
         """
         catalog = self._catalog
-        if not catalog.files.partials:
+        if not catalog.files.sparse_indexes:
             return catalog.view
-        partials = dict(catalog.files.partials)
-        found, whole = _find_records(catalog.io, partials, catalog.view, digests, catalog.records)
-        for partial in whole:
-            self._load(partial.segment)
+        sparse_indexes = dict(catalog.files.sparse_indexes)
+        found, whole = _find_records(catalog.directory, sparse_indexes, catalog.view, digests, catalog.records)
+        for sparse_index in whole:
+            self._load(sparse_index.segment)
         with catalog.lock:
-            snapshot = catalog.view.snapshot
+            key_index = catalog.view.key_index
             fresh = {
                 number: np.array(sorted(records), "<u4")
-                for number, segment in enumerate(snapshot.segments)
+                for number, segment in enumerate(key_index.segments)
                 if segment.file in found
-                and catalog.files.partials.get(segment.file) is partials[segment.file]
-                and (records := {r for key, r in found[segment.file] if not snapshot.has(key, number, r)})
+                and catalog.files.sparse_indexes.get(segment.file) is sparse_indexes[segment.file]
+                and (records := {r for key, r in found[segment.file] if not key_index.has(key, number, r)})
             }
-            catalog.show_entries(snapshot.inserted(fresh, catalog.records))
+            catalog.show_entries(key_index.inserted(fresh, catalog.records))
             return catalog.view
 
     def whole(self) -> View:
         """Return a view of everything, without overlay; raises as `resolve` does."""
         catalog = self._catalog
         while True:
-            for partial in list(catalog.files.partials.values()):
-                self._load(partial.segment)
+            for sparse_index in list(catalog.files.sparse_indexes.values()):
+                self._load(sparse_index.segment)
             with catalog.lock:
                 # A refresh of another thread may have been quicker.
-                if not any(segment.file in catalog.files.partials for segment in catalog.view.segments):
+                if not any(segment.file in catalog.files.sparse_indexes for segment in catalog.view.segments):
                     return catalog.fold()
 
     def _load(self, segment: Segment) -> None:
         catalog = self._catalog
         with self._loading:
-            if segment.file not in catalog.files.partials:
+            if segment.file not in catalog.files.sparse_indexes:
                 return
             catalog.opened(segment)
             with catalog.lock:
-                snapshot = catalog.view.snapshot
-                if segment in snapshot.segments:
-                    number = snapshot.segments.index(segment)
+                key_index = catalog.view.key_index
+                if segment in key_index.segments:
+                    number = key_index.segments.index(segment)
                     records = np.arange(segment.name.rows, dtype="<u4")
-                    catalog.show_entries(snapshot.emptied(number).inserted({number: records}, catalog.records))
-                catalog.files.drop_partials([segment.file])
+                    catalog.show_entries(key_index.emptied(number).inserted({number: records}, catalog.records))
+                catalog.files.drop_sparse_indexes([segment.file])
 
 
 def _find_records(
-    io: Directory,
-    partials: Mapping[str, SparseIndex],
+    directory: Directory,
+    sparse_indexes: Mapping[str, SparseIndex],
     view: View,
     digests: Sequence[bytes],
     records_of: Callable[[Segment], NDArray[Any]],
@@ -95,8 +95,8 @@ def _find_records(
     """Find digest keys in the segments that are loaded in part.
 
     Args:
-        io: The place.
-        partials: The segments by file.
+        directory: The place.
+        sparse_indexes: The segments by file.
         view: What lookups know so far.
         digests: 32 bytes per key.
         records_of: Gives the index records of a segment.
@@ -113,24 +113,24 @@ def _find_records(
     few: list[tuple[SparseIndex, list[bytes]]] = []
     many: list[SparseIndex] = []
     asked: dict[str, list[bytes]] = {}
-    for segment in view.snapshot.segments:
-        partial = partials.get(segment.file)
-        if partial is None:
+    for segment in view.key_index.segments:
+        sparse_index = sparse_indexes.get(segment.file)
+        if sparse_index is None:
             continue
         # What is newer than anything in a segment holds, whatever the segment says.
         keys = [digests[i] for i in np.flatnonzero(stamps <= segment.name.stamp).tolist()]
-        unknown = [key for key in keys if range(*partial.gap(key))]
+        unknown = [key for key in keys if range(*sparse_index.gap(key))]
         asked[segment.file] = keys
         if len(unknown) > FEW_KEYS:
-            many.append(partial)
+            many.append(sparse_index)
         elif unknown:
-            few.append((partial, unknown))
-    many += load_windows(io, few)
-    whole = {partial.segment.file for partial in many}
+            few.append((sparse_index, unknown))
+    many += load_windows(directory, few)
+    whole = {sparse_index.segment.file for sparse_index in many}
     found: dict[str, list[tuple[bytes, int]]] = {}
     for file, keys in asked.items():
         if file not in whole:
-            numbers = ((key, partials[file].record(key)) for key in keys)
+            numbers = ((key, sparse_indexes[file].record(key)) for key in keys)
             found[file] = [(key, number) for key, number in numbers if number is not None]
     return found, many
 

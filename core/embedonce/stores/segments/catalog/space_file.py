@@ -24,9 +24,9 @@ class SpaceFile:
         damage: What is wrong with it, if anything is.
     """
 
-    def __init__(self, io: Directory, space: NamespaceDirectory, place: str) -> None:
-        self._io = io
-        self._space = space
+    def __init__(self, directory: Directory, namespace_directory: NamespaceDirectory, place: str) -> None:
+        self._directory = directory
+        self._namespace_directory = namespace_directory
         self._place = place
         self.seen = False
         self.damage = ""
@@ -49,18 +49,21 @@ class SpaceFile:
         if SPACE_FILE not in listed:
             if self.seen:
                 msg = (
-                    f"{self._io}/{SPACE_FILE} has disappeared (namespace {self._space.namespace!r} of the store at "
-                    f"{self._place}): the directory was deleted or is no longer mounted; mount it again, or make a "
-                    "new cache object if it was meant to be deleted"
+                    f"{self._directory}/{SPACE_FILE} has disappeared (namespace "
+                    f"{self._namespace_directory.namespace!r} of the store at {self._place}): the directory was "
+                    "deleted or is no longer mounted; mount it again, or make a new cache object if it was meant to "
+                    "be deleted"
                 )
                 error = StoreError(msg)
                 error.fault = "missing"
                 raise error
         elif not self.seen:
             # On a distant place any segment says the same, and its header is read anyway.
-            if self._io.has_views or all(SegmentName.parse(file) is None for file in listed):
+            if self._directory.has_views or all(SegmentName.parse(file) is None for file in listed):
                 try:
-                    self._space.check(read_whole(self._io, SPACE_FILE, listed[SPACE_FILE]), str(self._io))
+                    self._namespace_directory.check(
+                        read_whole(self._directory, SPACE_FILE, listed[SPACE_FILE]), str(self._directory)
+                    )
                 except DamagedNamespaceError as error:
                     self.damage = str(error)
             self.seen = True
@@ -72,5 +75,5 @@ class SpaceFile:
             OSError: That is not possible.
         """
         if not self.is_good:
-            self._io.put(SPACE_FILE, [self._space.to_bytes()])
+            self._directory.put(SPACE_FILE, [self._namespace_directory.to_bytes()])
             self.seen, self.damage = True, ""

@@ -26,24 +26,24 @@ class SegmentFiles:
     """The segments of one space that are open.
 
     Args:
-        io: The space's directory.
+        directory: The space's directory.
         tier: Where what is read from a distant place is mirrored.
 
     Attributes:
-        partials: Huge segments, by file, of whose index lookups know only some windows. They stay until they are
+        sparse_indexes: Huge segments, by file, of whose index lookups know only some windows. They stay until they are
             dropped, whatever becomes of their files: what a lookup does not know of must not look like a miss.
     """
 
-    def __init__(self, io: Directory, tier: Tier | None = None) -> None:
-        self._io = io
+    def __init__(self, directory: Directory, tier: Tier | None = None) -> None:
+        self._directory = directory
         self._tier = tier
-        self._opener = Opener(io, tier)
+        self._opener = Opener(directory, tier)
         self._open: dict[str, OpenSegment] = {}
         # By age, as dicts keep their order.
         self._in_memory: dict[str, None] = {}
         # Not published yet: this process has the only copy.
         self._pinned: set[str] = set()
-        self.partials: dict[str, SparseIndex] = {}
+        self.sparse_indexes: dict[str, SparseIndex] = {}
         self._checked: set[str] = set()
         self._lock = ForkLock()
 
@@ -56,13 +56,13 @@ class SegmentFiles:
             OSError: Any other fault of the place.
         """
         opened = self.open_partly(segment)
-        if opened.partial is not None:
+        if opened.sparse_index is not None:
             opened = self._opener.open(segment)
             self._keep(segment, opened)
         return opened
 
     def open_partly(self, segment: Segment) -> OpenSegment:
-        """Return an open segment; of one in `partials` perhaps only those records that lookups know of.
+        """Return an open segment; of one in `sparse_indexes` perhaps only those records that lookups know of.
 
         Raises as `open` does.
         """
@@ -78,7 +78,7 @@ class SegmentFiles:
                     self._tier.forget([segment.file])
                 return self.open_partly(segment)
             opened.mirror.used()
-        elif opened.view is not None and not self._io.is_current(opened.view):
+        elif opened.view is not None and not self._directory.is_current(opened.view):
             self.forget(segment.file)
             msg = "the file was cut"
             raise DamagedSegmentError(msg)
@@ -87,21 +87,21 @@ class SegmentFiles:
     def open_all(self, segments: Sequence[Segment]) -> None:
         """Read the indexes of segments with few requests, where they are not mapped; faults are left to `open`.
 
-        Of a huge segment that is not open yet, only the header is read; see `partials`.
+        Of a huge segment that is not open yet, only the header is read; see `sparse_indexes`.
         """
         closed = [segment for segment in segments if segment.file not in self._open]
-        if self._io.has_views or not closed:
+        if self._directory.has_views or not closed:
             return
         for segment, opened in self._opener.open_all(closed):
             self._keep(segment, opened)
 
-    def drop_partials(self, files: Iterable[str]) -> None:
+    def drop_sparse_indexes(self, files: Iterable[str]) -> None:
         """Take note that lookups know all that is in some segments, or have nothing to do with them any more."""
         with self._lock:
             for file in files:
-                self.partials.pop(file, None)
+                self.sparse_indexes.pop(file, None)
                 opened = self._open.get(file)
-                if opened is not None and opened.partial is not None:
+                if opened is not None and opened.sparse_index is not None:
                     self._close(file)
 
     def reopen(self, file: str) -> None:
@@ -136,7 +136,7 @@ class SegmentFiles:
         """
         with self._lock:
             self._pinned.discard(segment.file)
-        if not self._io.has_views:
+        if not self._directory.has_views:
             self._keep(segment, self._opener.published(segment, parts))
         elif segment.name.size <= _KEPT_WHOLE:
             self.keep_written(segment, b"".join(parts))
@@ -149,14 +149,14 @@ class SegmentFiles:
             if segment.file in self._pinned:
                 return
             self._open[segment.file] = opened
-            if opened.partial is not None:
-                self.partials[segment.file] = opened.partial
+            if opened.sparse_index is not None:
+                self.sparse_indexes[segment.file] = opened.sparse_index
             elif not opened.is_mapped:
                 self._in_memory[segment.file] = None
                 if len(self._in_memory) > _KEPT_IN_MEMORY:
                     self._close(next(iter(self._in_memory)))
         if opened.is_mapped:
-            _count_map(self, segment.file, self._io.descriptors())
+            _count_map(self, segment.file, self._directory.descriptors())
 
     def _close(self, file: str) -> None:
         if file in self._pinned:
@@ -165,9 +165,9 @@ class SegmentFiles:
         self._in_memory.pop(file, None)
 
     def _opened(self, segment: Segment) -> OpenSegment:
-        if not self._io.has_views:
+        if not self._directory.has_views:
             return self._opener.open(segment)
-        view = self._io.view(segment.file)
+        view = self._directory.view(segment.file)
         assert view is not None
         index = None
         if segment.file in self._checked and len(view) == segment.name.size:

@@ -16,7 +16,7 @@ from embedonce.stores.segments.format.layout import (
     parse_replaces,
 )
 from embedonce.stores.segments.format.names import DATA_START, RECORD
-from embedonce.stores.segments.lookup.sparse_index import SparseIndex, can_be_partial
+from embedonce.stores.segments.lookup.sparse_index import SparseIndex, can_be_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class OpenSegment:
         view: The whole file, None if rows must be read by range.
         values: Typed rows as an array of shape (n, d) over `view`, else None.
         mirror: What the local tier has of it, if it is there and not in memory.
-        partial: What is loaded of its index if that is not all, else None.
+        sparse_index: What is loaded of its index if that is not all, else None.
         source: What copying a row takes, if there are `values`: the records, `view`, and start and number of its rows.
     """
 
@@ -50,7 +50,7 @@ class OpenSegment:
     view: memoryview | None = None
     values: NDArray[Any] | None = None
     mirror: Mirror | None = None
-    partial: SparseIndex | None = None
+    sparse_index: SparseIndex | None = None
     source: tuple[memoryview, memoryview, int, int] | None = None
 
     @property
@@ -95,12 +95,12 @@ class Opener:
     """Opens segments of a place that can only be read by range.
 
     Args:
-        io: The place.
+        directory: The place.
         tier: Where what is read is mirrored.
     """
 
-    def __init__(self, io: Directory, tier: Tier | None) -> None:
-        self._io = io
+    def __init__(self, directory: Directory, tier: Tier | None) -> None:
+        self._directory = directory
         self._tier = tier
 
     def open(self, segment: Segment) -> OpenSegment:
@@ -129,15 +129,15 @@ class Opener:
                 yield segment, opened
                 continue
             first = len(spans)
-            spans += _header_spans(segment) if can_be_partial(segment.name) else [_index_span(segment)]
+            spans += _header_spans(segment) if can_be_sparse(segment.name) else [_index_span(segment)]
             unread.append((segment, mirror, range(first, len(spans))))
-        blocks = {number: answer for number, answer in ask(self._io, spans) if isinstance(answer, bytes)}
+        blocks = {number: answer for number, answer in ask(self._directory, spans) if isinstance(answer, bytes)}
         for segment, mirror, numbers in unread:
             if not all(number in blocks for number in numbers):
                 continue
             parts = [blocks.pop(number) for number in numbers]
             try:
-                opened = _partial(segment, *parts) if can_be_partial(segment.name) else None
+                opened = _open_sparse(segment, *parts) if can_be_sparse(segment.name) else None
                 yield segment, opened or self._built(segment, parts[0], mirror)
             except DamagedSegmentError:
                 continue
@@ -153,7 +153,7 @@ class Opener:
         return mirrored or OpenSegment(name, parse_index(name, block))
 
     def _read(self, segment: Segment, mirror: Mirror | None) -> OpenSegment:
-        ((_, block),) = read_spans(self._io, [_index_span(segment)])
+        ((_, block),) = read_spans(self._directory, [_index_span(segment)])
         if block is None:
             msg = "it is shorter than its name says"
             raise DamagedSegmentError(msg)
@@ -222,8 +222,10 @@ def _header_spans(segment: Segment) -> list[Span]:
     return spans
 
 
-def _partial(segment: Segment, header: bytes, replaces: bytes = b"") -> OpenSegment:
+def _open_sparse(segment: Segment, header: bytes, replaces: bytes = b"") -> OpenSegment:
     metadata = parse_header(segment.name, header)
-    partial = SparseIndex(segment)
-    index = Index(metadata, partial.records, partial.raw, None, memoryview(b""), None, parse_replaces(replaces))
-    return OpenSegment(segment.name, index, partial=partial)
+    sparse_index = SparseIndex(segment)
+    index = Index(
+        metadata, sparse_index.records, sparse_index.raw, None, memoryview(b""), None, parse_replaces(replaces)
+    )
+    return OpenSegment(segment.name, index, sparse_index=sparse_index)

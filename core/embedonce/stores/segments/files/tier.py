@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from embedonce.stores.places.directory import is_space_directory
+from embedonce.stores.places.directory import is_namespace_directory
 from embedonce.stores.places.local import is_uncut
 from embedonce.stores.segments.format.names import SegmentName
 
@@ -141,12 +141,14 @@ class Tier:
 
     def _scan(self) -> Iterator[tuple[float, int, str]]:
         """Yield time of last use, bytes on the disk and path of all mirrors; no other file is ever touched."""
-        for space in _entries(str(self._root)):
-            if not (is_space_directory(space.name) and space.is_dir(follow_symlinks=False)):
+        for namespace_directory in _entries(str(self._root)):
+            if not (
+                is_namespace_directory(namespace_directory.name) and namespace_directory.is_dir(follow_symlinks=False)
+            ):
                 continue
             sizes: dict[str, int] = {}
             used: dict[str, float] = {}
-            for entry in _entries(space.path):
+            for entry in _entries(namespace_directory.path):
                 if SegmentName.parse(entry.name.removesuffix(_HAVE)) is None:
                     continue
                 with suppress(FileNotFoundError):

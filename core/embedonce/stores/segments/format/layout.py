@@ -49,7 +49,7 @@ def row_checksum(row: Part, key: bytes) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SegmentRows:
     """Rows to be written into one segment, in insertion order.
 
     Attributes:
@@ -69,7 +69,7 @@ class Rows:
     replaces: Sequence[str] = ()
 
 
-def build(rows: Rows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]]:
+def build_segment(rows: SegmentRows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]]:
     """Return the name of a segment and the parts of its bytes.
 
     Args:
@@ -157,7 +157,7 @@ def build(rows: Rows, metadata: dict[str, str]) -> tuple[SegmentName, list[Part]
     return name, [header, *parts]
 
 
-def _values(rows: Rows) -> tuple[list[Part] | None, NDArray[Any] | None, int]:
+def _values(rows: SegmentRows) -> tuple[list[Part] | None, NDArray[Any] | None, int]:
     """Return one buffer per row, the end offsets of `var` rows, and the stride."""
     if rows.values is None:
         return None, None, 0

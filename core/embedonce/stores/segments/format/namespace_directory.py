@@ -46,7 +46,7 @@ class NamespaceDirectory:
         """Return the space that a `space.json` describes.
 
         Raises:
-            DamagedSpaceError: It is torn or changed.
+            DamagedNamespaceError: It is torn or changed.
             FormatError: It is of another format.
         """
         found = _parsed(content, where)
@@ -68,7 +68,7 @@ class NamespaceDirectory:
         return re.sub(r"[^a-z0-9]+", "-", self.namespace.lower()).strip("-")[:40].rstrip("-")
 
     @property
-    def directory(self) -> str:
+    def name(self) -> str:
         """Name of the space's directory below the store's root."""
         return f"{self.slug}-{self.digest[:16]}"
 
@@ -89,7 +89,7 @@ class NamespaceDirectory:
         """Compare with the `space.json` that was found.
 
         Raises:
-            DamagedSpaceError: It is torn or changed; segments say by themselves where they belong.
+            DamagedNamespaceError: It is torn or changed; segments say by themselves where they belong.
             FormatError: It is of another format.
             IdentityError: It belongs to another namespace.
             KeyEncoderError: Its keys were made by another encoder.

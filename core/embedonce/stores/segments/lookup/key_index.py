@@ -79,10 +79,10 @@ class KeyIndex:
         """
         if not added:
             return self
-        snapshot = KeyIndex((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
+        key_index = KeyIndex((*self.segments, *added), self.prefixes, self.segment_of, self.record_of)
         first = len(self.segments)
         every = np.arange(max((segment.name.rows for segment in added), default=0), dtype="<u4")
-        return snapshot.inserted(
+        return key_index.inserted(
             {first + i: every[: segment.name.rows] for i, segment in enumerate(added) if segment.file not in deferred},
             records_of,
         )
@@ -111,19 +111,19 @@ class KeyIndex:
         segment_of = np.repeat(np.array(list(entries), "<u4"), counts)[order]
         record_of = np.concatenate(list(entries.values()))[order]
         if not len(self.prefixes):
-            snapshot = KeyIndex(self.segments, fresh, segment_of, record_of)
-            snapshot._order_equal_prefixes(None, records_of)
-            return snapshot
+            key_index = KeyIndex(self.segments, fresh, segment_of, record_of)
+            key_index._order_equal_prefixes(None, records_of)
+            return key_index
         # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
         at = np.searchsorted(self.prefixes, fresh, "right")
-        snapshot = KeyIndex(
+        key_index = KeyIndex(
             self.segments,
             np.insert(self.prefixes, at, fresh),
             np.insert(self.segment_of, at, segment_of),
             np.insert(self.record_of, at, record_of),
         )
-        snapshot._order_equal_prefixes(at + np.arange(len(at)), records_of)
-        return snapshot
+        key_index._order_equal_prefixes(at + np.arange(len(at)), records_of)
+        return key_index
 
     def has(self, digest: bytes, number: int, record: int) -> bool:
         """True if there is an entry of a key for a segment's record."""

@@ -27,41 +27,41 @@ class Liveness:
     """What holds for every entry of a snapshot.
 
     Attributes:
-        snapshot: The snapshot.
+        key_index: The snapshot.
         dead: True for a row that a newer row or a tombstone of its key outdates, and for a tombstone that a newer
             tombstone outdates.
         first: Number of the entry that is the newest of the same key; for tombstones the newest tombstone.
         covers: True for tombstones that an older row of the same key follows.
     """
 
-    snapshot: KeyIndex
+    key_index: KeyIndex
     dead: NDArray[np.bool_]
     first: NDArray[np.intp]
     covers: NDArray[np.bool_]
 
     @classmethod
     def of(
-        cls, snapshot: KeyIndex, index_of: Callable[[Segment], Index], without: NDArray[np.bool_] | None = None
+        cls, key_index: KeyIndex, index_of: Callable[[Segment], Index], without: NDArray[np.bool_] | None = None
     ) -> Liveness:
         """Look at all entries that are not the only one of their key.
 
         Args:
-            snapshot: The snapshot.
+            key_index: The snapshot.
             index_of: Opens a segment; whatever it raises is passed on.
             without: Entries to be taken as absent, since they are damaged.
         """
-        count = len(snapshot.prefixes)
-        survey = cls(snapshot, np.zeros(count, bool), np.arange(count), np.zeros(count, bool))
+        count = len(key_index.prefixes)
+        liveness = cls(key_index, np.zeros(count, bool), np.arange(count), np.zeros(count, bool))
         shared = np.zeros(count, bool)
-        same = snapshot.prefixes[1:] == snapshot.prefixes[:-1]
+        same = key_index.prefixes[1:] == key_index.prefixes[:-1]
         shared[1:] |= same
         shared[:-1] |= same
         if without is not None:
             shared &= ~without
         where = np.flatnonzero(shared)
         if len(where):
-            survey._judge(where, _facts(snapshot, where, index_of))
-        return survey
+            liveness._judge(where, _facts(key_index, where, index_of))
+        return liveness
 
     def _judge(self, where: NDArray[np.intp], facts: NDArray[Any]) -> None:
         """Judge entries that share the beginning of their key with others."""
@@ -86,8 +86,8 @@ class Liveness:
     @property
     def tombstone(self) -> NDArray[np.bool_]:
         """Which entries are tombstones."""
-        of_segment = np.array([segment.is_tombstone for segment in self.snapshot.segments], bool)
-        tombstone: NDArray[np.bool_] = of_segment[self.snapshot.segment_of]
+        of_segment = np.array([segment.is_tombstone for segment in self.key_index.segments], bool)
+        tombstone: NDArray[np.bool_] = of_segment[self.key_index.segment_of]
         return tombstone
 
     @property
@@ -98,14 +98,14 @@ class Liveness:
 
     def within(self, numbers: Collection[int]) -> NDArray[np.bool_]:
         """Return which entries belong to some segments."""
-        members = np.zeros(len(self.snapshot.segments), bool)
+        members = np.zeros(len(self.key_index.segments), bool)
         members[list(numbers)] = True
-        within: NDArray[np.bool_] = members[self.snapshot.segment_of]
+        within: NDArray[np.bool_] = members[self.key_index.segment_of]
         return within
 
     def counts(self, entries: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return how many of some entries each segment has."""
-        return np.bincount(self.snapshot.segment_of[entries], minlength=len(self.snapshot.segments))
+        return np.bincount(self.key_index.segment_of[entries], minlength=len(self.key_index.segments))
 
     def kept(self, numbers: Collection[int]) -> NDArray[np.bool_]:
         """Return which entries a merge of some segments has to carry over."""
@@ -117,15 +117,15 @@ class Liveness:
         return kept
 
 
-def _facts(snapshot: KeyIndex, where: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> NDArray[Any]:
+def _facts(key_index: KeyIndex, where: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> NDArray[Any]:
     """Return what orders entries: key, stamp, checksum and whether it is a tombstone."""
     facts = np.empty(
         len(where), [("key", "<u8", 4), ("is_text", "?"), ("stamp", "<u8"), ("crc", "<u4"), ("tombstone", "?")]
     )
-    segment_of, record_of = snapshot.segment_of[where], snapshot.record_of[where]
+    segment_of, record_of = key_index.segment_of[where], key_index.record_of[where]
     by_segment = np.argsort(segment_of, kind="stable")
     for members in np.split(by_segment, np.flatnonzero(np.diff(segment_of[by_segment])) + 1):
-        segment = snapshot.segments[segment_of[members[0]]]
+        segment = key_index.segments[segment_of[members[0]]]
         index = index_of(segment)
         records = index.records[record_of[members]]
         facts["key"][members], facts["stamp"][members], facts["crc"][members] = (

@@ -29,7 +29,7 @@ _WINDOWS = 3
 """Keys that are not random may lie elsewhere; after so many windows the index block is loaded."""
 
 
-def can_be_partial(name: SegmentName) -> bool:
+def can_be_sparse(name: SegmentName) -> bool:
     """True if a segment's index is huge, and the place of every record and row in it known from its name."""
     return name.index_end > HUGE and not name.keyed and name.kind not in ("var", "del")
 
@@ -123,7 +123,7 @@ class SparseIndex:
         return True
 
 
-def load_windows(io: Directory, wanted: Sequence[tuple[SparseIndex, Sequence[bytes]]]) -> list[SparseIndex]:
+def load_windows(directory: Directory, wanted: Sequence[tuple[SparseIndex, Sequence[bytes]]]) -> list[SparseIndex]:
     """Load what is needed to look up some keys; return the segments whose index must be loaded as a whole.
 
     Raises:
@@ -133,20 +133,20 @@ def load_windows(io: Directory, wanted: Sequence[tuple[SparseIndex, Sequence[byt
     broken: dict[int, SparseIndex] = {}
     for _ in range(_WINDOWS):
         windows = [
-            (partial, *window)
-            for partial, keys in wanted
-            if id(partial) not in broken
-            for window in partial.windows(keys)
+            (sparse_index, *window)
+            for sparse_index, keys in wanted
+            if id(sparse_index) not in broken
+            for window in sparse_index.windows(keys)
         ]
         if not windows:
             break
         size = RECORD.itemsize
         spans = [
-            Span(partial.segment.file, DATA_START + size * start, DATA_START + size * end)
-            for partial, start, end in windows
+            Span(sparse_index.segment.file, DATA_START + size * start, DATA_START + size * end)
+            for sparse_index, start, end in windows
         ]
-        for number, block in read_spans(io, spans):
-            partial, start, _ = windows[number]
-            if block is None or not partial.fill(start, block):
-                broken[id(partial)] = partial
-    return [partial for partial, keys in wanted if id(partial) in broken or partial.windows(keys)]
+        for number, block in read_spans(directory, spans):
+            sparse_index, start, _ = windows[number]
+            if block is None or not sparse_index.fill(start, block):
+                broken[id(sparse_index)] = sparse_index
+    return [sparse_index for sparse_index, keys in wanted if id(sparse_index) in broken or sparse_index.windows(keys)]

@@ -27,26 +27,26 @@ class View:
     """A snapshot and an overlay of newer rows of this process; inserting few keys into the snapshot costs too much.
 
     Attributes:
-        snapshot: The merged index.
+        key_index: The merged index.
         newest: Segments of the overlay, numbered on from those of the snapshot. Only ever appended to, and always
             before an overlay entry names them, so that readers need no lock.
         overlay: Segment number, record number and stamp by `_name` of a key. Every entry is newer than what the
             snapshot holds under that key.
     """
 
-    snapshot: KeyIndex = field(default_factory=KeyIndex)
+    key_index: KeyIndex = field(default_factory=KeyIndex)
     newest: list[Segment] = field(default_factory=list)
     overlay: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """All segments that are looked at."""
-        return (*self.snapshot.segments, *self.newest)
+        return (*self.key_index.segments, *self.newest)
 
     def segment(self, number: int) -> Segment:
         """Return a segment by its number."""
-        known = len(self.snapshot.segments)
-        return self.snapshot.segments[number] if number < known else self.newest[number - known]
+        known = len(self.key_index.segments)
+        return self.key_index.segments[number] if number < known else self.newest[number - known]
 
     def overlaid(self, segment: Segment, records: bytes, texts: Sequence[bytes] | None, stamp: int) -> None:
         """Add a segment to the overlay.
@@ -57,7 +57,7 @@ class View:
             texts: The key of each row, b"" where it is a digest key; None if all are.
             stamp: The stamp.
         """
-        number = len(self.snapshot.segments) + len(self.newest)
+        number = len(self.key_index.segments) + len(self.newest)
         self.newest.append(segment)
         size = RECORD.itemsize
         for record in range(segment.name.rows):
@@ -78,13 +78,13 @@ class View:
         entry = self.overlay.get(digest)
         if entry is not None:
             return self.segment(entry[0]), entry[1]
-        snapshot = self.snapshot
-        prefixes, prefix = snapshot.prefixes.data, int.from_bytes(digest[:8], "big")
+        key_index = self.key_index
+        prefixes, prefix = key_index.prefixes.data, int.from_bytes(digest[:8], "big")
         # For one key half as long as numpy takes.
         at = bisect_left(prefixes, prefix)
         if at == len(prefixes) or prefixes[at] != prefix:
             return None
-        return snapshot.segments[snapshot.segment_of[at]], snapshot.record_of.item(at)
+        return key_index.segments[key_index.segment_of[at]], key_index.record_of.item(at)
 
     def first_candidates(
         self, digests: Sequence[bytes], keys: NDArray[np.uint64], todo: NDArray[np.intp]
@@ -98,21 +98,21 @@ class View:
         """
         segment_of = np.full(len(todo), -1, np.int64)
         record_of = np.zeros(len(todo), np.uint32)
-        snapshot = self.snapshot
-        if len(snapshot.prefixes):
+        key_index = self.key_index
+        if len(key_index.prefixes):
             prefixes = prefixes_of(keys[todo])
             if len(todo) > _MANY:
                 # In order, the search stays within what the processor has at hand.
                 order = np.argsort(prefixes)
                 at = np.empty(len(todo), np.intp)
-                at[order] = np.searchsorted(snapshot.prefixes, prefixes[order])
+                at[order] = np.searchsorted(key_index.prefixes, prefixes[order])
             else:
-                at = np.searchsorted(snapshot.prefixes, prefixes)
-            np.minimum(at, len(snapshot.prefixes) - 1, out=at)
-            hit = snapshot.prefixes[at] == prefixes
+                at = np.searchsorted(key_index.prefixes, prefixes)
+            np.minimum(at, len(key_index.prefixes) - 1, out=at)
+            hit = key_index.prefixes[at] == prefixes
             at = at[hit]
-            segment_of[hit] = snapshot.segment_of[at]
-            record_of[hit] = snapshot.record_of[at]
+            segment_of[hit] = key_index.segment_of[at]
+            record_of[hit] = key_index.record_of[at]
         if self.overlay:
             newest = self.overlay.get
             for i, position in enumerate(todo.tolist()):

@@ -51,7 +51,7 @@ class DamageReport(Protocol):
 class Reader:
     """Reads rows out of the segments of a view. A `FileNotFoundError` means: refresh the view and ask again."""
 
-    io: Directory
+    directory: Directory
     files: SegmentFiles
     report: DamageReport
 
@@ -132,7 +132,7 @@ class Reader:
                 runs.append(one.only(np.sort(order[first:last])))
         failed: list[int] = []
         damaged: Segment | None = None
-        for number, blob in read_spans(self.io, spans):
+        for number, blob in read_spans(self.directory, spans):
             run = runs[number]
             name = run.segment.name
             if blob is None:
@@ -206,7 +206,7 @@ class Reader:
                         rows[i] = wanted.copy(data)
                         del pending[i]
                         break
-                    if not self.io.has_views:
+                    if not self.directory.has_views:
                         distant.append(wanted)
                         break
                     self.report.damaged_rows(segment, 1)
@@ -228,7 +228,7 @@ class Reader:
         """Read rows by range into `rows`, those that pass their checksums; raises as `_gather_distant` does."""
         damaged: dict[str, Segment] = {}
         fetched: dict[str, tuple[RowRequest, list[Piece]]] = {}
-        for number, data in read_joined(self.io, [one.span for one in wanted]):
+        for number, data in read_joined(self.directory, [one.span for one in wanted]):
             one = wanted[number]
             if data is None:
                 damaged[one.segment.file] = one.segment
@@ -279,35 +279,35 @@ class Reader:
         newest = view.newest_entry(key)
         if newest is not None:
             yield newest
-        snapshot = view.snapshot
-        run = snapshot.run(key.digest)
+        key_index = view.key_index
+        run = key_index.run(key.digest)
         if len(run) > _LONG_RUN:
             # Keys need not be random: those that are padded counters all share their first bytes.
             with suppress(DamagedSegmentError):
-                run = run[bisect_left(run, key.digest, key=lambda at: self._key_at(snapshot, at)) :]
-                run = run[: bisect_right(run, key.digest, key=lambda at: self._key_at(snapshot, at))]
+                run = run[bisect_left(run, key.digest, key=lambda at: self._key_at(key_index, at)) :]
+                run = run[: bisect_right(run, key.digest, key=lambda at: self._key_at(key_index, at))]
         for at in run:
-            yield snapshot.entry(at)
+            yield key_index.entry(at)
 
-    def _key_at(self, snapshot: KeyIndex, at: int) -> bytes:
-        number, record = snapshot.entry(at)
-        raw = self.files.open_partly(snapshot.segments[number]).index.raw
+    def _key_at(self, key_index: KeyIndex, at: int) -> bytes:
+        number, record = key_index.entry(at)
+        raw = self.files.open_partly(key_index.segments[number]).index.raw
         return bytes(raw[RECORD.itemsize * record :][:32])
 
     def keys(self, view: View, opened: Callable[[Segment], OpenSegment]) -> list[str]:
         """Return all keys of a view without overlay, in the order in which their winning rows were written."""
-        snapshot = view.snapshot
-        count = len(snapshot.prefixes)
+        key_index = view.key_index
+        count = len(key_index.prefixes)
         digests = np.empty(count, "V32")
         stamps, rows = np.empty(count, "<u8"), np.empty(count, "<u4")
         texts: dict[int, bytes] = {}
-        by_segment = np.argsort(snapshot.segment_of, kind="stable")
-        for of_it in np.split(by_segment, np.flatnonzero(np.diff(snapshot.segment_of[by_segment])) + 1):
+        by_segment = np.argsort(key_index.segment_of, kind="stable")
+        for of_it in np.split(by_segment, np.flatnonzero(np.diff(key_index.segment_of[by_segment])) + 1):
             if not len(of_it):
                 continue
-            segment = snapshot.segments[snapshot.segment_of[of_it[0]]]
+            segment = key_index.segments[key_index.segment_of[of_it[0]]]
             index = opened(segment).index
-            records = index.records[snapshot.record_of[of_it]]
+            records = index.records[key_index.record_of[of_it]]
             digests[of_it] = np.ascontiguousarray(records["key"]).view("V32")[:, 0]
             stamps[of_it], rows[of_it] = records["stamp"], records["row"]
             if index.key_ends is not None:
@@ -319,7 +319,7 @@ class Reader:
             key = IndexKey(digest, texts.get(at, b""))
             if key not in seen:
                 seen.add(key)
-                segment = snapshot.segments[int(snapshot.segment_of[at])]
+                segment = key_index.segments[int(key_index.segment_of[at])]
                 if not segment.is_tombstone:
                     winners.append((int(stamps[at]), segment.file, int(rows[at]), str(key)))
         winners.sort()

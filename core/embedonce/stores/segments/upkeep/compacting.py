@@ -30,26 +30,26 @@ _DAY_US = 24 * 3600 * 1_000_000
 """Tombstones stay so long, for merges that have begun before them (see `rewriter.LONGEST`)."""
 
 
-def compact(tidying: MaintenanceRound, namespace: str) -> Report:
+def compact(maintenance: MaintenanceRound, namespace: str) -> Report:
     """Merge what is small, drop what is dead, and delete what was replaced long enough ago.
 
     Raises:
         OSError: A fault of the place; nothing is lost, and the next run goes on.
     """
-    stock = before = tidying.collect(tidying.look())
-    survey = tidying.survey(stock)
-    unneeded = _unneeded_tombstones(tidying, stock, survey)
+    listing = before = maintenance.collect(maintenance.look())
+    liveness = maintenance.liveness(listing)
+    unneeded = _unneeded_tombstones(maintenance, listing, liveness)
     written: dict[str, frozenset[str]] = {}
-    for run in _runs(tidying, survey, unneeded):
-        done = tidying.rewrite(stock, survey, run, unneeded)
+    for run in _runs(maintenance, liveness, unneeded):
+        done = maintenance.rewrite(listing, liveness, run, unneeded)
         if done is not None and done.segment is not None:
             written[done.segment.file] = done.replaces
     if written:
-        _erase_again(tidying, written)
-    return tidying.report(namespace, before)
+        _erase_again(maintenance, written)
+    return maintenance.report(namespace, before)
 
 
-def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
+def _runs(maintenance: MaintenanceRound, liveness: Liveness, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
     """Yield the numbers of the segments to merge with each other.
 
     Segments of one kind, with `_SMALL` of 64 MiB and `_DEAD` of 20 %:
@@ -63,10 +63,10 @@ def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool
     The run A, B, C, E becomes one segment of about 226 MiB, if the files sort in this order. Without A, B and C, E
     would be left alone: a merge of one small segment gains nothing.
     """
-    segments = survey.snapshot.segments
-    copies, lost = survey.copy, survey.dead | unneeded
+    segments = liveness.key_index.segments
+    copies, lost = liveness.copy, liveness.dead | unneeded
     # Rows of each segment that a merge could drop at best.
-    spare = survey.counts(lost | copies)
+    spare = liveness.counts(lost | copies)
 
     def is_mostly_spare(number: int) -> bool:
         return bool(spare[number] > _DEAD * segments[number].name.rows)
@@ -75,11 +75,11 @@ def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool
         number
         for number, segment in enumerate(segments)
         if (segment.name.size <= _SMALL or is_mostly_spare(number))
-        and not _is_young_merge_of_tombstones(tidying, segment)
+        and not _is_young_merge_of_tombstones(maintenance, segment)
     }
     # The segments that hold the rows of which chosen ones hold copies.
-    originals = survey.first[copies & survey.within([n for n in chosen if is_mostly_spare(n)])]
-    chosen.update(np.unique(survey.snapshot.segment_of[originals]).tolist())
+    originals = liveness.first[copies & liveness.within([n for n in chosen if is_mostly_spare(n)])]
+    chosen.update(np.unique(liveness.key_index.segment_of[originals]).tolist())
     sources = (
         (number, segments[number], segments[number].name.size * (1 - spare[number] / segments[number].name.rows))
         for number in sorted(chosen, key=lambda number: segments[number].file)
@@ -87,60 +87,60 @@ def _runs(tidying: MaintenanceRound, survey: Liveness, unneeded: NDArray[np.bool
     for run in runs(sources, TARGET):
         small = sum(segments[number].name.size <= _SMALL for number in run)
         # What is really carried over: a copy stays where its original is not in the same run.
-        carried = survey.counts(survey.kept(run) & ~unneeded)
+        carried = liveness.counts(liveness.kept(run) & ~unneeded)
         if small > 1 or any(carried[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
             yield run
 
 
-def _written(tidying: MaintenanceRound, segment: Segment) -> int:
+def _written(maintenance: MaintenanceRound, segment: Segment) -> int:
     """Return when a segment was written, in microseconds since 1970; now if it does not say so."""
-    written = tidying.catalog.opened(segment).index.written_us
+    written = maintenance.catalog.opened(segment).index.written_us
     return time.time_ns() // 1000 if written is None else written
 
 
-def _is_young_merge_of_tombstones(tidying: MaintenanceRound, segment: Segment) -> bool:
+def _is_young_merge_of_tombstones(maintenance: MaintenanceRound, segment: Segment) -> bool:
     """True for tombstones that would never grow old enough to go if they were merged with new ones every day."""
-    if not segment.is_tombstone or not tidying.catalog.opened(segment).index.replaces:
+    if not segment.is_tombstone or not maintenance.catalog.opened(segment).index.replaces:
         return False
-    return time.time_ns() // 1000 - _written(tidying, segment) < _DAY_US
+    return time.time_ns() // 1000 - _written(maintenance, segment) < _DAY_US
 
 
-def _unneeded_tombstones(tidying: MaintenanceRound, stock: Listing, survey: Liveness) -> NDArray[np.bool_]:
+def _unneeded_tombstones(maintenance: MaintenanceRound, listing: Listing, liveness: Liveness) -> NDArray[np.bool_]:
     """Return the tombstones that are old and hide nothing in any file, whether it is in use or replaced."""
-    snapshot, limit = stock.snapshot, time.time_ns() // 1000 - _DAY_US
-    unneeded = np.zeros(len(snapshot.prefixes), bool)
-    for number, segment in enumerate(snapshot.segments):
-        if segment.is_tombstone and _written(tidying, segment) < limit:
-            mine = np.flatnonzero(snapshot.segment_of == number)
-            unneeded[mine] = tidying.catalog.records(segment)["stamp"][snapshot.record_of[mine]] < limit
-    unneeded &= ~survey.covers
+    key_index, limit = listing.key_index, time.time_ns() // 1000 - _DAY_US
+    unneeded = np.zeros(len(key_index.prefixes), bool)
+    for number, segment in enumerate(key_index.segments):
+        if segment.is_tombstone and _written(maintenance, segment) < limit:
+            mine = np.flatnonzero(key_index.segment_of == number)
+            unneeded[mine] = maintenance.catalog.records(segment)["stamp"][key_index.record_of[mine]] < limit
+    unneeded &= ~liveness.covers
     if not unneeded.any():
         return unneeded
-    if stock.damaged:
+    if listing.damaged:
         # Nobody can tell what is in there.
         return np.zeros_like(unneeded)
-    for file in stock.hidden:
+    for file in listing.hidden:
         name = SegmentName.parse(file)
         if name is None or name.kind == "del":
             continue
         try:
-            records = tidying.catalog.files.open(Segment(name, file)).index.records
+            records = maintenance.catalog.files.open(Segment(name, file)).index.records
         except FileNotFoundError:
             continue
         except DamagedSegmentError:
             return np.zeros_like(unneeded)
-        unneeded &= ~np.isin(snapshot.prefixes, prefixes_of(records["key"]))
+        unneeded &= ~np.isin(key_index.prefixes, prefixes_of(records["key"]))
     return unneeded
 
 
-def _erase_again(tidying: MaintenanceRound, written: dict[str, frozenset[str]]) -> None:
+def _erase_again(maintenance: MaintenanceRound, written: dict[str, frozenset[str]]) -> None:
     """Write new segments anew without rows that somebody has deleted, and whose old place he has erased meanwhile.
 
     So what was purged while it was being carried over does not stay.
     """
-    stock = tidying.look()
-    survey = tidying.survey(stock)
-    spare = survey.counts(survey.dead)
-    for number, segment in enumerate(stock.segments):
-        if segment.file in written and spare[number] and not written[segment.file] <= stock.listed.keys():
-            tidying.rewrite_at_once(stock, survey, number)
+    listing = maintenance.look()
+    liveness = maintenance.liveness(listing)
+    spare = liveness.counts(liveness.dead)
+    for number, segment in enumerate(listing.segments):
+        if segment.file in written and spare[number] and not written[segment.file] <= listing.listed.keys():
+            maintenance.rewrite_at_once(listing, liveness, number)

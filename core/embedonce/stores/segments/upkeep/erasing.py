@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedonce.errors import StoreError
-from embedonce.stores.segments.format.layout import DamagedSegmentError, Rows, build
+from embedonce.stores.segments.format.layout import DamagedSegmentError, SegmentRows, build_segment
 from embedonce.stores.segments.format.names import DATA_START, RECORD, Segment, SegmentName
 from embedonce.stores.segments.lookup.key_index import KeyIndex, prefixes_of
 from embedonce.stores.segments.upkeep.round import bytes_of
@@ -33,14 +33,14 @@ _NAME_BYTES = 160
 
 
 def evict(
-    tidying: MaintenanceRound, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None
+    maintenance: MaintenanceRound, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None
 ) -> Report:
     """Delete what was written before a moment, then the oldest segments, until few bytes are left.
 
     The last of these is written anew with as many of its newest rows as there is room for.
 
     Args:
-        tidying: Where.
+        maintenance: Where.
         namespace: What the report is about.
         max_bytes: Most bytes that the segments in use may have together.
         before_us: The moment, in microseconds since 1970.
@@ -48,24 +48,24 @@ def evict(
     Raises:
         OSError: A fault of the place; the next run goes on.
     """
-    before = stock = tidying.look()
-    survey, segments = tidying.survey(stock), stock.segments
+    before = listing = maintenance.look()
+    liveness, segments = maintenance.liveness(listing), listing.segments
     whole, rest, room = _old(segments, max_bytes, before_us or 0)
-    leaving = survey.within(whole)
-    mixed = [n for n in rest if int(tidying.catalog.records(segments[n])["stamp"].min()) < (before_us or 0)]
+    leaving = liveness.within(whole)
+    mixed = [n for n in rest if int(maintenance.catalog.records(segments[n])["stamp"].min()) < (before_us or 0)]
     for number in mixed:
-        leaving |= survey.within([number]) & (_stamps(tidying, stock.snapshot, number) < (before_us or 0))
+        leaving |= liveness.within([number]) & (_stamps(maintenance, listing.key_index, number) < (before_us or 0))
     if room is not None:
-        leaving |= _surplus(tidying, stock, survey, rest[0], room, leaving)
+        leaving |= _surplus(maintenance, listing, liveness, rest[0], room, leaving)
         mixed = [rest[0], *(number for number in mixed if number != rest[0])]
-    _outdate(tidying, survey, leaving)
+    _outdate(maintenance, liveness, leaving)
     try:
         for number in mixed:
-            tidying.rewrite(stock, survey, [number], leaving)
+            maintenance.rewrite(listing, liveness, [number], leaving)
     finally:
         # Even if there is no space for new segments: this makes some.
-        tidying.remove(stock, [segments[number] for number in whole])
-    return tidying.report(namespace, before)
+        maintenance.remove(listing, [segments[number] for number in whole])
+    return maintenance.report(namespace, before)
 
 
 def leaving(sizes: Iterable[int], excess: int) -> Iterator[int]:
@@ -116,12 +116,17 @@ def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> 
 
 
 def _surplus(
-    tidying: MaintenanceRound, stock: Listing, survey: Liveness, number: int, room: int, leaving: NDArray[np.bool_]
+    maintenance: MaintenanceRound,
+    listing: Listing,
+    liveness: Liveness,
+    number: int,
+    room: int,
+    leaving: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Return the entries of a segment that do not fit into a new one of so many bytes with the newest of its rows."""
-    name, index = stock.segments[number].name, tidying.catalog.files.open(stock.segments[number]).index
-    entries = np.flatnonzero(survey.kept([number]) & ~leaving)
-    records = index.records[stock.snapshot.record_of[entries]]
+    name, index = listing.segments[number].name, maintenance.catalog.files.open(listing.segments[number]).index
+    entries = np.flatnonzero(liveness.kept([number]) & ~leaving)
+    records = index.records[listing.key_index.record_of[entries]]
     newest_first = np.lexsort((records["row"], records["stamp"]))[::-1]
     rows = records["row"][newest_first]
     sizes = np.full(len(rows), RECORD.itemsize + name.stride)
@@ -129,50 +134,50 @@ def _surplus(
         if ends is not None:
             sizes += 8 + np.diff(ends, prepend=np.uint64(0))[rows].astype(sizes.dtype)
     # The header, the padding before the rows, and the names of what the new segment replaces.
-    fixed = DATA_START + 64 + _NAME_BYTES * (1 + len(index.replaces & stock.listed.keys()))
+    fixed = DATA_START + 64 + _NAME_BYTES * (1 + len(index.replaces & listing.listed.keys()))
     fits = entries[newest_first][np.cumsum(sizes) <= room - fixed]
-    surplus = survey.within([number])
+    surplus = liveness.within([number])
     surplus[fits] = False
     return surplus
 
 
-def _stamps(tidying: MaintenanceRound, snapshot: KeyIndex, number: int) -> NDArray[np.uint64]:
+def _stamps(maintenance: MaintenanceRound, key_index: KeyIndex, number: int) -> NDArray[np.uint64]:
     """Return the stamps of the entries of a segment, and the largest there is for all others."""
-    stamps = np.full(len(snapshot.prefixes), np.iinfo("<u8").max, "<u8")
-    mine = snapshot.segment_of == number
-    stamps[mine] = tidying.catalog.records(snapshot.segments[number])["stamp"][snapshot.record_of[mine]]
+    stamps = np.full(len(key_index.prefixes), np.iinfo("<u8").max, "<u8")
+    mine = key_index.segment_of == number
+    stamps[mine] = maintenance.catalog.records(key_index.segments[number])["stamp"][key_index.record_of[mine]]
     return stamps
 
 
-def _outdate(tidying: MaintenanceRound, survey: Liveness, leaving: NDArray[np.bool_]) -> None:
+def _outdate(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray[np.bool_]) -> None:
     """Publish tombstones for keys whose newest row leaves while an older one is still there.
 
     They have the stamps of the rows that leave: whatever is written later, or is being written now, is not touched.
     """
-    is_row, first = ~survey.tombstone, survey.first
-    newest = is_row & ~survey.dead
+    is_row, first = ~liveness.tombstone, liveness.first
+    newest = is_row & ~liveness.dead
     left = np.setdiff1d(first[newest & leaving], first[newest & ~leaving])
     outdated = np.zeros(len(first), bool)
-    outdated[np.intersect1d(left, first[is_row & survey.dead])] = True
+    outdated[np.intersect1d(left, first[is_row & liveness.dead])] = True
     if outdated.any():
-        picked = tidying.rewriter.picked(survey.snapshot, outdated)
-        digests = np.ascontiguousarray(picked.records["key"]).tobytes()
-        stamps = np.ascontiguousarray(picked.records["stamp"])
-        name, parts = build(Rows("del", digests, picked.texts, stamps, None), tidying.metadata())
+        selected = maintenance.rewriter.selected(liveness.key_index, outdated)
+        digests = np.ascontiguousarray(selected.records["key"]).tobytes()
+        stamps = np.ascontiguousarray(selected.records["stamp"])
+        name, parts = build_segment(SegmentRows("del", digests, selected.texts, stamps, None), maintenance.metadata())
         segment = Segment(name, str(name))
-        if not tidying.dry_run:
-            tidying.catalog.io.put(segment.file, parts)
-            tidying.catalog.io.sync(segment.file)
-        tidying.added(segment)
+        if not maintenance.dry_run:
+            maintenance.catalog.directory.put(segment.file, parts)
+            maintenance.catalog.directory.sync(segment.file)
+        maintenance.added(segment)
 
 
 def purge(
-    tidying: MaintenanceRound, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]
+    maintenance: MaintenanceRound, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]
 ) -> Report:
     """Erase all rows of some keys that are not newer than a stamp.
 
     Args:
-        tidying: Where.
+        maintenance: Where.
         namespace: What the report is about.
         keys: The keys.
         stamp: The stamp.
@@ -182,39 +187,39 @@ def purge(
         StoreError: Some are still there, or a damaged segment does not say what it holds.
         OSError: Any other fault of the place.
     """
-    before = stock = tidying.look()
-    holders, unknown = _holders(tidying, stock, keys, stamp)
+    before = listing = maintenance.look()
+    holders, unknown = _holders(maintenance, listing, keys, stamp)
     if holders:
         delete()
     for _ in range(_ROUNDS):
         if not holders:
             break
-        stock = tidying.look()
-        _erase(tidying, stock, holders)
-        stock = tidying.look()
-        holders, unknown = _holders(tidying, stock, keys, stamp)
+        listing = maintenance.look()
+        _erase(maintenance, listing, holders)
+        listing = maintenance.look()
+        holders, unknown = _holders(maintenance, listing, keys, stamp)
     if holders or unknown:
         left = ", ".join(sorted({*holders, *unknown}))
         why = "other processes go on merging them; stop these" if holders else "they are damaged; delete these files"
-        msg = f"{tidying.catalog.io}: what was to be erased may still be in {left}: {why}, and purge again"
+        msg = f"{maintenance.catalog.directory}: what was to be erased may still be in {left}: {why}, and purge again"
         raise StoreError(msg)
-    return tidying.report(namespace, before, stock)
+    return maintenance.report(namespace, before, listing)
 
 
 def _holders(
-    tidying: MaintenanceRound, stock: Listing, keys: Sequence[IndexKey], stamp: int
+    maintenance: MaintenanceRound, listing: Listing, keys: Sequence[IndexKey], stamp: int
 ) -> tuple[dict[str, NDArray[np.intp]], list[str]]:
     """Return which segments hold rows of some keys, in which records, and which segments cannot be read."""
     wanted = {(key.digest, key.text) for key in keys}
     prefixes = np.array([int.from_bytes(key.digest[:8], "big") for key in keys], "<u8")
     holders: dict[str, NDArray[np.intp]] = {}
     unknown: list[str] = []
-    for file in stock.listed:
+    for file in listing.listed:
         name = SegmentName.parse(file)
         if name is None or name.kind == "del":
             continue
         try:
-            index = tidying.catalog.files.open(Segment(name, file)).index
+            index = maintenance.catalog.files.open(Segment(name, file)).index
         except FileNotFoundError:
             continue
         except DamagedSegmentError:
@@ -232,28 +237,28 @@ def _holders(
     return holders, unknown
 
 
-def _erase(tidying: MaintenanceRound, stock: Listing, holders: dict[str, NDArray[np.intp]]) -> None:
+def _erase(maintenance: MaintenanceRound, listing: Listing, holders: dict[str, NDArray[np.intp]]) -> None:
     """Write segments anew without some of their records, and delete them at once."""
-    survey = tidying.survey(stock)
-    snapshot = stock.snapshot
-    for number, segment in enumerate(stock.segments):
+    liveness = maintenance.liveness(listing)
+    key_index = listing.key_index
+    for number, segment in enumerate(listing.segments):
         if segment.file in holders:
-            leave = survey.within([number]) & np.isin(snapshot.record_of, holders[segment.file])
-            tidying.rewrite_at_once(stock, survey, number, leave)
+            leave = liveness.within([number]) & np.isin(key_index.record_of, holders[segment.file])
+            maintenance.rewrite_at_once(listing, liveness, number, leave)
     # Nothing reads them: what counts in there is in the segments that have replaced them.
-    tidying.delete(sorted(stock.hidden & holders.keys()))
+    maintenance.delete(sorted(listing.hidden & holders.keys()))
 
 
-def clear(tidying: MaintenanceRound, namespace: str) -> Report:
+def clear(maintenance: MaintenanceRound, namespace: str) -> Report:
     """Delete all segments, replaced and damaged ones too; `space.json` and what is not ours stays.
 
     Raises:
         OSError: A fault of the place; the next run goes on.
     """
-    before = tidying.look()
-    tidying.remove(before, list(_oldest_first(before.segments)))
-    tidying.delete([*before.hidden, *before.damaged])
-    return tidying.report(namespace, before)
+    before = maintenance.look()
+    maintenance.remove(before, list(_oldest_first(before.segments)))
+    maintenance.delete([*before.hidden, *before.damaged])
+    return maintenance.report(namespace, before)
 
 
 def _oldest_first(segments: Sequence[Segment]) -> Iterator[Segment]:

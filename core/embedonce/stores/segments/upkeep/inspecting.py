@@ -21,31 +21,33 @@ if TYPE_CHECKING:
 _PIECE = 16 << 20
 
 
-def usage(tidying: MaintenanceRound, namespace: str) -> Usage:
+def usage(maintenance: MaintenanceRound, namespace: str) -> Usage:
     """Return what a space takes; reads no rows.
 
     Raises:
         OSError: A fault of the place.
     """
-    stock = tidying.look()
-    survey = tidying.survey(stock)
-    is_row = ~survey.tombstone
-    live = is_row & ~survey.dead & ~survey.copy
+    listing = maintenance.look()
+    liveness = maintenance.liveness(listing)
+    is_row = ~liveness.tombstone
+    live = is_row & ~liveness.dead & ~liveness.copy
     oldest = [
-        int(tidying.catalog.records(segment)["stamp"].min()) for segment in stock.segments if not segment.is_tombstone
+        int(maintenance.catalog.records(segment)["stamp"].min())
+        for segment in listing.segments
+        if not segment.is_tombstone
     ]
     return Usage(
         namespace,
         rows_live=int(live.sum()),
         rows_dead=int((is_row & ~live).sum()),
-        segments=len(stock.segments),
-        bytes=sum(size for file, size in stock.listed.items() if SegmentName.parse(file) is not None),
+        segments=len(listing.segments),
+        bytes=sum(size for file, size in listing.listed.items() if SegmentName.parse(file) is not None),
         oldest=min(oldest, default=None),
-        newest=max((segment.name.stamp for segment in stock.segments if not segment.is_tombstone), default=None),
+        newest=max((segment.name.stamp for segment in listing.segments if not segment.is_tombstone), default=None),
     )
 
 
-def verify(io: Directory, stock: Listing, namespace: str) -> Verification:
+def verify(directory: Directory, listing: Listing, namespace: str) -> Verification:
     """Read all segments again, replaced ones too, and compare every checksum.
 
     Raises:
@@ -53,7 +55,7 @@ def verify(io: Directory, stock: Listing, namespace: str) -> Verification:
     """
     segments = rows = damaged_rows = 0
     damaged: list[str] = []
-    for file, size in sorted(stock.listed.items()):
+    for file, size in sorted(listing.listed.items()):
         name = SegmentName.parse(file)
         if name is None:
             continue
@@ -61,7 +63,7 @@ def verify(io: Directory, stock: Listing, namespace: str) -> Verification:
             if size != name.size:
                 msg = f"{size} bytes instead of {name.size}"
                 raise DamagedSegmentError(msg)
-            bad = _bad_rows(io, name, file)
+            bad = _bad_rows(directory, name, file)
         except FileNotFoundError:
             # It was merged away since the listing.
             continue
@@ -77,9 +79,9 @@ def verify(io: Directory, stock: Listing, namespace: str) -> Verification:
     return Verification(namespace, segments, rows, damaged_rows, tuple(damaged))
 
 
-def _bad_rows(io: Directory, name: SegmentName, file: str) -> int:
+def _bad_rows(directory: Directory, name: SegmentName, file: str) -> int:
     """Return how many rows of a segment fail their checksums."""
-    (block,) = _read(io, [Span(file, 0, name.index_end)])
+    (block,) = _read(directory, [Span(file, 0, name.index_end)])
     if block is None:
         msg = "it is shorter than its name says"
         raise DamagedSegmentError(msg)
@@ -88,7 +90,7 @@ def _bad_rows(io: Directory, name: SegmentName, file: str) -> int:
     keys, crcs = np.ascontiguousarray(records["key"]).tobytes(), records["crc"].tolist()
     pieces = list(_pieces(name, index, records["row"].tolist()))
     start = name.values_start
-    blobs = _read(io, [Span(file, start + spans[0][0], start + spans[-1][1]) for spans in pieces])
+    blobs = _read(directory, [Span(file, start + spans[0][0], start + spans[-1][1]) for spans in pieces])
     bad = at = 0
     for spans, blob in zip(pieces, blobs, strict=True):
         data, begin = memoryview(blob or b""), spans[0][0]
@@ -112,7 +114,7 @@ def _pieces(name: SegmentName, index: Index, rows: list[int]) -> Iterator[list[t
         yield piece
 
 
-def _read(io: Directory, spans: list[Span]) -> Iterator[bytes | None]:
+def _read(directory: Directory, spans: list[Span]) -> Iterator[bytes | None]:
     """Yield the bytes of spans in order; None where the file has not got them.
 
     Raises:
@@ -124,7 +126,7 @@ def _read(io: Directory, spans: list[Span]) -> Iterator[bytes | None]:
             # There is no range without bytes: some places answer it with the whole file.
             yield b""
             continue
-        for _, answer in ask(io, [span]):
+        for _, answer in ask(directory, [span]):
             if isinstance(answer, Exception):
                 raise answer
             yield answer

@@ -32,13 +32,13 @@ class Listing:
     """The published segments of a space at one moment.
 
     Attributes:
-        snapshot: Those that are in use.
+        key_index: Those that are in use.
         listed: Sizes of all files.
         hidden: Files that merged segments have replaced.
         taken: When the place was listed, in seconds since 1970.
     """
 
-    snapshot: KeyIndex
+    key_index: KeyIndex
     listed: Mapping[str, int]
     hidden: frozenset[str]
     taken: float
@@ -46,7 +46,7 @@ class Listing:
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The segments that are in use."""
-        return self.snapshot.segments
+        return self.key_index.segments
 
     @cached_property
     def damaged(self) -> tuple[str, ...]:
@@ -89,8 +89,8 @@ class MaintenanceRound:
         """List the place and return what is there; raises as `Catalog.refresh` does."""
         taken = time.time()
         self.catalog.refresh(force=True)
-        snapshot, listed, hidden = self.catalog.retried(self._published)
-        return Listing(snapshot, listed, hidden, taken)
+        key_index, listed, hidden = self.catalog.retried(self._published)
+        return Listing(key_index, listed, hidden, taken)
 
     def _published(self) -> tuple[KeyIndex, dict[str, int], frozenset[str]]:
         catalog = self.catalog
@@ -98,40 +98,40 @@ class MaintenanceRound:
         with catalog.lock:
             if catalog.view is not view:
                 # Another thread has refreshed or written in between: the listing belongs to another view.
-                raise FileNotFoundError(str(catalog.io))
+                raise FileNotFoundError(str(catalog.directory))
             listed, hidden = dict(catalog.listed), catalog.hidden
         # A row that waits in memory must not outdate one that is safe.
-        waiting = frozenset(segment.file for segment in view.snapshot.segments if segment.file not in listed)
-        return view.snapshot.without(waiting), listed, hidden & listed.keys()
+        waiting = frozenset(segment.file for segment in view.key_index.segments if segment.file not in listed)
+        return view.key_index.without(waiting), listed, hidden & listed.keys()
 
-    def survey(self, stock: Listing) -> Liveness:
+    def liveness(self, listing: Listing) -> Liveness:
         """Return what holds for all rows that are there."""
-        return self.rewriter.survey(stock.snapshot)
+        return self.rewriter.liveness(listing.key_index)
 
-    def collect(self, stock: Listing) -> Listing:
+    def collect(self, listing: Listing) -> Listing:
         """Delete replaced segments whose time of grace is over, whoever replaced them; return what is there then."""
-        if not stock.hidden or self.dry_run:
-            return stock
-        self.merger.adopt_replaced(stock.segments, stock.hidden)
+        if not listing.hidden or self.dry_run:
+            return listing
+        self.merger.adopt_replaced(listing.segments, listing.hidden)
         if not self.merger.collect():
-            return stock
+            return listing
         after = self.look()
-        self.deleted |= stock.hidden - after.listed.keys()
+        self.deleted |= listing.hidden - after.listed.keys()
         return after
 
     def rewrite(
-        self, stock: Listing, survey: Liveness, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
+        self, listing: Listing, liveness: Liveness, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
     ) -> Rewritten | None:
         """Carry the rows of some segments over; see `Rewriter.rewrite`. None too if some are gone or damaged by now."""
-        usable = [number for number in numbers if self._is_usable(stock.segments[number])]
+        usable = [number for number in numbers if self._is_usable(listing.segments[number])]
         if not usable:
             return None
         try:
             done = self.rewriter.rewrite(
-                survey,
+                liveness,
                 usable,
-                listed=stock.listed.keys(),
-                taken=stock.taken,
+                listed=listing.listed.keys(),
+                taken=listing.taken,
                 present=self._present,
                 metadata=self.metadata,
                 leave=leave,
@@ -141,11 +141,11 @@ class MaintenanceRound:
             return None
         if done is None:
             return None
-        sources = [stock.segments[number] for number in usable]
+        sources = [listing.segments[number] for number in usable]
         self._leave(sources)
         self.damaged_rows += done.damaged
         if done.segment is None:
-            self.remove(stock, sources)
+            self.remove(listing, sources)
         else:
             self.added(done.segment)
             self._counts["rewritten"] += len(sources)
@@ -155,12 +155,12 @@ class MaintenanceRound:
         return done
 
     def rewrite_at_once(
-        self, stock: Listing, survey: Liveness, number: int, leave: NDArray[np.bool_] | None = None
+        self, listing: Listing, liveness: Liveness, number: int, leave: NDArray[np.bool_] | None = None
     ) -> None:
         """Carry the rows of a segment over, and delete it without waiting for readers; they look again."""
-        done = self.rewrite(stock, survey, [number], leave)
+        done = self.rewrite(listing, liveness, [number], leave)
         if done is not None and done.segment is not None and (self.dry_run or self.rewriter.is_whole(done.segment)):
-            self.remove(stock, [stock.segments[number]])
+            self.remove(listing, [listing.segments[number]])
 
     def _is_usable(self, segment: Segment) -> bool:
         try:
@@ -175,10 +175,10 @@ class MaintenanceRound:
 
     def _present(self) -> set[str]:
         """Return the files that are in use now: what somebody else has replaced or deleted must not come back."""
-        stock = self.look()
-        return {segment.file for segment in stock.segments}
+        listing = self.look()
+        return {segment.file for segment in listing.segments}
 
-    def remove(self, stock: Listing, segments: Sequence[Segment]) -> None:
+    def remove(self, listing: Listing, segments: Sequence[Segment]) -> None:
         """Delete segments at once; what they had replaced goes first, so that it does not come to light again."""
         self._leave([segment for segment in segments if segment.file not in self._gone])
         for segment in segments:
@@ -186,7 +186,7 @@ class MaintenanceRound:
                 replaced = self.catalog.files.open(segment).index.replaces
             except FileNotFoundError:
                 replaced = frozenset()
-            self.delete([*sorted(replaced & stock.listed.keys()), segment.file])
+            self.delete([*sorted(replaced & listing.listed.keys()), segment.file])
 
     def delete(self, files: Iterable[str]) -> None:
         """Delete files at once."""
@@ -194,7 +194,7 @@ class MaintenanceRound:
             if file not in self.deleted:
                 self.deleted.add(file)
                 if not self.dry_run:
-                    self.catalog.io.delete(file)
+                    self.catalog.directory.delete(file)
                     self.catalog.files.forget(file)
 
     def added(self, segment: Segment) -> None:

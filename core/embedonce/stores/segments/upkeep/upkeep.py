@@ -34,7 +34,7 @@ class Upkeep:
     """
 
     location: Location
-    space: NamespaceDirectory
+    namespace_directory: NamespaceDirectory
     read_only: bool
     _catalog: Catalog
     _resolver: Resolver
@@ -46,8 +46,8 @@ class Upkeep:
         What this replaces is deleted after a time of grace for readers, by whoever compacts, merges or opens next.
         If there is nothing to do, nothing is written.
         """
-        with self._tidying("compact") as tidying:
-            return compacting.compact(tidying, self.space.namespace)
+        with self._maintaining("compact") as maintenance:
+            return compacting.compact(maintenance, self.namespace_directory.namespace)
 
     def evict(
         self,
@@ -73,8 +73,10 @@ class Upkeep:
         age = checked_age(older_than)
         checked_bytes(max_bytes)
         before_us = None if age is None else int(((time.time() if now is None else now) - age) * 1e6)
-        with self._tidying("evict from", dry_run=dry_run) as tidying:
-            return erasing.evict(tidying, self.space.namespace, max_bytes=max_bytes, before_us=before_us)
+        with self._maintaining("evict from", dry_run=dry_run) as maintenance:
+            return erasing.evict(
+                maintenance, self.namespace_directory.namespace, max_bytes=max_bytes, before_us=before_us
+            )
 
     def purge(self, keys: Sequence[str]) -> Report:
         """Erase the values of keys for good: from all files, at once, without the time of grace for readers.
@@ -90,51 +92,51 @@ class Upkeep:
             StoreError: The store cannot be written, or some files may still hold the values; the message names them.
         """
         wanted = list(dict.fromkeys(IndexKey.of(key) for key in checked_keys(keys)))
-        with self._tidying("purge") as tidying:
+        with self._maintaining("purge") as maintenance:
             stamp = self._catalog.next_stamp()
 
             def delete() -> None:
                 digests = b"".join(key.digest for key in wanted)
                 self._writer.write("del", digests, [key.text for key in wanted], stamp, None)
 
-            return erasing.purge(tidying, self.space.namespace, wanted, stamp, delete)
+            return erasing.purge(maintenance, self.namespace_directory.namespace, wanted, stamp, delete)
 
     def clear(self) -> Report:
         """Delete all segments. The namespace itself stays, and can be written to at once."""
-        with self._tidying("clear") as tidying:
-            return erasing.clear(tidying, self.space.namespace)
+        with self._maintaining("clear") as maintenance:
+            return erasing.clear(maintenance, self.namespace_directory.namespace)
 
     def usage(self) -> Usage:
         """Return how many rows there are and what they take; reads no rows."""
-        with self._looking("look at") as tidying:
-            return inspecting.usage(tidying, self.space.namespace)
+        with self._looking("look at") as maintenance:
+            return inspecting.usage(maintenance, self.namespace_directory.namespace)
 
     def verify(self) -> Verification:
         """Read everything again and compare all checksums; repairs nothing."""
-        with self._looking("verify") as tidying:
-            return inspecting.verify(self._catalog.io, tidying.look(), self.space.namespace)
+        with self._looking("verify") as maintenance:
+            return inspecting.verify(self._catalog.directory, maintenance.look(), self.namespace_directory.namespace)
 
     def ages(self) -> tuple[list[tuple[int, int]], int]:
         """Return stamp and size of the segments that `evict` could delete, oldest first, and the size of all others."""
-        with self._looking("look at") as tidying:
-            segments = tidying.look().segments
+        with self._looking("look at") as maintenance:
+            segments = maintenance.look().segments
         rows = erasing.by_age(segments)
         return [(segment.name.stamp, segment.name.size) for segment in rows], bytes_of(segments) - bytes_of(rows)
 
     @contextmanager
-    def _tidying(self, action: str, *, dry_run: bool = False) -> Iterator[MaintenanceRound]:
+    def _maintaining(self, action: str, *, dry_run: bool = False) -> Iterator[MaintenanceRound]:
         if not dry_run:
             self._check_writable()
-        with self._looking(action) as tidying:
-            tidying.dry_run = dry_run
+        with self._looking(action) as maintenance:
+            maintenance.dry_run = dry_run
             self._writer.flush()
-            yield tidying
+            yield maintenance
 
     def _check_writable(self) -> None:
         if self.read_only:
             msg = (
-                f"the namespace {self.space.namespace!r} of the store at {self.location} was opened read-only; "
-                'to change it, open it with mode="read_write"'
+                f"the namespace {self.namespace_directory.namespace!r} of the store at {self.location} was opened "
+                'read-only; to change it, open it with mode="read_write"'
             )
             error = StoreError(msg)
             error.fault = "read_only"

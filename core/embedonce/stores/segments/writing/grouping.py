@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Values = NDArray[Any] | Sequence[bytes] | None
+    RowValues = NDArray[Any] | Sequence[bytes] | None
 
 _GROUPS = 4
 FLUSH_BYTES = 48 << 20
 
 
-def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tuple[str, list[IndexKey], Values]]:
+def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tuple[str, list[IndexKey], RowValues]]:
     """Yield (layout, keys, values): vectors of one dtype and length, opaque values of one length, or all others.
 
     Beyond four kinds, all but the three largest groups share one segment of varying length, where vectors keep
@@ -54,7 +54,7 @@ def as_array(layout: str, payloads: Sequence[bytes | memoryview]) -> NDArray[Any
     return np.frombuffer(b"".join(payloads), dtype).reshape(len(payloads), -1)
 
 
-def flushes(values: Values, count: int) -> Iterator[tuple[int, int]]:
+def flushes(values: RowValues, count: int) -> Iterator[tuple[int, int]]:
     """Cut rows into runs [start, end) of at most 48 MiB: one request each, everywhere."""
     if values is None:
         yield 0, count

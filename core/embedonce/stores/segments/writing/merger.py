@@ -35,10 +35,10 @@ _LARGEST = 64 << 20
 class Merger:
     """Merges what one store has written, and deletes what was replaced. Calls of `run` must not overlap."""
 
-    def __init__(self, io: Directory, files: SegmentFiles) -> None:
-        self._io = io
+    def __init__(self, directory: Directory, files: SegmentFiles) -> None:
+        self._directory = directory
         self._files = files
-        self.rewriter = Rewriter(io, files)
+        self.rewriter = Rewriter(directory, files)
         self._waiting: dict[tuple[int, str, int], list[Segment]] = {}
         self._replaced: dict[Segment, tuple[float, frozenset[str]]] = {}
         self._lock = ForkLock()
@@ -106,7 +106,7 @@ class Merger:
     def _merge(self, waiting: Sequence[Segment], metadata: Callable[[], dict[str, str]]) -> bool:
         # A deleted file may still be open here, for days if this process writes little. What was deleted must not
         # come back: its tombstones may be gone as well by then.
-        taken, there = time.time(), self._io.listing()
+        taken, there = time.time(), self._directory.listing()
         with self._lock:
             replaced = frozenset[str]().union(*(sources for _, sources in self._replaced.values()))
         sources = [
@@ -117,11 +117,11 @@ class Merger:
         if len(sources) < 2:
             return False
         done = self.rewriter.rewrite(
-            self.rewriter.survey(self.rewriter.snapshot(sources)),
+            self.rewriter.liveness(self.rewriter.key_index(sources)),
             range(len(sources)),
             listed=there,
             taken=taken,
-            present=self._io.listing,
+            present=self._directory.listing,
             metadata=metadata,
         )
         if done is None or done.segment is None:
@@ -145,13 +145,13 @@ class Merger:
         """
         now = time.monotonic()
         with self._lock:
-            due = [merged for merged, (since, _) in self._replaced.items() if now - since > self._io.grace]
-        listed = self._io.listing() if due else {}
+            due = [merged for merged, (since, _) in self._replaced.items() if now - since > self._directory.grace]
+        listed = self._directory.listing() if due else {}
         for merged in due:
             _, sources = self._replaced.pop(merged, (0.0, frozenset[str]()))
             if listed.get(merged.file) == merged.name.size and self.rewriter.is_whole(merged):
                 for source in sources & listed.keys():
-                    self._io.delete(source)
+                    self._directory.delete(source)
         return bool(due)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from embedonce.stores.places.ranges import Span, read_joined
 from embedonce.stores.segments.format.layout import (
     DamagedSegmentError,
-    Rows,
+    SegmentRows,
     buffer_of,
-    build,
+    build_segment,
     parse_index,
     row_checksum,
 )
@@ -55,12 +55,12 @@ class Rewriter:
     """Writes rows anew, each with its own stamp.
 
     Args:
-        io: The space's directory.
+        directory: The space's directory.
         files: Its open segments.
     """
 
-    def __init__(self, io: Directory, files: SegmentFiles) -> None:
-        self._io = io
+    def __init__(self, directory: Directory, files: SegmentFiles) -> None:
+        self._directory = directory
         self._files = files
 
     def check(self, segment: Segment) -> None:
@@ -75,28 +75,28 @@ class Rewriter:
         if opened.view is not None:
             parse_index(segment.name, opened.view)
 
-    def snapshot(self, segments: Sequence[Segment]) -> KeyIndex:
+    def key_index(self, segments: Sequence[Segment]) -> KeyIndex:
         """Return a snapshot of nothing but some segments; raises as `SegmentFiles.open` does."""
         return KeyIndex().extended(segments, lambda segment: self._index(segment).records)
 
-    def survey(self, snapshot: KeyIndex, without: NDArray[np.bool_] | None = None) -> Liveness:
+    def liveness(self, key_index: KeyIndex, without: NDArray[np.bool_] | None = None) -> Liveness:
         """Return what holds for the entries of a snapshot; raises as `SegmentFiles.open` does."""
-        return Liveness.of(snapshot, self._index, without)
+        return Liveness.of(key_index, self._index, without)
 
-    def picked(self, snapshot: KeyIndex, entries: NDArray[np.bool_]) -> SelectedRows:
+    def selected(self, key_index: KeyIndex, entries: NDArray[np.bool_]) -> SelectedRows:
         """Return some entries of a snapshot in the order in which they were written; raises likewise."""
-        return SelectedRows.of(snapshot, np.flatnonzero(entries), self._index)
+        return SelectedRows.of(key_index, np.flatnonzero(entries), self._index)
 
-    def merged(self, segments: Sequence[Segment]) -> Rows | None:
+    def merged(self, segments: Sequence[Segment]) -> SegmentRows | None:
         """Return the rows of some segments that count, as if there were no others; raises likewise."""
-        return self._rows(self.survey(self.snapshot(segments)), range(len(segments)))[0]
+        return self._rows(self.liveness(self.key_index(segments)), range(len(segments)))[0]
 
     def _index(self, segment: Segment) -> Index:
         return self._files.open(segment).index
 
     def rewrite(
         self,
-        survey: Liveness,
+        liveness: Liveness,
         numbers: Collection[int],
         *,
         listed: Collection[str],
@@ -111,7 +111,7 @@ class Rewriter:
         The sources are left where they are.
 
         Args:
-            survey: All rows that decide which ones count.
+            liveness: All rows that decide which ones count.
             numbers: Segments of its snapshot, all of one kind.
             listed: All files that were there when the snapshot was taken.
             taken: When that was, in seconds since 1970.
@@ -129,15 +129,15 @@ class Rewriter:
             DamagedSegmentError: A segment is damaged.
             OSError: Any other fault of the place.
         """
-        sources = [survey.snapshot.segments[number] for number in numbers]
+        sources = [liveness.key_index.segments[number] for number in numbers]
         files = {segment.file for segment in sources}
         # What a source had replaced itself must stay hidden when that source is gone.
         older = files.union(*(self._index(segment).replaces for segment in sources))
         replaces = files | (older & set(listed))
-        rows, damaged = self._rows(survey, numbers, sorted(replaces), leave)
+        rows, damaged = self._rows(liveness, numbers, sorted(replaces), leave)
         if rows is None:
             return Rewritten(None, frozenset(replaces), damaged)
-        name, parts = build(rows, metadata())
+        name, parts = build_segment(rows, metadata())
         segment = Segment(name, str(name))
         if not dry_run and not self._publish(segment, parts, files, taken, present):
             return None
@@ -153,12 +153,12 @@ class Rewriter:
     ) -> bool:
         if time.time() - taken > LONGEST or not files.issubset(present()):
             return False
-        self._io.put(segment.file, parts)
-        self._io.sync(segment.file)
-        if not self._io.has_views:
+        self._directory.put(segment.file, parts)
+        self._directory.sync(segment.file)
+        if not self._directory.has_views:
             self._files.published(segment, parts)
         elif not self.is_whole(segment):
-            self._io.delete(segment.file)
+            self._directory.delete(segment.file)
             self._files.forget(segment.file)
             return False
         return True
@@ -171,8 +171,8 @@ class Rewriter:
         """
         name = segment.name
         try:
-            if not self._io.has_views:
-                (block,) = self._io.get_ranges([segment.file], [0], [name.index_end])
+            if not self._directory.has_views:
+                (block,) = self._directory.get_ranges([segment.file], [0], [name.index_end])
                 if isinstance(block, Exception):
                     raise block
                 parse_index(name, block)
@@ -193,11 +193,11 @@ class Rewriter:
 
     def _rows(
         self,
-        survey: Liveness,
+        liveness: Liveness,
         numbers: Collection[int],
         replaces: Sequence[str] = (),
         leave: NDArray[np.bool_] | None = None,
-    ) -> tuple[Rows | None, int]:
+    ) -> tuple[SegmentRows | None, int]:
         """Return the rows of some segments that count, in the order in which they were written.
 
         A row that fails its checksum gives way to the next older one of its key.
@@ -205,44 +205,44 @@ class Rewriter:
         Returns:
             The rows, None if there are none, and how many damaged ones were met.
         """
-        snapshot = survey.snapshot
-        damaged = np.zeros(len(snapshot.prefixes), bool)
+        key_index = liveness.key_index
+        damaged = np.zeros(len(key_index.prefixes), bool)
         while True:
-            wanted = survey.kept(numbers) & ~damaged
+            wanted = liveness.kept(numbers) & ~damaged
             if leave is not None:
                 wanted &= ~leave
-            picked = self.picked(snapshot, wanted)
-            values = self._values(picked)
-            good = _good(values, picked)
+            selected = self.selected(key_index, wanted)
+            values = self._values(selected)
+            good = _good(values, selected)
             if good.all():
                 break
-            damaged[picked.entries[~good]] = True
-            survey = self.survey(snapshot, damaged)
-        if not len(picked.entries):
+            damaged[selected.entries[~good]] = True
+            liveness = self.liveness(key_index, damaged)
+        if not len(selected.entries):
             return None, int(damaged.sum())
-        layout = picked.sources[0][0].name.kind
+        layout = selected.sources[0][0].name.kind
         if layout in ("raw", "var") and isinstance(values, list):
             is_raw = len({len(data) for data in values}) == 1 and len(values[0]) > 0
             layout = "raw" if is_raw else "var"
             values = as_array("raw", values) if is_raw else values
-        digests = np.ascontiguousarray(picked.records["key"]).tobytes()
-        stamps = np.ascontiguousarray(picked.records["stamp"])
+        digests = np.ascontiguousarray(selected.records["key"]).tobytes()
+        stamps = np.ascontiguousarray(selected.records["stamp"])
         written = None if layout == "del" else values
-        return Rows(layout, digests, picked.texts, stamps, written, replaces), int(damaged.sum())
+        return SegmentRows(layout, digests, selected.texts, stamps, written, replaces), int(damaged.sum())
 
-    def _values(self, picked: SelectedRows) -> NDArray[Any] | list[Part]:
+    def _values(self, selected: SelectedRows) -> NDArray[Any] | list[Part]:
         """Read rows: an array of shape (n, d) for vectors, else a list; b"" for what cannot be read."""
-        values: list[Part] = [b""] * len(picked.entries)
-        name = picked.sources[0][0].name if picked.sources else None
+        values: list[Part] = [b""] * len(selected.entries)
+        name = selected.sources[0][0].name if selected.sources else None
         if name is None or name.kind == "del":
             return values
         matrix = np.zeros((len(values), name.dimensions), name.dtype) if name.dtype is not None else None
         flat, stride = buffer_of(matrix) if matrix is not None else memoryview(b""), name.stride
         spans: list[Span] = []
         places: list[int] = []
-        for segment, members in picked.sources:
+        for segment, members in selected.sources:
             opened = self._files.open(segment)
-            rows = picked.records["row"][members]
+            rows = selected.records["row"][members]
             if matrix is not None and opened.values is not None:
                 matrix[members] = opened.values.take(rows, axis=0)
                 continue
@@ -254,7 +254,7 @@ class Rewriter:
                 else:
                     spans.append(Span(segment.file, start + begin, start + end))
                     places.append(place)
-        for number, data in read_joined(self._io, spans):
+        for number, data in read_joined(self._directory, spans):
             if data is None:
                 continue
             place = places[number]
@@ -282,17 +282,17 @@ class SelectedRows:
     sources: list[tuple[Segment, NDArray[np.intp]]]
 
     @classmethod
-    def of(cls, snapshot: KeyIndex, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> SelectedRows:
+    def of(cls, key_index: KeyIndex, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> SelectedRows:
         """Look up some entries; whatever opening a segment raises is passed on."""
-        by_segment = entries[np.argsort(snapshot.segment_of[entries], kind="stable")]
+        by_segment = entries[np.argsort(key_index.segment_of[entries], kind="stable")]
         parts: list[NDArray[Any]] = []
         texts: list[bytes] = []
         segments: list[tuple[Segment, int]] = []
-        cuts = np.flatnonzero(np.diff(snapshot.segment_of[by_segment])) + 1
+        cuts = np.flatnonzero(np.diff(key_index.segment_of[by_segment])) + 1
         for of_it in np.split(by_segment, cuts) if len(entries) else []:
-            segment = snapshot.segments[snapshot.segment_of[of_it[0]]]
+            segment = key_index.segments[key_index.segment_of[of_it[0]]]
             index = index_of(segment)
-            records = index.records[snapshot.record_of[of_it]]
+            records = index.records[key_index.record_of[of_it]]
             parts.append(records)
             texts += (
                 [index.key_text(row) for row in records["row"].tolist()] if segment.name.keyed else [b""] * len(of_it)
@@ -316,9 +316,9 @@ class SelectedRows:
         )
 
 
-def _good(values: NDArray[Any] | list[Part], picked: SelectedRows) -> NDArray[np.bool_]:
+def _good(values: NDArray[Any] | list[Part], selected: SelectedRows) -> NDArray[np.bool_]:
     """Return which rows pass their checksums."""
-    if not len(picked.entries):
+    if not len(selected.entries):
         return np.ones(0, bool)
     data: list[Part] | Iterator[Part]
     if isinstance(values, np.ndarray):
@@ -326,7 +326,7 @@ def _good(values: NDArray[Any] | list[Part], picked: SelectedRows) -> NDArray[np
         data = (flat[start : start + stride] for start in range(0, len(flat), stride))
     else:
         data = values
-    keys, crcs = _keys(picked.records), picked.records["crc"].tolist()
+    keys, crcs = _keys(selected.records), selected.records["crc"].tolist()
     return np.fromiter(
         (row_checksum(row, key) == crc for row, key, crc in zip(data, keys, crcs, strict=True)), bool, len(crcs)
     )

@@ -10,7 +10,7 @@ import numpy as np
 from embedonce.runtime.background import schedule
 from embedonce.runtime.locks import ForkLock
 from embedonce.stores.protocol import Backlog
-from embedonce.stores.segments.format.layout import Rows, build
+from embedonce.stores.segments.format.layout import SegmentRows, build_segment
 from embedonce.stores.segments.format.names import Segment
 from embedonce.stores.segments.writing.grouping import FLUSH_BYTES, flushes
 from embedonce.stores.segments.writing.merger import Merger
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedonce.stores.places.directory import Directory
     from embedonce.stores.segments.catalog.catalog import Catalog
     from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
-    from embedonce.stores.segments.writing.grouping import Values
+    from embedonce.stores.segments.writing.grouping import RowValues
 
 FLUSH_SECONDS = 10.0
 """How long the first of some rows waits for others."""
@@ -56,9 +56,9 @@ class Writer:
     lookups know nothing of waiting.
 
     Args:
-        io: The space's directory.
+        directory: The space's directory.
         catalog: Its segments.
-        space: What it holds.
+        namespace_directory: What it holds.
         explain: Makes an error for callers of one of the place and of what was tried.
         waits: True to let rows wait for others; False to publish each write before it returns.
         keeps: True to let rows wait at least for a place that does not take them.
@@ -66,21 +66,21 @@ class Writer:
 
     def __init__(
         self,
-        io: Directory,
+        directory: Directory,
         catalog: Catalog,
-        space: NamespaceDirectory,
+        namespace_directory: NamespaceDirectory,
         explain: Callable[[BaseException, str], StoreError],
         *,
         waits: bool,
         keeps: bool,
     ) -> None:
-        self._io = io
+        self._directory = directory
         self._catalog = catalog
-        self._space = space
+        self._namespace_directory = namespace_directory
         self._explain = explain
         self._waits = waits
         self._keeps = keeps
-        self.merger = Merger(io, catalog.files)
+        self.merger = Merger(directory, catalog.files)
         self._is_merging = False
         # One flush at a time, for as long as the place takes; taken before the catalog's lock, never after.
         self._lock = ForkLock()
@@ -107,30 +107,30 @@ class Writer:
     def _pending_bytes(self) -> int:
         return sum(waiting.segment.name.size for waiting in self._queue)
 
-    def write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: Values) -> None:
+    def write(self, layout: str, digests: bytes, texts: Sequence[bytes] | None, stamp: int, values: RowValues) -> None:
         """Write rows of one kind, all of one stamp; tombstones are always published at once.
 
         Raises:
             OSError: The place did not take them. Rows that wait stay readable and are sent again later.
         """
-        self._catalog.ensure_space()
+        self._catalog.ensure_namespace()
         count = len(digests) // 32
         fault: Exception | None = None
         for start, end in flushes(values, count):
             some = texts[start:end] if texts is not None else None
-            rows = Rows(
+            rows = SegmentRows(
                 layout,
                 digests[32 * start : 32 * end],
                 some,
                 np.full(end - start, stamp, "<u8"),
                 None if values is None else values[start:end],
             )
-            name, parts = build(rows, self.metadata())
+            name, parts = build_segment(rows, self.metadata())
             segment = Segment(name, str(name))
             if self._keeps and layout != "del":
                 fault = self._keep(segment, b"".join(parts), bytes(parts[1]), some) or fault
             else:
-                self._io.put(segment.file, parts)
+                self._directory.put(segment.file, parts)
                 self._catalog.files.published(segment, parts)
                 self._catalog.add(segment, bytes(parts[1]), some)
                 self.merger.written(segment)
@@ -150,7 +150,11 @@ class Writer:
     def metadata(self) -> dict[str, str]:
         """The header's strings of a segment that is written now."""
         written = time.time_ns() // 1000
-        return {**self._space.metadata(), "written_us": str(written), "writer": f"embedonce {__version__}"}
+        return {
+            **self._namespace_directory.metadata(),
+            "written_us": str(written),
+            "writer": f"embedonce {__version__}",
+        }
 
     def _keep(self, segment: Segment, data: bytes, records: bytes, texts: Sequence[bytes] | None) -> Exception | None:
         """Let a segment wait; return what went wrong with those that had to go first.
@@ -187,7 +191,7 @@ class Writer:
             self._lost += segment.name.rows
             self._catalog.replace([segment], [])
             self._catalog.files.unpin(segment.file)
-            what = f"{self._io} takes no writes; the oldest vectors that waited for it are given up"
+            what = f"{self._directory} takes no writes; the oldest vectors that waited for it are given up"
             self._catalog.warn("lost", what)
 
     def _drop(self, waiting: _Waiting) -> None:
@@ -247,7 +251,7 @@ class Writer:
         while (sealed := self._next_sealed()) is not None:
             segment, data = sealed.segment, sealed.data
             try:
-                self._io.put(segment.file, [data])
+                self._directory.put(segment.file, [data])
             except BaseException as error:
                 self._retry_at = time.monotonic() + FLUSH_SECONDS
                 self._fault = error if isinstance(error, Exception) else None
@@ -293,7 +297,7 @@ class Writer:
         rows = self.merger.rewriter.merged([one.segment for one in group]) if len(group) > 1 else None
         if rows is None:
             return [one._replace(is_sealed=True) for one in group]
-        name, parts = build(rows, self.metadata())
+        name, parts = build_segment(rows, self.metadata())
         return [_Waiting(Segment(name, str(name)), b"".join(parts), is_sealed=True)]
 
     def flush_late(self) -> float | None:
