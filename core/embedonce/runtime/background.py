@@ -157,7 +157,7 @@ def schedule(flushable: Flushable, seconds: float) -> None:
     if _at_exit_in != os.getpid():
         _at_exit_in = os.getpid()
         try:
-            # Before the thread pools end, which `atexit` comes too flushable for: connecting anew may need one. A private
+            # Runs before the thread pools end, `atexit` after it: connecting anew may need a pool. It is a private
             # function, hence the second choice.
             getattr(threading, "_register_atexit", atexit.register)(_drain, os.getpid())
         except RuntimeError:
