@@ -167,7 +167,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "location": self.location,
-            "space": self.namespace_directory,
+            "namespace_directory": self.namespace_directory,
             "read_only": self.read_only,
             "options": self.options,
         }
