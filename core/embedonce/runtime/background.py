@@ -1,4 +1,4 @@
-"""Publishing what waits in memory: in the background, and a last time when the process ends."""
+"""Publishing rows that wait in memory: in the background, and one last time when the process ends."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from embedonce.runtime.forking import in_child
 logger = logging.getLogger("embedonce")
 
 EXIT_PATIENCE = 30.0
-"""Seconds for which the end of the process waits for a last flush."""
+"""Seconds for which the end of the process waits for the last flush."""
 
 
 class Flushable(Protocol):
-    """Somebody who has rows that are not published yet."""
+    """An object that has rows which are not published yet."""
 
     @property
     def pending(self) -> int:
         """How many rows wait."""
 
     def flush_late(self) -> float | None:
-        """Publish them, without raising; return in how many seconds to come again, None if there is no need."""
+        """Publish the rows, without raising; return in how many seconds to try again, None if all are published."""
 
 
 class Flusher:
-    """Calls `flush_late` of whoever has asked for it, when it is due.
+    """Calls `flush_late` of scheduled objects when they are due.
 
-    One thread looks at the clock; it starts when somebody asks and ends when nobody waits any more. Until then it
-    keeps the rows alive, so that nothing is lost with an object that is forgotten. Each call has a thread of its own
-    for as long as it takes: a place that does not answer must not keep the rows for another one waiting.
+    One thread waits for the next due time. It starts with the first scheduled object and ends when none is left.
+    While an object is scheduled, the flusher keeps it alive, so that no row is lost with an object that the program
+    has dropped. Each call runs in a thread of its own: a place that does not answer must not delay the rows for
+    another place.
     """
 
     def __init__(self) -> None:
+        # By the `id` of each object, since objects may compare equal.
         self._due: dict[int, tuple[float, Flushable]] = {}
         self._at_work: dict[int, Flushable] = {}
         # Not tried again, since the process ends.
@@ -47,7 +49,7 @@ class Flusher:
         self._ends = False
 
     def schedule(self, flushable: Flushable, seconds: float) -> None:
-        """Have somebody's rows published in so many seconds, or earlier if that has been asked for before."""
+        """Publish the rows of an object in so many seconds; an earlier due time that is already set stays."""
         due = time.monotonic() + seconds
         with self._changed:
             known = self._due.get(id(flushable))
@@ -64,7 +66,7 @@ class Flusher:
         try:
             if self._ends:
                 if threading.current_thread() is threading.main_thread():
-                    # This is an exit handler: nobody will wait for another thread.
+                    # This is an exit handler: nothing waits for another thread any more.
                     return False
                 if self._last is None or not self._last.is_alive():
                     self._last = _started(threading.Thread(target=self._stay, name="embedonce-last", daemon=False))
@@ -83,11 +85,11 @@ class Flusher:
                     self._work(flushable)
 
     def _wait(self) -> list[Flushable] | None:
-        """Return those whose time has come; None when nobody waits, after which the thread must end."""
+        """Return the objects that are due; None when none is scheduled, after which the thread must end."""
         with self._changed:
             while self._due:
                 now = time.monotonic()
-                waiting = [(due, flushable) for key, (due, flushable) in self._due.items() if key not in self._at_work]
+                waiting = [(due, each) for key, (due, each) in self._due.items() if key not in self._at_work]
                 ready = [flushable for due, flushable in waiting if due <= now]
                 if ready:
                     for flushable in ready:
@@ -112,12 +114,12 @@ class Flusher:
                 self._changed.notify_all()
 
     def end(self) -> None:
-        """Take note that the process is ending: what fails is not tried again."""
+        """Record that the process is ending: what fails from now on is not tried again."""
         with self._changed:
             self._ends = True
 
     def drain(self) -> None:
-        """Publish everything now, at the end of the process; say what could not be."""
+        """Publish everything now, at the end of the process; log how many rows are lost."""
         until = time.monotonic() + EXIT_PATIENCE
         with self._changed:
             self._ends = True
@@ -125,7 +127,7 @@ class Flusher:
             self._changed.notify_all()
             while (self._due or self._at_work) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
-            waiting = {**self._failed, **self._at_work, **{key: flushable for key, (_, flushable) in self._due.items()}}
+            waiting = {**self._failed, **self._at_work, **{key: each for key, (_, each) in self._due.items()}}
             self._failed.clear()
         if lost := sum(flushable.pending for flushable in waiting.values()):
             what, they = ("vector", "it") if lost == 1 else ("vectors", "they")
@@ -134,9 +136,9 @@ class Flusher:
             )
 
     def _stay(self) -> None:
-        """Outlive the threads for which the process waits after it has begun to end, and publish what they leave."""
+        """Outlive the threads that the process still waits for after its end has begun; publish what they leave."""
         exempt = (threading.main_thread(), threading.current_thread())
-        while others := [one for one in threading.enumerate() if not one.daemon and one not in exempt]:
+        while others := [each for each in threading.enumerate() if not each.daemon and each not in exempt]:
             for thread in others:
                 thread.join()
         self.drain()
@@ -152,13 +154,13 @@ _at_exit_in: int | None = None
 
 
 def schedule(flushable: Flushable, seconds: float) -> None:
-    """Have somebody's rows published in so many seconds, and at the end of the process at the latest."""
+    """Publish the rows of an object in so many seconds, and at the end of the process at the latest."""
     global _at_exit_in
     if _at_exit_in != os.getpid():
         _at_exit_in = os.getpid()
         try:
-            # Runs before the thread pools end, `atexit` after it: connecting anew may need a pool. It is a private
-            # function, hence the second choice.
+            # `threading._register_atexit` runs before the thread pools end, `atexit` after it: connecting anew may
+            # need a pool. The function is private, hence the fallback.
             getattr(threading, "_register_atexit", atexit.register)(_drain, os.getpid())
         except RuntimeError:
             # The main thread has ended, and others go on.
@@ -173,6 +175,7 @@ def _drain(process: int) -> None:
 
 
 def _after_fork() -> None:
+    # Rows that wait belong to the parent, and so do the threads.
     global _flusher
     _flusher = Flusher()
 

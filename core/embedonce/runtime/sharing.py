@@ -1,4 +1,4 @@
-"""Asking once for many: whoever asks while somebody else is asking already gets the same answer, or the same error."""
+"""One attempt for many callers: a caller that arrives during an attempt shares its result or its error."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class SharedAttempt:
         self._failure: Exception | None = None
 
     def run(self, attempt: Callable[[], bool], *, fresh: bool) -> bool:
-        """Make an attempt and return its answer; True if somebody else has made it meanwhile.
+        """Make an attempt and return its result; True if another thread has made one in the meantime.
 
         Args:
             attempt: What to do.
-            fresh: True if an attempt that has begun before this call will not do.
+            fresh: True if only an attempt that begins after this call counts.
 
         Raises:
-            Exception: What the attempt has raised, whoever made it.
+            Exception: What the attempt has raised, in this thread or in the other one.
         """
         seen = self._begun if fresh else self._ended
         with self.lock:
