@@ -248,7 +248,7 @@ def test_what_is_not_a_store_is_refused_before_any_work(book, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "photo.jpg").touch()
     for store, words in [
-        (book, "is no directory"),
+        (book, "is not a directory"),
         (tmp_path / "other", "holds other things (photo.jpg)"),
         ("", "is empty"),
         ("nosuchscheme://bucket", "nosuchscheme"),
@@ -285,7 +285,7 @@ def test_a_full_disk_ends_in_one_line(book, monkeypatch):
 
 def test_a_second_process_that_fails_is_reported(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DemoError, match=r"^the run in a new process failed: .*is no directory"):
+    with pytest.raises(DemoError, match=r"^the run in a new process failed: .*is not a directory"):
         embed_once_elsewhere(["a"], str(tmp_path / "file"), 8, tmp_path)
 
 

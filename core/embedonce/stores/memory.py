@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class MemoryStore(AsyncTwins):
     """A byte store that lives as long as the object: for tests, notebooks and short-lived caches.
 
-    It never evicts. A pickled copy starts with what the original holds, and goes its own way.
+    It never evicts. A pickled copy starts with the values of the original and is independent from then on.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class MemoryStore(AsyncTwins):
         self._lock = threading.Lock()
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the values of the keys, None where there is none."""
+        """Return the values of the keys, None for an absent one."""
         get = self._values.get
         return [get(key) for key in checked_keys(keys)]
 

@@ -1,4 +1,4 @@
-"""The byte store protocol, and the rules that every store of ours keeps."""
+"""The byte store protocol, and the checks that all stores of embedonce share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Backlog:
 
     Attributes:
         pending: Values that wait in memory.
-        lost: Values that were given up, since the place has not taken any for too long.
-        late_faults: Faults of the place that nobody was told of, since they happened in the background.
+        lost: Values that were dropped because the place had refused writes for too long.
+        late_faults: Faults of the place that no caller has seen, since they happened in the background.
     """
 
     pending: int = 0
@@ -44,7 +44,7 @@ class ByteStore(Protocol):
     """
 
     def mget(self, keys: Sequence[str], /) -> list[bytes | None]:
-        """Return the values of the keys, None where there is none."""
+        """Return the values of the keys, None for an absent one."""
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]], /) -> None:
         """Store the values."""
@@ -87,7 +87,7 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
     """Return the keys as a list.
 
     Raises:
-        ValueError: One of them is no non-empty str of at most 1,024 UTF-8 bytes.
+        ValueError: A key is not a non-empty str of at most 1,024 UTF-8 bytes.
     """
     if isinstance(keys, str | bytes):
         msg = f"keys must be a list of str, got one {type(keys).__name__}: {keys!r}; put it into a list"

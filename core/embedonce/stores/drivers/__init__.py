@@ -1,1 +1,1 @@
-"""fsspec drivers: their settings, their faults, and trying again."""
+"""Drivers of fsspec: their settings, the meaning of their errors, and retries."""

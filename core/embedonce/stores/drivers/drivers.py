@@ -1,12 +1,13 @@
-"""What is known about the drivers of the large clouds; of others, nothing is assumed."""
+"""Settings for the drivers of the large clouds; nothing is assumed about other drivers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from embedonce.stores.drivers.urls import schemes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ class Driver:
         options: Makes its default options. Its own retries are off as far as options go, see `tuned`.
         tune: Sets on an instance what no option sets.
         finds_by_prefix: True if `find(parent, prefix=...)` is one listing, raises when the bucket does not exist, and
-            answers nothing if no object has the prefix.
+            returns nothing if no object has the prefix.
     """
 
     extra: str
@@ -52,7 +53,7 @@ def _s3_options() -> dict[str, Any]:
 def _gcs_options() -> dict[str, Any]:
     from aiohttp import ClientTimeout
 
-    # Without it, gcsfs waits for ever. A plain number would be a limit for the whole transfer.
+    # Without a timeout, gcsfs waits for ever. A plain number would be a limit for the whole transfer.
     timeout = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT)
     # It also asks another service which kind of bucket this is, by default for a minute if that does not answer.
     return {"use_listings_cache": False, "requests_timeout": timeout, "retry_timeout": float(CONNECT_TIMEOUT)}
@@ -88,14 +89,14 @@ _DRIVERS = {"s3": _S3, "s3a": _S3, "gs": _GCS, "gcs": _GCS, "abfs": _AZURE, "abf
 
 
 def driver_of(scheme: str) -> Driver | None:
-    """The driver of a scheme such as `s3`, None for those that nothing is known about."""
+    """Return the driver of a scheme such as `s3`, None if the scheme is not known."""
     return _DRIVERS.get(scheme)
 
 
 def driver_of_instance(fs: Any) -> Driver | None:
-    """The driver that a file system is an instance of, None for those that nothing is known about.
+    """Return the driver that a file system is an instance of, None if it is not known.
 
-    Its module counts as well: others speak `s3` too, in ways of their own.
+    The module of its class counts too: other drivers also use the protocol name `s3`, and behave differently.
     """
     protocols = (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
     known = any(kind.__module__.partition(".")[0] in ("s3fs", "gcsfs", "adlfs") for kind in type(fs).__mro__)
@@ -106,22 +107,18 @@ def tuned(fs: Any) -> Any:
     """Return a file system made from default options, with its retries left to `RemoteDirectory`."""
     driver = driver_of_instance(fs)
     if driver is not None:
-        # It is about private names; without them the driver retries for longer, which is no reason to fail.
+        # This sets private names. Where they are missing, the driver only retries for longer.
         with suppress(AttributeError, ImportError):
             driver.tune(fs)
     return fs
 
 
-def schemes(url: str) -> list[str]:
-    """The schemes of a URL, outermost first: `["simplecache", "s3"]` of `simplecache::s3://bucket`."""
-    return [re.match(r"[A-Za-z0-9+._-]*", part)[0] for part in url.split("::")]  # type: ignore[index]
-
-
 def with_defaults(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a URL with the defaults of its drivers beneath.
+    """Return the options of a URL, completed by the defaults of its drivers.
 
-    Those that the user gave or configured in fsspec win, name by name also inside of dictionaries. In chained URLs,
-    options of each part stand under its scheme, and those of the first part also beside that.
+    Options that the user gives, or configures in fsspec, take precedence, name by name and also inside nested
+    dictionaries. In a chained URL the options of each part are under its scheme; those of the first part may also be
+    at the top level.
     """
     merged = dict(options)
     named = schemes(url)
@@ -150,7 +147,7 @@ def _of_scheme(options: Mapping[str, Any], scheme: str) -> Mapping[str, Any]:
 
 
 def _configured(scheme: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what fsspec is configured to over defaults, as fsspec itself puts it under everything it is given."""
+    """Return defaults, overridden by the configuration of fsspec, which fsspec itself puts below given options."""
     from fsspec.config import conf
 
     configured = conf.get(scheme, {})

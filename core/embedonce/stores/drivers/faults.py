@@ -1,6 +1,6 @@
-"""What a foreign exception means: the one place that knows the errors of file systems, clouds and drivers.
+"""What an exception of a file system, cloud or driver means: the only place that knows their errors.
 
-Nothing is imported from them: errors are recognised by the codes that they carry, their class names and `errno`.
+Nothing is imported from them: errors are recognized by their codes, class names and `errno`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MEANINGS: dict[Fault, tuple[str, str]] = {
         "there was no answer in time",
         "check the network and the endpoint; longer timeouts go into storage_options",
     ),
-    "busy": ("it is asked for more than it gives", "try again later, or with fewer workers"),
+    "busy": ("it is overloaded, or limits the rate of requests", "try again later, or with fewer workers"),
     "unavailable": ("it cannot be reached or has failed", "check the network and the endpoint, and try again later"),
     "full": ("there is no space left", "free some, or raise the quota"),
     "read_only": ("it can only be read", 'use mode="read_only", or give a place that you may write'),
@@ -41,7 +41,7 @@ def _table(**names: str) -> dict[str, Fault]:
 
 
 _CODES = _table(
-    # Codes of S3, Azure and Google, and of whatever else speaks S3.
+    # Codes of S3, Azure and Google, and of other services with the protocol of S3.
     gone="NoSuchKey NoSuchVersion NoSuchUpload BlobNotFound PathNotFound ResourceNotFound",
     short="""
         InvalidRange BadDigest InvalidDigest IncompleteBody XAmzContentSHA256Mismatch XAmzContentChecksumMismatch
@@ -136,10 +136,10 @@ _ERRNOS: dict[int, Fault] = {
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Tell what an exception of a file system or driver means.
+    """Return what an exception of a file system or driver means.
 
-    What a service said decides before what a driver made of it: drivers know a missing bucket, for instance, only
-    as a missing file.
+    The code that a service has sent takes precedence over the exception that a driver makes of it: drivers report a
+    missing bucket, for instance, as a missing file.
     """
     chain = list(_chain(error))
     for fault in map(_of_code, chain):
@@ -161,20 +161,20 @@ def store_error(
         error: What was raised.
         action: What was tried, such as `read`.
         where: The place, without secrets.
-        scrub: Takes secrets out of a text.
+        scrub: Removes secrets from a text.
         note: A further remedy.
     """
     if isinstance(error, StoreError):
         return error
     fault = fault_of(error)
     happened, remedy = _MEANINGS[fault]
-    said = f"{type(error).__name__}: {error}" if _text(error) else type(error).__name__
-    message = f"cannot {action} {where}: {happened} ({scrub(said)}); {note or remedy}"
+    cause = f"{type(error).__name__}: {error}" if _text(error) else type(error).__name__
+    message = f"cannot {action} {where}: {happened} ({scrub(cause)}); {note or remedy}"
     made = StoreError(message)
     made.fault = fault
     if all(scrub(text) == text for text in map(_text, _chain(error))):
         made.__cause__ = error
-    # Otherwise a traceback would print what has just been taken out.
+    # Otherwise a traceback would print the secrets that `scrub` has removed.
     made.__suppress_context__ = True
     return made
 
@@ -200,7 +200,7 @@ def _of_code(error: BaseException) -> Fault | None:
     if isinstance(response, dict):
         code = str(response.get("Error", {}).get("Code", ""))
         status = code if code.isdigit() else str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
-        # What s3fs makes of an unknown code is EINVAL or EIO, which says less.
+        # s3fs turns an unknown code into EINVAL or EIO, which is less specific.
         return _CODES.get(code) or (_STATUSES.get(int(status), "broken") if status.isdigit() else "broken")
     # Azure's codes are members of an enumeration.
     named = getattr(error, "error_code", None)
@@ -210,14 +210,14 @@ def _of_code(error: BaseException) -> Fault | None:
 def _of_status(error: BaseException) -> Fault | None:
     for owner in (error, getattr(error, "response", None)):
         for name in ("status_code", "status", "code"):
-            # Some are properties that warn of their removal, beside an attribute that says the same.
+            # Some are properties that warn about their removal, next to an attribute with the same value.
             status: Any = inspect.getattr_static(owner, name, None)
             status = getattr(status, "value", status)
             if isinstance(status, str) and status.isdigit():
                 status = int(status)
             if isinstance(status, int) and status in _STATUSES:
                 return _STATUSES[status]
-    # How gcsfs answers a 403.
+    # gcsfs raises this for a 403.
     return "denied" if type(error) is OSError and str(error).startswith("Forbidden: ") else None
 
 

@@ -1,4 +1,4 @@
-"""Trying a request again for a while: one bounded rule for all drivers, whose own make 1 to 125 attempts."""
+"""Retries for a limited time: one rule for all drivers, whose own rules make 1 to 125 attempts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 PATIENCE = 8.0
-"""Seconds for which a failing request is tried again; the last attempt may begin just before they are over."""
+"""Seconds for which a failing request is retried; the last attempt may begin just before they are over."""
 PASSING: frozenset[Fault] = frozenset(("busy", "unavailable", "timeout"))
 """Faults after which the same request may succeed."""
 
 _FIRST_PAUSE = 0.2
 _clock = time.monotonic
 _sleep = time.sleep
-# Not the generator of the process, which may be seeded alike in all workers of a fleet.
+# Not the generator of the process, which may have the same seed in all workers of a fleet.
 _random = random.SystemRandom()
 
 
 def attempts() -> Iterator[None]:
-    """Yield once at once, then again after growing pauses until patience is at an end."""
+    """Yield immediately, then again after growing pauses, until `PATIENCE` is used up."""
     begin, pause = _clock(), _FIRST_PAUSE
     yield
     while _clock() - begin + pause < PATIENCE:
@@ -39,7 +39,7 @@ def attempts() -> Iterator[None]:
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Call, and call again after a passing fault.
+    """Call a function, and call it again after a passing fault.
 
     Raises:
         Exception: The last one that the call raised.

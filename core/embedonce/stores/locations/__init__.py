@@ -1,1 +1,1 @@
-"""Locations: what a user names as the place of a store."""
+"""Locations: the paths, URLs and file systems that users give for a store."""

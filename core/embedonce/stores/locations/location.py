@@ -1,9 +1,8 @@
-"""Where a cache lives: paths, URLs and file systems, as users of every framework write them."""
+"""Where a cache is stored: paths, URLs and file systems, as users of every framework write them."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from embedonce.errors import StoreError
 from embedonce.stores.drivers.faults import store_error
+from embedonce.stores.drivers.urls import is_url, local_path, scheme_of_incomplete
 from embedonce.stores.locations.remote_location import RemoteLocation
 from embedonce.stores.places.directory import is_namespace_directory
 from embedonce.stores.places.local import LocalDirectory
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from embedonce.stores.places.directory import Directory
 
 STORE_VARIABLE = "EMBEDONCE_STORE"
-# One letter before a colon is a Windows drive.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+._-]+(://|::)")
-_HALF_AN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):/+")
-_LOCAL_URL = re.compile(r"(file|local)://|(file|local):(?=/)")
 
 
 class Location(Protocol):
@@ -34,19 +30,19 @@ class Location(Protocol):
 
     @property
     def is_near(self) -> bool:
-        """True if a request costs next to nothing, so that looking often and writing at once is right."""
+        """True if a request costs almost nothing, so that frequent looks and immediate writes are right."""
 
     def __str__(self) -> str:
         """The path or URL, for messages."""
 
     def check(self, *, create: bool) -> None:
-        """Make sure that the root is, or can become, a cache.
+        """Make sure that the root is a cache or can become one.
 
         Args:
-            create: False to leave a root that does not exist as it is: an empty cache.
+            create: False to leave a root that does not exist as it is; it is an empty cache.
 
         Raises:
-            StoreError: It cannot.
+            StoreError: The root is neither.
         """
 
     def open(self, directory: str, *, create: bool) -> Directory:
@@ -78,8 +74,8 @@ class LocalLocation:
 
     Attributes:
         path: The root.
-        private: True to create it for this user alone: the default cache directory, as vectors can be partly
-            turned back into text.
+        private: True to create it for this user alone. This is so for the default cache directory, since vectors
+            can partly be turned back into text.
         options: `fsync`, `file_mode` and `dir_mode` of `LocalDirectory`.
     """
 
@@ -94,12 +90,12 @@ class LocalLocation:
         return str(self.path)
 
     def open(self, directory: str, *, create: bool) -> LocalDirectory:
-        """See `Location`."""
+        """Return one directory below the root."""
         self.check(create=create)
         return LocalDirectory(self.path / directory, **self.options)
 
     def directories(self) -> list[str]:
-        """See `Location`."""
+        """Return the names of the directories below the root that hold one namespace each."""
         try:
             with os.scandir(self.path) as entries:
                 return sorted(entry.name for entry in entries if is_namespace_directory(entry.name) and entry.is_dir())
@@ -109,14 +105,14 @@ class LocalLocation:
             raise self.error(error, "list") from error
 
     def error(self, error: BaseException, action: str) -> StoreError:
-        """See `Location`."""
+        """Return the error for callers."""
         return store_error(error, action, f"the store at {self}")
 
     def check(self, *, create: bool) -> None:
-        """See `Location`.
+        """Make sure that the root is a cache or can become one.
 
         Raises:
-            StoreError: It is a file, a directory with other things in it, or cannot be created or read.
+            StoreError: It is a file, a directory with other contents, or cannot be created or read.
         """
         try:
             if create:
@@ -130,7 +126,7 @@ class LocalLocation:
             msg = f"cannot create {self.path}: {error.strerror}; give a directory that you may write"
             raise StoreError(msg) from error
         except (FileExistsError, NotADirectoryError) as error:
-            msg = f"{self.path} is no directory, so it cannot be a cache; give the path of a directory"
+            msg = f"{self.path} is not a directory, so it cannot be a cache; give the path of a directory"
             raise StoreError(msg) from error
         except OSError as error:
             msg = f"cannot use {self.path} as a cache: {error.strerror or error}; give a directory that you may write"
@@ -138,7 +134,7 @@ class LocalLocation:
         if names and not any(is_namespace_directory(name) for name in names):
             shown = ", ".join(sorted(names)[:3])
             msg = (
-                f"{self.path} holds other things ({shown}) and is no cache of embedonce; give an empty or new "
+                f"{self.path} holds other things ({shown}) and is not a cache of embedonce; give an empty or new "
                 "directory (a LangChain LocalFileStore is opened by passing the LocalFileStore itself)"
             )
             raise StoreError(msg)
@@ -160,7 +156,7 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
         storage_options: Options of the file system behind a URL, or of `LocalDirectory` for a path.
 
     Raises:
-        StoreError: It is none of these, no driver is installed for the URL, or the options are no mapping.
+        StoreError: It is not one of these, no driver is installed for the URL, or the options are not a mapping.
     """
     if storage_options is not None and not isinstance(storage_options, Mapping):
         msg = f"storage_options must be a dict of options, got {type(storage_options).__name__}"
@@ -188,14 +184,14 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
         msg = "the path of a store is empty; give a directory, a URL, or None for the default"
         raise StoreError(msg)
     if "\0" in path:
-        msg = f"the path of a store holds a NUL character: {path!r}"
+        msg = f"the path of a store contains a NUL character: {path!r}"
         raise StoreError(msg)
-    if local := _LOCAL_URL.match(path):
-        path = path[local.end() :]
-    elif _URL.match(path):
+    if (local := local_path(path)) is not None:
+        path = local
+    elif is_url(path):
         return RemoteLocation(path, options)
-    elif half := _HALF_AN_URL.match(path):
-        msg = f"{path!r} is neither a path nor a URL; write {half[1]}:// for a URL, or ./{path} for a directory"
+    elif (scheme := scheme_of_incomplete(path)) is not None:
+        msg = f"{path!r} is neither a path nor a URL; write {scheme}:// for a URL, or ./{path} for a directory"
         raise StoreError(msg)
     return _local(Path(path), options)
 
@@ -226,7 +222,7 @@ def _on_file_system(fs: Any, path: str, options: Mapping[str, Any]) -> Location:
         raise StoreError(msg)
     if getattr(fs, "asynchronous", False):
         msg = (
-            f"this {type(fs).__name__} is made for use inside an event loop (asynchronous=True), and a cache is used "
+            f"this {type(fs).__name__} is for use inside an event loop (asynchronous=True), and a cache is used "
             "from any thread; make it without asynchronous=True, or give the URL"
         )
         raise StoreError(msg)

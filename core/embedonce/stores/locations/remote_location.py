@@ -1,4 +1,4 @@
-"""A place that a driver of fsspec reaches: opened again in every process, and never telling its secrets."""
+"""A place that a driver of fsspec reaches: opened again in every process, and without showing its secrets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import StoreError
 from embedonce.secrets import Recipe, bare, bare_url, keep, recall, scrubbed, shown_url, texts_in
-from embedonce.stores.drivers.drivers import driver_of, schemes, tuned, with_defaults
+from embedonce.stores.drivers.drivers import driver_of, tuned, with_defaults
 from embedonce.stores.drivers.faults import fault_of, store_error
+from embedonce.stores.drivers.urls import schemes
 from embedonce.stores.places.directory import is_namespace_directory
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 class RemoteLocation:
     """A path on an fsspec file system.
 
-    A pickle holds no secrets. In the process that made it, and in its forks, they are put back; elsewhere the driver
-    looks for credentials by itself, in the environment for instance.
+    A pickle contains no secrets. They are restored in the process that made the pickle and in its forks; in any other
+    process the driver looks for credentials itself, for instance in the environment.
 
     Args:
         url: What the user wrote.
@@ -48,7 +49,7 @@ class RemoteLocation:
 
     @property
     def is_near(self) -> bool:
-        """See `Location`: only what is in this process."""
+        """True for `memory://`, which is in this process."""
         return schemes(self._url) == ["memory"]
 
     def __str__(self) -> str:
@@ -79,12 +80,12 @@ class RemoteLocation:
         self._instance = None
 
     def scrub(self, text: str) -> str:
-        """Return a text with `…` in place of every secret of this place."""
+        """Return a text with `…` instead of every secret of this place."""
         hidden = texts_in(self._url) | texts_in(self._options) | texts_in(self._recipe)
         return scrubbed(text, hidden)
 
     def error(self, error: BaseException, action: str) -> StoreError:
-        """See `Location`."""
+        """Return the error for callers, without secrets."""
         note = self._advice() if self._is_stripped and fault_of(error) == "denied" else ""
         return store_error(error, action, f"the store at {self}", self.scrub, note)
 
@@ -97,18 +98,18 @@ class RemoteLocation:
         )
 
     def check(self, *, create: bool) -> None:
-        """See `Location`: a prefix needs not be created, and one that does not exist is an empty cache."""
+        """Connect; a prefix need not be created, and one that does not exist is an empty cache."""
         self._connect()
 
     def open(self, directory: str, *, create: bool) -> Directory:
-        """See `Location`."""
+        """Return one directory below the root."""
         from embedonce.stores.places.remote import RemoteDirectory
 
         _, root = self._connect()
         return RemoteDirectory(lambda: self._connect()[0], f"{root.rstrip('/')}/{directory}")
 
     def directories(self) -> list[str]:
-        """See `Location`."""
+        """Return the names of the directories below the root that hold one namespace each."""
         from embedonce.stores.places.listings import directories_in
 
         fs, root = self._connect()
@@ -142,7 +143,7 @@ class RemoteLocation:
                 msg = f"cannot open {self}: {type(error).__name__}; {self._advice()}"
                 raise StoreError(msg) from None
             if self._options or "@" in self._url:
-                # Whatever the file system says may repeat a secret.
+                # The message of the file system may contain a secret.
                 msg = f"cannot open {self}: {type(error).__name__}; check the URL and storage_options"
                 raise StoreError(msg) from None
             msg = f"cannot open {self}: {error}; check the URL"

@@ -1,4 +1,4 @@
-"""What the segment store asks of a place that holds files: five operations on one flat directory."""
+"""What the segment store needs from a place for files: five operations on one flat directory."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Directory(Protocol):
     """One flat directory of immutable files. Names never hold a slash.
 
     Note for implementers: raise `FileNotFoundError` for a file that is gone and any other exception for an outage;
-    never answer one with the other. A file becomes visible whole or not at all, and overwriting is never asked for
-    except with identical bytes. Every method may be called from several threads at once.
+    never report one as the other. A file becomes visible whole or not at all, and a file is only ever overwritten
+    with identical bytes. Every method may be called from several threads at once.
 
     Attributes:
-        grace: Seconds for which files that a merge replaced are left, for readers that still plan to read them.
-        has_views: True if `view` answers with files, False if it never does.
+        grace: Seconds for which files that a merge replaced are left, for readers that have planned to read them.
+        has_views: True if `view` returns files, False if it always returns None.
     """
 
     grace: float
     has_views: bool
 
     def __str__(self) -> str:
-        """Where this is, without any secret, for messages."""
+        """The path, for messages: without secrets."""
 
     def listing(self) -> dict[str, int]:
         """Return the sizes in bytes of all files by name; empty if the directory does not exist."""
 
     def changed(self) -> bool:
-        """False only if `listing` would certainly answer as it did last time; must be far cheaper than `listing`."""
+        """False only if `listing` would certainly return the same as last time; must be far cheaper than `listing`."""
 
     def view(self, name: str) -> memoryview | None:
         """Return the whole file without reading it now, or None if this place can only be read by `get_ranges`."""
@@ -73,7 +73,7 @@ def read_whole(directory: Directory, name: str, size: int) -> bytes:
         OSError: Any other fault.
     """
     if not size:
-        # There is no range without bytes: some places answer it with an error.
+        # An empty range is not a valid request: some places answer it with an error.
         return b""
     (answer,) = directory.get_ranges([name], [0], [size])
     if isinstance(answer, Exception):
@@ -88,5 +88,5 @@ _DIRECTORY = re.compile(r"[a-z0-9-]{0,40}-[0-9a-f]{16}", re.ASCII)
 
 
 def is_namespace_directory(name: str) -> bool:
-    """True if a directory's name is one that a space can have."""
+    """True if the directory of a namespace can have this name."""
     return _DIRECTORY.fullmatch(name) is not None

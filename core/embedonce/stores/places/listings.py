@@ -12,22 +12,22 @@ from embedonce.stores.drivers.retrying import patiently
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-# No space is called that.
+# The directory of a namespace cannot have this name.
 _NOWHERE = "embedonce-probe/"
 
 
 class MissingPlaceError(OSError):
     """The bucket or container does not exist.
 
-    No `FileNotFoundError`: that is a file which was merged away, while this is an outage.
+    Not a `FileNotFoundError`: that means a file that was merged away, while this is an outage.
     """
 
 
 def beneath_cache(fs: AbstractFileSystem) -> AbstractFileSystem:
-    """Return the file system beneath `simplecache::` and its like.
+    """Return the file system beneath `simplecache::` and similar wrappers.
 
-    They keep whole files on local disk, which is good for reading, but write through temporary files and answer
-    everything else from below anyway.
+    The wrappers keep whole files on local disk, which is good for reading. But they write through temporary files, and
+    pass everything else to the file system beneath anyway.
     """
     from fsspec.implementations.cached import CachingFileSystem
 
@@ -41,7 +41,7 @@ def files_in(fs: AbstractFileSystem, path: str) -> dict[str, int]:
 
     Raises:
         MissingPlaceError: The bucket or container does not exist.
-        Exception: Whatever else the driver raises.
+        Exception: Any other error of the driver.
     """
     fs = beneath_cache(fs)
     parent, _, name = path.rpartition("/")
@@ -49,7 +49,7 @@ def files_in(fs: AbstractFileSystem, path: str) -> dict[str, int]:
     return {
         base: int(info.get("size") or 0)
         for full, info in found.items()
-        # Some answer also with what only begins alike.
+        # Some drivers also return paths that only begin with the same characters.
         for above, _, base in (full.rpartition("/"),)
         if info.get("type") != "directory" and above.rpartition("/")[2] == name
     }
@@ -60,7 +60,7 @@ def directories_in(fs: AbstractFileSystem, path: str) -> list[str]:
 
     Raises:
         MissingPlaceError: The bucket or container does not exist.
-        Exception: Whatever else the driver raises.
+        Exception: Any other error of the driver.
     """
     fs = beneath_cache(fs)
     found = _ls(fs, path)
@@ -75,9 +75,9 @@ def _finds_by_prefix(fs: AbstractFileSystem) -> bool:
 
 
 def _find(fs: AbstractFileSystem, path: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """List by a prefix, which asks the service whatever the driver remembers, and never walks.
+    """List by a prefix, which always asks the service, whatever the driver has cached, and never walks.
 
-    A `find` that walks, such as the one of fsspec itself, takes a directory that cannot be listed for an empty one.
+    A `find` that walks, such as the one of fsspec itself, treats a directory that cannot be listed as an empty one.
     """
     try:
         found: dict[str, dict[str, Any]] = patiently(lambda: fs.find(path, prefix=prefix, detail=True))
@@ -87,7 +87,7 @@ def _find(fs: AbstractFileSystem, path: str, prefix: str) -> dict[str, dict[str,
 
 
 def _ls(fs: AbstractFileSystem, path: str) -> dict[str, dict[str, Any]]:
-    # What a driver remembers has no expiry: it would hide what other processes write.
+    # The listings that a driver caches never expire: they would hide what other processes write.
     with suppress(KeyError):
         fs.invalidate_cache(path)
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".tmp-"
 _IN_MEMORY = 16 << 10
-"""Files up to this size are read rather than mapped: no descriptor, and a file cut under us cannot be fatal."""
+"""Files up to this size are read, not mapped: this takes no descriptor, and a file that is cut cannot be fatal."""
 _STALE_TEMPORARY = 3600.0
 _SETTLED_NS = 50_000_000
 """A directory younger than this may change again without a new modification time (kernel ticks of 1-10 ms)."""
@@ -44,7 +44,7 @@ class LocalDirectory:
         self._file_mode = file_mode
         self._dir_mode = dir_mode
         self._seen: int | None = None
-        # Sizes of files that will not change any more.
+        # Sizes of files that do not change any more.
         self._whole: dict[str, int] = {}
         self._settled = False
 
@@ -58,11 +58,11 @@ class LocalDirectory:
             return None
 
     def changed(self) -> bool:
-        """See `Directory`: compares the directory's modification time, 2 us."""
+        """Compare the modification time of the directory, which takes 2 us."""
         return not self._settled or self._modified() != self._seen
 
     def listing(self) -> dict[str, int]:
-        """See `Directory`."""
+        """Return the sizes of all files by name; asks the system only for files that may still grow."""
         modified = self._modified()
         now = time.time_ns()
         sizes: dict[str, int] = {}
@@ -88,7 +88,7 @@ class LocalDirectory:
         return sizes
 
     def view(self, name: str) -> memoryview:
-        """See `Directory`: a read-only map, or the bytes themselves for a small file."""
+        """Return a read-only map, or the bytes themselves for a small file."""
         with open(self.path / name, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size <= _IN_MEMORY:
@@ -96,11 +96,11 @@ class LocalDirectory:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def is_current(self, view: memoryview) -> bool:
-        """See `Directory`: touching a map beyond the end of its file would kill the process."""
+        """False if the file was cut: touching a map beyond the end of its file would kill the process."""
         return is_uncut(view)
 
     def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
-        """See `Directory`."""
+        """Read each range from the opened file."""
         answers: list[bytes | Exception] = []
         for name, start, end in zip(names, starts, ends, strict=True):
             try:
@@ -112,11 +112,11 @@ class LocalDirectory:
         return answers
 
     def create(self) -> None:
-        """See `Directory`."""
+        """Make the directory and its parents."""
         self.path.mkdir(self._dir_mode, parents=True, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
-        """See `Directory`: writes beside the target, then renames."""
+        """Write a temporary file beside the target, then rename it."""
         temporary = self.path / f"{TEMPORARY}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, self._file_mode)
@@ -135,7 +135,7 @@ class LocalDirectory:
             self._sync_directory()
 
     def sync(self, name: str) -> None:
-        """See `Directory`."""
+        """Flush a file and the entry of its name to the disk."""
         with open(self.path / name, "rb") as file:
             os.fsync(file.fileno())
         self._sync_directory()
@@ -151,12 +151,12 @@ class LocalDirectory:
             os.close(descriptor)
 
     def delete(self, name: str) -> None:
-        """See `Directory`."""
+        """Delete a file; an absent one is ignored."""
         with suppress(FileNotFoundError):
             os.unlink(self.path / name)
 
     def tidy(self) -> None:
-        """See `Directory`: temporary files older than an hour."""
+        """Delete temporary files that are older than an hour."""
         with suppress(OSError), os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY):
@@ -165,7 +165,7 @@ class LocalDirectory:
                             os.unlink(entry.path)
 
     def descriptors(self) -> int:
-        """See `Directory`: a quarter of what the process may open, since a map keeps one."""
+        """Return a quarter of the files that the process may open, since a map keeps its file open."""
         try:
             import resource
         except ImportError:
@@ -175,13 +175,13 @@ class LocalDirectory:
 
 
 def is_uncut(view: memoryview) -> bool:
-    """False if the file of a map was cut; what is no map cannot be."""
+    """False if the file of a map was cut; bytes in memory cannot be cut."""
     mapped = view.obj
     return not isinstance(mapped, mmap.mmap) or mapped.size() >= len(view)
 
 
 def _is_whole(name: str, size: int) -> bool:
-    """True if a file has the size that its name says: nobody writes to it any more."""
+    """True if a file has the size that its name says, so that it does not grow any more."""
     parts = name.split("-", 6)
     return len(parts) == 7 and parts[5] == f"{size:x}"
 

@@ -1,4 +1,4 @@
-"""Reading spans of distant files: few requests, bounded memory, and what comes back short is asked for once more."""
+"""Reading spans of distant files with few requests and bounded memory; a short answer is requested once more."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from embedonce.stores.places.directory import Directory
 
 GAP = 256 << 10
-"""Bytes that are read and thrown away rather than paid for with another request."""
+"""Bytes between two spans that are read and dropped, which costs less than another request."""
 LARGEST = 64 << 20
-"""Longest range of one request."""
+"""Most bytes of one request."""
 _IN_FLIGHT = 256 << 20
-"""Most bytes that are asked for at once: they are all in memory before the first of them is used."""
+"""Most bytes that are requested at once: they are all in memory before the first of them is used."""
 
 
 class Span(NamedTuple):
@@ -38,10 +38,10 @@ def joined(starts: NDArray[np.int64], ends: NDArray[np.int64], gap: int | None =
     Args:
         starts: Where the spans start, ascending.
         ends: Where they end, ascending too.
-        gap: Most bytes between two of one run; None for what a distant place likes.
+        gap: Most bytes between two spans of one run; None for `GAP`, which suits distant places.
 
     Returns:
-        Number of the first span of each run and of the one behind its last.
+        For each run the number of its first span and of the one after its last.
     """
     cuts = np.flatnonzero(starts[1:] - ends[:-1] > (GAP if gap is None else gap)) + 1
     runs: list[tuple[int, int]] = []
@@ -56,9 +56,9 @@ def joined(starts: NDArray[np.int64], ends: NDArray[np.int64], gap: int | None =
 
 
 def ask(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | Exception | None]]:
-    """Yield number and bytes of each span, in any order; what was answered short is asked for once more.
+    """Yield number and bytes of each span, in any order; a short answer is requested once more.
 
-    Instead of bytes: the exception that reading met, or None if the file twice had fewer bytes than it must have.
+    Instead of bytes it yields the exception that reading has raised, or None if the answer was too short twice.
     """
     for first, last in _batches(spans):
         batch = range(first, last)
@@ -70,10 +70,10 @@ def ask(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, byte
 
 
 def read_spans(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, bytes | None]]:
-    """Yield number and bytes of each span, in any order; None if the file is shorter than that.
+    """Yield number and bytes of each span, in any order; None if the file is too short.
 
     Raises:
-        FileNotFoundError: A file is gone; after everything else that could be read was yielded.
+        FileNotFoundError: A file is gone. It is raised after everything that could be read.
         Exception: Any other fault of the place, likewise.
     """
     fault: Exception | None = None
@@ -87,10 +87,10 @@ def read_spans(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[in
 
 
 def read_joined(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:
-    """Do as `read_spans`, with one request for spans that are near each other."""
+    """Do the same as `read_spans`, with one request for spans that are near each other."""
     for i, span in enumerate(spans):
         if span.start == span.end:
-            # There is no range without bytes: some places answer it with the whole file.
+            # An empty range is not a valid request: some places answer it with the whole file.
             yield i, memoryview(b"")
     order = sorted((i for i, span in enumerate(spans) if span.start < span.end), key=lambda i: spans[i])
     if not order:
@@ -131,7 +131,7 @@ def _ask(directory: Directory, spans: Sequence[Span]) -> list[bytes | Exception 
 
 
 def _is_short(answer: bytes | Exception, span: Span) -> bool:
-    """True if the place says that the file has not got these bytes: an invalid range, or another number of bytes."""
+    """True if the file does not have these bytes: the answer is an invalid range or has another length."""
     if isinstance(answer, Exception):
         return fault_of(answer) == "short"
     return len(answer) != span.end - span.start

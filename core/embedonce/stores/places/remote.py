@@ -1,7 +1,7 @@
-"""Segments on any fsspec file system, by few calls that mean the same on all of them.
+"""Segments on any fsspec file system, through a few calls that mean the same on all of them.
 
-Not used, because back ends disagree about them or because they hide outages: `cat`, `exists`, `info`, `mv`, `open`,
-`walk`, suffix ranges, globs, transactions and conditional creation.
+Some calls are not used, since drivers disagree about them or since they hide outages: `cat`, `exists`, `info`, `mv`,
+`open`, `walk`, suffix ranges, globs, transactions and conditional creation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from embedonce.stores.places.directory import Part
 
-# Made before anybody forks: a child that is born while another thread makes it waits for it for ever.
+# Made at import, before any fork: a child that is forked while another thread makes it would wait for it for ever.
 get_loop()
 # The thread of the parent's loop does not exist in the child. Later versions of fsspec do this themselves.
 in_child(reset_lock)
@@ -53,11 +53,11 @@ class RemoteDirectory:
         return self._file_system()
 
     def changed(self) -> bool:
-        """See `Directory`: only a listing can tell."""
+        """Always True: only a listing can tell."""
         return True
 
     def listing(self) -> dict[str, int]:
-        """See `Directory`: one request.
+        """Return the sizes of all files by name, with one request.
 
         Raises:
             MissingPlaceError: The bucket or container does not exist.
@@ -65,15 +65,15 @@ class RemoteDirectory:
         return files_in(self._fs, self._path)
 
     def view(self, name: str) -> memoryview | None:
-        """See `Directory`: never."""
+        """Return None: files are read by range."""
         return None
 
     def is_current(self, view: memoryview) -> bool:
-        """See `Directory`."""
+        """Always True, since there are no views."""
         return True
 
     def get_ranges(self, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> list[bytes | Exception]:
-        """See `Directory`."""
+        """Read ranges, up to 256 with each call of the driver."""
         fs = self._fs
         answers: list[bytes | Exception] = []
         for at in range(0, len(names), _RANGES_PER_CALL):
@@ -81,7 +81,7 @@ class RemoteDirectory:
             answers.extend(self._get(fs, names[cut], starts[cut], ends[cut]))
         beneath = beneath_cache(fs)
         if beneath is not fs:
-            # A cache of whole files tells of one failure for all, and for ever of a copy that was cut short.
+            # A cache of whole files reports one failure for all ranges, and keeps a copy that is too short for ever.
             again = [
                 i
                 for i, answer in enumerate(answers)
@@ -97,7 +97,7 @@ class RemoteDirectory:
     def _get(
         self, fs: AbstractFileSystem, names: Sequence[str], starts: Sequence[int], ends: Sequence[int]
     ) -> list[bytes | Exception]:
-        """Read ranges; those that fail for a passing reason again."""
+        """Read ranges; retry those that fail for a passing reason."""
         answers: list[bytes | Exception] = [OSError()] * len(names)
         left = list(range(len(names)))
         for _ in attempts():
@@ -110,7 +110,7 @@ class RemoteDirectory:
 
     def _ask(self, fs: AbstractFileSystem, ranges: Sequence[tuple[str, int, int]]) -> list[bytes | Exception]:
         paths = [f"{self._path}/{name}" for name, _, _ in ranges]
-        # Lists rather than one number, since some back ends take nothing else.
+        # Lists instead of one number, since some drivers accept nothing else.
         starts, ends = [start for _, start, _ in ranges], [end for _, _, end in ranges]
         try:
             blobs = fs.cat_ranges(paths, starts, ends, on_error="return")
@@ -122,16 +122,16 @@ class RemoteDirectory:
         ]
 
     def create(self) -> None:
-        """See `Directory`: object stores have no directories, others make them here."""
+        """Make the directory, unless this is an object store, which has none."""
         fs = kind = beneath_cache(self._fs)
         while (inner := getattr(kind, "fs", None)) is not None:
-            # One that shows a part of another says that it is asynchronous, whatever the other one is.
+            # A file system that shows a part of another one claims to be asynchronous, whatever the other one is.
             kind = inner
         if not getattr(kind, "async_impl", False):
             fs.makedirs(self._path, exist_ok=True)
 
     def put(self, name: str, parts: Sequence[Part]) -> None:
-        """See `Directory`: one request; the name is unique, so trying again can only repeat the same bytes.
+        """Write a file with one request; the name is unique, so a retry can only write the same bytes again.
 
         Raises:
             MissingPlaceError: The bucket, container or directory does not exist.
@@ -140,16 +140,16 @@ class RemoteDirectory:
         try:
             patiently(lambda: fs.pipe_file(f"{self._path}/{name}", content))
         except Exception as error:
-            # What is gone cannot be the file, which is just being made.
+            # The missing file cannot be the one that is being written.
             if fault_of(error) in ("gone", "missing"):
                 raise MissingPlaceError(*error.args) from error
             raise
 
     def sync(self, name: str) -> None:
-        """See `Directory`: an answered request is durable."""
+        """Do nothing: an answered request is durable."""
 
     def delete(self, name: str) -> None:
-        """See `Directory`.
+        """Delete a file; an absent one is ignored.
 
         Raises:
             MissingPlaceError: The bucket or container does not exist.
@@ -162,8 +162,8 @@ class RemoteDirectory:
                 raise MissingPlaceError(*error.args) from error
 
     def tidy(self) -> None:
-        """See `Directory`: there is nothing half-written."""
+        """Do nothing: there are no half-written files."""
 
     def descriptors(self) -> int:
-        """See `Directory`."""
+        """Return a bound that does not matter, since there are no views."""
         return 256
