@@ -207,3 +207,10 @@ def test_a_new_option_of_caches_reaches_the_wrapper(model, tmp_path, monkeypatch
     monkeypatch.setattr("embedonce.options.CacheOptions", kind)
     wrapped = CachedSentenceTransformer(model, tmp_path, namespace="m", colour="blue")
     assert wrapped.cache.arguments["colour"] == "blue"
+
+
+def test_the_warning_about_sha1_points_at_the_users_line(model, tmp_path):
+    with pytest.warns(UserWarning, match="not collision-resistant") as caught:
+        CachedSentenceTransformer(model, tmp_path, namespace="m", key_encoder="sha1")
+    (found,) = caught
+    assert found.filename == __file__

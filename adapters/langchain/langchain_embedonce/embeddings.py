@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
@@ -11,7 +12,6 @@ from langchain_core.embeddings import Embeddings
 from embedonce.cache.cache import EmbeddingCache
 from embedonce.identification import EmbedRequest, IdentityTracker
 from embedonce.options import WrapOptions
-from embedonce.runtime.warnings import warn_user
 from embedonce.wrappers import Wrapper
 from langchain_embedonce.identities import describer
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
@@ -306,8 +306,10 @@ def _warn_about_sha1() -> None:
     global _warned_about_sha1
     if not _warned_about_sha1:
         _warned_about_sha1 = True
-        warn_user(
+        warnings.warn(
             "key_encoder='sha1' is the default for the sake of existing caches, but SHA-1 is not collision-resistant: "
             "somebody who can choose texts could make two of them share a vector. For a new cache pass "
-            "key_encoder='sha256'; another encoder means another cache."
+            "key_encoder='sha256'; another encoder means another cache.",
+            # The caller of `from_bytes_store`.
+            stacklevel=3,
         )

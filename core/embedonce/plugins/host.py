@@ -6,6 +6,8 @@ A plugin that fails is remembered, and named in the error of a call that needed 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,6 +53,7 @@ class Plugins:
         failed: Those that could not be loaded or failed at a hook.
         disabled: Those that the user has switched off.
         notes: Mistakes in the user's switches: names that no distribution brings.
+        paths: Where the code of installed plugins lies: directories of packages, and files of single modules.
     """
 
     def __init__(self) -> None:
@@ -60,6 +63,7 @@ class Plugins:
         self.failed: list[FailedPlugin] = []
         self.disabled: list[DisabledPlugin] = []
         self.notes: list[str] = []
+        self.paths: tuple[str, ...] = ()
 
     def load_installed(self) -> None:
         """Load the plugins that distributions bring."""
@@ -209,6 +213,7 @@ class Plugins:
     def _load(self, found: Installed) -> None:
         try:
             self._add(found.point.load(), found.name, found.source, found.version)
+            self.paths += _paths_of(found.point.module)
         except (Exception, SystemExit) as error:
             self.fail(found.name, found.source, error)
 
@@ -256,6 +261,16 @@ class Plugins:
             return None
         self.failed.append(FailedPlugin(name, distribution, error, doing))
         return self.failed[-1]
+
+
+def _paths_of(module: str) -> tuple[str, ...]:
+    """Return the directory of the package that a module is in, or its file if it is in none."""
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if not file:
+        return ()
+    is_in_package = "." in module or hasattr(loaded, "__path__")
+    return (os.path.join(os.path.dirname(file), "") if is_in_package else file,)
 
 
 def _is_function(plugin: object, name: str) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 from embedonce.errors import KeyEncoderError
 from embedonce.keys.encoders import BUILT_IN as BUILT_IN_FUNCTIONS
 from embedonce.keys.encoders import KeyEncoder
+from embedonce.plugins.callers import warn_user
 from embedonce.plugins.host import plugins
 from embedonce.plugins.registrations import codecs, key_encoders
-from embedonce.runtime.warnings import warn_user
 from embedonce.vectors.codecs import BUILT_IN as BUILT_IN_CODECS
 from embedonce.vectors.codecs import Codec
 

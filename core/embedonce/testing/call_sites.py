@@ -8,16 +8,13 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedonce.plugins.callers import is_own
+
 if TYPE_CHECKING:
     from types import FrameType
 
-# By name too: in an editable installation they lie where a user's code does.
-_OURS = (
-    *("embedonce", "pytest_embedonce", "langchain_embedonce", "llama_index.embeddings.embedonce"),
-    "haystack_integrations.components.embedders.embedonce",
-)
 _RUNNER = "pluggy"
-"""Through which pytest calls a test: what lies beyond is no code of the test."""
+"""The package through which pytest calls a test: what lies beyond is not code of the test."""
 _INSTALLED = {"site-packages", "dist-packages"}
 # Before Python 3.12 they have frames of their own, called by the function that they stand in.
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>"}
@@ -36,7 +33,7 @@ def call_site(root: Path) -> str:
         if module.partition(".")[0] == _RUNNER:
             break
         code = frame.f_code
-        if not (_is_ours(module) or _is_library(code.co_filename) or code.co_name in _COMPREHENSIONS):
+        if not (is_own(frame) or _is_library(code.co_filename) or code.co_name in _COMPREHENSIONS):
             return f"{shown_path(code.co_filename, root)}:{frame.f_lineno} in {code.co_name}"
         frame = frame.f_back
     return "a thread or task that a library has started"
@@ -46,10 +43,6 @@ def shown_path(path: str | Path, root: Path) -> Path:
     """Return a path as it is shown: relative to a directory, if it lies below."""
     absolute = Path(os.path.abspath(path))
     return absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
-
-
-def _is_ours(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in _OURS)
 
 
 def _is_library(filename: str) -> bool:
