@@ -1,1 +1,1 @@
-"""embedonce measured beside what a user would pick instead, and beside the floor; `python -m benchmarks`."""
+"""embedonce measured with its alternatives and with the lower bound, the floor; `python -m benchmarks`."""

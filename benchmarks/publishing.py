@@ -22,11 +22,11 @@ def read(path: Path) -> Report:
     """Read a report.
 
     Raises:
-        ValueError: It is none, or one of another version of this program.
+        ValueError: It is not a report, or one of another version of this program.
     """
     report: Any = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(report, dict) or report.get("format") != FORMAT:
-        msg = f"{path} is no report of format {FORMAT}; make one with: python -m benchmarks"
+        msg = f"{path} is not a report of format {FORMAT}; make one with: python -m benchmarks"
         raise ValueError(msg)
     return report
 
@@ -42,7 +42,7 @@ def publish(path: Path, root: Path = ROOT) -> list[Path]:
         The files that were written. A file without the markers is left alone.
 
     Raises:
-        ValueError: It is no report.
+        ValueError: It is not a report.
     """
     report = read(path)
     images = root / "docs" / "images"

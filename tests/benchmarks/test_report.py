@@ -132,7 +132,7 @@ def test_the_readme_gets_a_plot_and_a_table(tmp_path):
 
 def test_what_is_not_a_report_is_refused(tmp_path):
     (tmp_path / "other.json").write_text('{"format": 0}', encoding="utf-8")
-    with pytest.raises(ValueError, match="is no report of format 1"):
+    with pytest.raises(ValueError, match="is not a report of format 1"):
         publish(tmp_path / "other.json", tmp_path)
 
 
