@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from embedonce import EmbeddingCache, MemoryStore
-from embedonce.cache.flight import _SHARED
+from embedonce.cache.engine.flight import _SHARED
 
 NAMESPACE = "acme/e5-small@3"
 LIMIT = 120.0

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +38,16 @@ class EmbedEvent:
     mode: str
     store: str
     texts: int
-    duplicates: int
-    hits: int
-    joined: int
-    embedded: int
-    stored: int
-    dimensions: int | None
-    bytes_returned: int
-    bytes_stored: int
-    seconds: float
-    seconds_reading: float
-    seconds_embedding: float
-    seconds_writing: float
-    error: str
-
-
-def past_event(
-    namespace: str,
-    role: str,
-    mode: str,
-    store: str,
-    texts: Sequence[str],
-    matrix: NDArray[Any] | None,
-    seconds: float,
-    error: str,
-) -> EmbedEvent:
-    """Return the event of a call that bypassed the cache: all of it is embedding.
-
-    Args:
-        namespace: Where the vectors would live.
-        role: Their role.
-        mode: The mode of the cache.
-        store: Where the store is.
-        texts: What was asked for.
-        matrix: What was returned, None if the call failed.
-        seconds: How long it took.
-        error: See `EmbedEvent`.
-    """
-    return EmbedEvent(
-        namespace=namespace,
-        role=role,
-        mode=mode,
-        store=store,
-        texts=len(texts),
-        duplicates=0,
-        hits=0,
-        joined=0,
-        embedded=len(texts),
-        stored=0,
-        dimensions=None if matrix is None or not matrix.size else matrix.shape[1],
-        bytes_returned=0 if matrix is None else matrix.nbytes,
-        bytes_stored=0,
-        seconds=seconds,
-        seconds_reading=0.0,
-        seconds_embedding=seconds,
-        seconds_writing=0.0,
-        error=error,
-    )
+    duplicates: int = 0
+    hits: int = 0
+    joined: int = 0
+    embedded: int = 0
+    stored: int = 0
+    dimensions: int | None = None
+    bytes_returned: int = 0
+    bytes_stored: int = 0
+    seconds: float = 0.0
+    seconds_reading: float = 0.0
+    seconds_embedding: float = 0.0
+    seconds_writing: float = 0.0
+    error: str = ""

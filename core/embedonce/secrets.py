@@ -117,6 +117,13 @@ def bare(value: Any, name: str = "") -> Any:
     return value if isinstance(value, bytes | PurePath) else LEFT_OUT
 
 
+def bare_store(store: object) -> object:
+    """Return a path or URL without password; something else stands for a store that is neither."""
+    if isinstance(store, PurePath):
+        return store
+    return bare(store) if store is None or isinstance(store, str) else "a store that is not a path or URL"
+
+
 def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
     """Return the texts in options that must not be shown.
 

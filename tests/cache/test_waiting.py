@@ -130,7 +130,7 @@ def test_a_loop_waits_for_another_loop(place):
 
 async def test_threads_of_the_loops_pool_do_not_starve_the_task_they_wait_for(place, monkeypatch):
     """All threads of asyncio's pool wait for a task whose own work is queued behind them: they do not wait for ever."""
-    monkeypatch.setattr("embedonce.cache.call._PATIENCE", 0.05)
+    monkeypatch.setattr("embedonce.cache.engine.waiting.PATIENCE", 0.05)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="asyncio"))
     cache, model, held = place.cache(), Model(), HeldAsync()
@@ -179,16 +179,16 @@ def test_a_text_stored_between_look_and_claim_is_not_paid_for(place):
     other, model, late = place.cache(), Model(), Model()
     cache = place.cache()
     namespace = cache.open(NAMESPACE)
-    original = namespace.load
+    original = namespace.loading
     looks = []
 
-    def load(role, keys, into):
-        original(role, keys, into)
+    def loading(role, keys, into):
+        yield from original(role, keys, into)
         looks.append(int(into.found.sum()))
         if len(looks) == 1:
             Worker(sync, other, ["a"], model).result()
 
-    namespace.load = load
+    namespace.loading = loading
     assert bits(sync(cache, ["a"], late)) == bits(model.rows(["a"]))
     assert looks == [0, 1]
     assert late.calls == []

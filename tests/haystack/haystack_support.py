@@ -22,7 +22,7 @@ from haystack.tracing import Span, Tracer
 from openai_service import Service
 
 from embedonce import Identity
-from embedonce.cache.flight import _SHARED
+from embedonce.cache.engine.flight import _SHARED
 
 SECRET = "sk-s3cr3t-0123456789abcdef"
 LIMIT = 60.0

@@ -6,9 +6,7 @@ they are read, and new ones are written as envelopes, which name the embedder an
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import inspect
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.keys.encoders import BUILT_IN
 from embedonce.namespaces.byte_stores import ByteStoreNamespace
-from embedonce.namespaces.protocol import Namespaces, WrittenAtOnce, checked_values, store_fault
+from embedonce.namespaces.protocol import Namespace, Namespaces, asking, checked_values, has_twin, store_fault
 from embedonce.plugins.names import resolve_key_encoder
+from embedonce.runtime.steps import Work
 from embedonce.vectors.answers import vectors_of
 from embedonce.vectors.envelope import Row
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
+    from embedonce.runtime.steps import Steps
     from embedonce.stores.protocol import ByteStore
     from embedonce.vectors.rows import RowBuffer
 
@@ -174,13 +174,14 @@ class ListStores(Namespaces):
         return ListNamespace(self.store, identity, shared=self._shared)
 
 
-class ListNamespace(WrittenAtOnce):
+class ListNamespace(Namespace):
     """Vectors as lists of floats by their texts (see `Namespace`)."""
+
+    damaged: int = 0
+    dimensions: int | None = None
 
     def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:
         self.store = store
-        self.damaged = 0
-        self.dimensions: int | None = None
         self._shared = shared
         self._call = dict(identity.parameters).get("call", "")
         self._namespace = identity.namespace
@@ -198,51 +199,42 @@ class ListNamespace(WrittenAtOnce):
             return [_QUERY_MARK + text for text in texts]
         return [_DOCUMENT_MARK + text if text.startswith("\0embedonce:") else text for text in texts]
 
-    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    @property
+    def has_async_store(self) -> bool:
+        """See `Namespace`."""
+        return has_twin(self.store, "mset")
+
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
         """See `Namespace`."""
         wanted = into.missing
         texts = [cast("str", keys[i]) for i in wanted]
-        if texts:
-            try:
-                values = self.store.mget(texts)
-            except Exception:
-                # One value that cannot be decoded must not cost the others.
-                values = [self._single(text) for text in texts]
-            self._put(wanted, values, into)
-
-    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
-        """See `Namespace`."""
-        if not inspect.iscoroutinefunction(getattr(self.store, "amget", None)):
-            await asyncio.to_thread(self.load, role, keys, into)
+        if not texts:
             return
-        wanted = into.missing
-        texts = [cast("str", keys[i]) for i in wanted]
-        if texts:
-            try:
-                values = await self.store.amget(texts)
-            except Exception:
-                values = [await self._asingle(text) for text in texts]
-            if len(texts) <= _INLINE:
-                self._put(wanted, values, into)
-            else:
-                await asyncio.to_thread(self._put, wanted, values, into)
-
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`."""
         try:
-            self.store.mset(_pairs(keys, matrix))
+            values = yield asking(self.store, "mget", texts)
+        except Exception:
+            # One value that cannot be decoded must not cost the others.
+            values = []
+            for text in texts:
+                values.append((yield from self._loading_one(text)))
+        yield Work(self._put, wanted, values, into, inline=len(texts) <= _INLINE)
+
+    def _loading_one(self, text: str) -> Steps[list[float] | None]:
+        try:
+            (value,) = yield asking(self.store, "mget", [text])
+        except ValueError:
+            self.damaged += 1
+            return None
         except Exception as error:
-            raise store_fault(self.store, "write", error) from error
-        self.dimensions = matrix.shape[1]
+            raise store_fault(self.store, "read", error) from error
+        found: list[float] | None = value
+        return found
 
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
         """See `Namespace`."""
-        if not inspect.iscoroutinefunction(getattr(self.store, "amset", None)):
-            await asyncio.to_thread(self.save, role, keys, matrix)
-            return
-        pairs = _pairs(keys, matrix) if len(keys) <= _INLINE else await asyncio.to_thread(_pairs, keys, matrix)
+        pairs = yield Work(_pairs, keys, matrix, inline=len(keys) <= _INLINE)
         try:
-            await self.store.amset(pairs)
+            yield asking(self.store, "mset", pairs)
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
         self.dimensions = matrix.shape[1]
@@ -254,24 +246,6 @@ class ListNamespace(WrittenAtOnce):
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """See `Namespace`."""
         yield from self.store.yield_keys(prefix=prefix)
-
-    def _single(self, text: str) -> list[float] | None:
-        try:
-            return self.store.mget([text])[0]
-        except ValueError:
-            self.damaged += 1
-            return None
-        except Exception as error:
-            raise store_fault(self.store, "read", error) from error
-
-    async def _asingle(self, text: str) -> list[float] | None:
-        try:
-            return (await self.store.amget([text]))[0]
-        except ValueError:
-            self.damaged += 1
-            return None
-        except Exception as error:
-            raise store_fault(self.store, "read", error) from error
 
     def _put(self, wanted: Sequence[int], values: object, into: RowBuffer) -> None:
         values = checked_values(self.store, values, len(wanted))

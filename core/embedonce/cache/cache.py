@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
-from embedonce.cache.calls import CacheCalls
-from embedonce.cache.health import Stats, StoreHealth
-from embedonce.cache.upkeep import CacheUpkeep
-from embedonce.errors import FormatError, StoreError
+from embedonce.cache.answering import answering, single_hit
+from embedonce.cache.engine.call import miss_error
+from embedonce.cache.engine.flight import Leader
+from embedonce.cache.engine.state import INLINE_CHARACTERS, CallOptions, Request
+from embedonce.cache.health import StoreHealth
+from embedonce.cache.opened import OpenedNamespaces
+from embedonce.cache.upkeep import keys_of, segment_stores
+from embedonce.errors import StoreError
 from embedonce.identity import as_identity
-from embedonce.namespaces.detached import DetachedNamespace
 from embedonce.namespaces.opening import store_of
-from embedonce.options import CacheOptions
+from embedonce.options import CacheOptions, batch_size_of, checked_target, checked_texts
 from embedonce.plugins.names import named_key_encoder, resolve_codec, resolve_key_encoder
-from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.steps import arun, run
 from embedonce.runtime.threads import in_thread
-from embedonce.secrets import bare
+from embedonce.secrets import bare, bare_store
+from embedonce.stores.segments.root import evict
+from embedonce.wrappers import wrap_with
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
 
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from embedonce.cache.engine.state import CallState
+    from embedonce.cache.health import Stats
+    from embedonce.errors import CacheMissError
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
+    from embedonce.keys.specification import Role
     from embedonce.namespaces.protocol import Namespace, Namespaces
     from embedonce.options import Auto, Durability, Mode, OnStoreError
+    from embedonce.stores.segments.store import SegmentStore
+    from embedonce.stores.segments.upkeep.reports import Report, Usage, Verification
     from embedonce.vectors.codecs import Codec
 
     Embed = Callable[[list[str]], Any]
 
-
-_NO_TEXT = "a store that is no path or URL"
-
 _STATE = ("mode", "_codec", "batch_size", "_on_store_error", "_key_encoder", "_store")
 
 
-class EmbeddingCache(CacheCalls, CacheUpkeep):
+class EmbeddingCache:
     """Keeps vectors so that every text is embedded once.
 
     One cache may be used by any number of threads and tasks, and its store by any number of processes. It can be
@@ -146,12 +156,9 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
 
     def _start(self) -> None:
         self._codec_label = self._codec.label()
-        self._ledger = StoreHealth(self._on_store_error)
-        self._namespaces: dict[str, Namespace] = {}
-        self._detached: dict[str, DetachedNamespace] = {}
-        self._lock = ForkLock()
-        # Held while a place is asked, which can take long; taken before `_lock`, never after.
-        self._opening = ForkLock()
+        self._has_single_hits = self.mode not in ("off", "refresh") and self._codec.is_exact
+        self._health = StoreHealth(self._options.on_store_error)
+        self._namespaces = OpenedNamespaces(self._store, self._key_encoder, self.mode, self._health)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
@@ -165,7 +172,7 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
             if isinstance(given, str):
                 state[f"_{name}"] = given
         # A store that is not text may hold a file system with its credentials; `_store` holds none when pickled.
-        return {**state, "_options": options, "_given_store": _place_of(self._given_store)}
+        return {**state, "_options": options, "_given_store": bare_store(self._given_store)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -178,17 +185,13 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await in_thread(self.close)
 
     @property
@@ -206,27 +209,13 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
         """How vectors are written."""
         return self._codec
 
-    def kept_identity(self, namespace: str | Identity) -> Identity:
-        """See `CacheUpkeep`."""
-        return self._kept(as_identity(namespace))
-
     @property
     def is_read_only(self) -> bool:
         """True in the modes that write nothing."""
         return self.mode not in ("read_write", "refresh")
 
-    def opened(self) -> list[Namespace]:
-        """Return the namespaces that are open."""
-        return list(self._namespaces.values())
-
-    def open_now(self, namespace: str | Identity) -> Namespace:
-        """See `CacheUpkeep`."""
-        return self._open_now(self.kept_identity(namespace))
-
     def wrap(self, embedder: Any, **options: Any) -> Any:
         """Return an embedder of the same framework that asks this cache first; see `embedonce.wrap`."""
-        from embedonce.wrappers import wrap_with
-
         return wrap_with(self, embedder, **options)
 
     def agrees_with(self, other: EmbeddingCache) -> bool:
@@ -236,8 +225,84 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
             and all(getattr(self, name) == getattr(other, name) for name in _STATE if name != "_store")
         )
 
+    def embed(
+        self,
+        texts: Iterable[str],
+        embed: Embed,
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """Return the vectors of texts, embedding those that are not in the cache.
+
+        Args:
+            texts: The texts.
+            embed: Called with a list of texts that are all different; returns one vector for each.
+            namespace: What decides the vectors besides text and role.
+            role: `document` or `query`; an identity that is known to be symmetric stores both as documents.
+            batch_size: Overrides that of the cache.
+
+        Returns:
+            Shape (n, d), one row per text in order: float32 where that is exact, else float64 or integers. It
+            belongs to the caller.
+
+        Raises:
+            EmbedderContractError: The embedder's answer is not one finite vector per text; none of it was stored.
+            CacheMissError: In mode `replay`, a text is not in the cache.
+            StoreError: The store failed, and `on_store_error="raise"` or the mode is `replay`.
+            Exception: Whatever the embedder raises; batches that were finished before are stored.
+        """
+        asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
+        if self._has_single_hits and len(asked) == 1:
+            hit = single_hit(asked[0], identity, kept_role, self._namespaces, self._health)
+            if hit is not None:
+                return hit
+        request = Request(asked, identity, kept_role, embed, size, Leader(is_async=False))
+        return run(answering(request, self._namespaces, self._call_options))
+
+    async def aembed(
+        self,
+        texts: Iterable[str],
+        embed: Embed | Callable[[list[str]], Awaitable[Any]],
+        *,
+        namespace: str | Identity,
+        role: Role = "document",
+        batch_size: int | Auto | None = "auto",
+    ) -> NDArray[Any]:
+        """Async twin of `embed`; `embed` may be sync, it then runs in a thread, or async.
+
+        Hashing, decoding and disk work of more than a few texts is done in threads. Cancelling this call cancels
+        nobody else, and what the embedder has answered is stored.
+        """
+        asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
+        if self._has_single_hits and len(asked) == 1 and len(asked[0]) <= INLINE_CHARACTERS:
+            hit = single_hit(asked[0], identity, kept_role, self._namespaces, self._health)
+            if hit is not None:
+                return hit
+        request = Request(asked, identity, kept_role, embed, size, Leader(is_async=True))
+        return await arun(answering(request, self._namespaces, self._call_options))
+
+    def _checked(
+        self, texts: Iterable[str], namespace: str | Identity, role: str, batch_size: int | Auto | None
+    ) -> tuple[list[str], Identity, str, int | None]:
+        asked = checked_texts(texts)
+        identity, kept_role = checked_target(namespace, role)
+        return asked, self._kept(identity), kept_role, batch_size_of(batch_size, self.batch_size)
+
+    def _miss_error(self, state: CallState) -> CacheMissError:
+        return miss_error(state)
+
+    @property
+    def _call_options(self) -> CallOptions:
+        return CallOptions(self.mode, self._codec, self._health, self._store, self._miss_error)
+
+    def _kept(self, identity: Identity) -> Identity:
+        """Return the identity under which vectors are kept: that of the embedder, and how they are written."""
+        return identity.with_parameters({"codec": self._codec_label}) if self._codec_label else identity
+
     def open(self, namespace: str | Identity) -> Namespace:
-        """Open a namespace now, so that what is wrong with its place is said before any text is embedded.
+        """Open a namespace now, so that errors of its place are raised before any text is embedded.
 
         Returns:
             Its vectors, as the codec has written them; memory alone while the store is out of order or the mode is
@@ -248,12 +313,11 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
             FormatError: It is of a newer format.
             KeyEncoderError: It was written with another key encoder.
         """
-        return self._open(self.kept_identity(namespace))
+        return self._namespaces.open(self._kept(as_identity(namespace)))
 
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
-        with self._lock:
-            return self._ledger.stats([*self._namespaces.values(), *self._detached.values()])
+        return self._namespaces.stats()
 
     def flush(self) -> None:
         """Store what waits: from then on it survives the death of this process.
@@ -263,18 +327,7 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
         Raises:
             StoreError: The store cannot be written, whatever `on_store_error` says; what waits is tried again later.
         """
-        fault: StoreError | None = None
-        with self._opening:
-            # What is just being handed over is in the namespace then.
-            namespaces = [*self.opened(), *self._detached.values()]
-        for namespace in namespaces:
-            try:
-                namespace.flush()
-            except StoreError as error:
-                # One that fails must not keep the others waiting.
-                fault = fault or error
-        if fault is not None:
-            raise fault
+        self._namespaces.flush()
 
     def settle(self) -> None:
         """Store what waits, as at the end of a job; a store that fails is treated as `on_store_error` says.
@@ -286,80 +339,111 @@ class EmbeddingCache(CacheCalls, CacheUpkeep):
         try:
             self.flush()
         except StoreError as error:
-            self._ledger.failed(error, writing=True)
+            self._health.failed(error, writing=True)
 
     def close(self) -> None:
-        """Store what waits and let go of open files; the cache opens them again if it is used again.
+        """Store what waits and close open files; the cache opens them again if it is used again.
 
         Raises:
             StoreError: The store cannot be written, and `on_store_error="raise"`. In either case it is tried again
                 in the background, until the process ends.
         """
-        with self._opening, self._lock:
-            opened: list[tuple[str, Namespace]] = [*self._detached.items(), *self._namespaces.items()]
-        fault: StoreError | None = None
-        for name, namespace in opened:
-            try:
-                namespace.close()
-            except StoreError as error:
-                try:
-                    self._ledger.failed(error, writing=True)
-                except StoreError:
-                    fault = fault or error
-            else:
-                with self._lock:
-                    if self._namespaces.get(name) is namespace:
-                        del self._namespaces[name]
-                        self._ledger.closed([namespace])
-        if fault is not None:
-            raise fault
+        self._namespaces.close()
 
-    def _open(self, identity: Identity) -> Namespace:
-        """Return a namespace, or what is left of it while the store is out of order."""
-        name = identity.namespace
-        opened = self._namespaces.get(name)
-        if opened is not None:
-            return opened
-        if self.mode != "off" and self._ledger.may_ask(writing=False):
-            try:
-                return self._open_now(identity)
-            except FormatError:
-                raise
-            except StoreError as error:
-                self._read_failed(error)
-        with self._lock:
-            detached = self._detached.get(name)
-            if detached is None:
-                where = str(self._store)
-                detached = DetachedNamespace(where, identity, self._key_encoder, lambda: self._open_now(identity))
-                self._detached[name] = detached
-            return detached
+    # Upkeep. Any process may do it at any time, beside any number of readers and writers. It raises `StoreError` if the
+    # store cannot be read or written, whatever `on_store_error` says. Only files that embedonce has written are ever
+    # deleted. Namespaces that are not given are all of the store, those of other caches included.
 
-    def _open_now(self, identity: Identity) -> Namespace:
-        """Return a namespace with everything that waited for it, whatever has happened before.
+    def delete(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> None:
+        """Delete the vectors of texts; those that are not there are ignored.
+
+        They are not found any more: here from now on, on a distant store elsewhere after ten refresh intervals at the
+        latest. Their bytes go with a later `compact`.
+
+        Args:
+            texts: The texts.
+            namespace: The namespace.
+            role: `document` or `query`, None for both.
+        """
+        opened = self._open_now(namespace)
+        opened.delete(keys_of(opened, as_identity(namespace), texts, role))
+
+    def purge(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> Report | None:
+        """Erase the vectors of texts for good: from all files of the store, now.
+
+        What remains for a day is a mark with the hash of the text. Versions that the place itself keeps (object
+        versioning, snapshots, backups) are beyond reach. See `delete` for the arguments.
+
+        Returns:
+            What was erased; None if the cache is in a byte store, which does not tell.
 
         Raises:
-            StoreError: The store cannot be opened.
+            StoreError: Some files may still hold the vectors; the message names them.
         """
-        name = identity.namespace
-        with self._opening:
-            opened = self._namespaces.get(name)
-            if opened is None:
-                opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
-                with self._lock:
-                    self._namespaces[name] = opened
-                    detached = self._detached.get(name)
-                if detached is not None:
-                    try:
-                        detached.hand_over(opened)
-                    except StoreError as error:
-                        # The background goes on trying.
-                        self._ledger.failed(error, writing=True)
-            return opened
+        opened = self._open_now(namespace)
+        return opened.purge(keys_of(opened, as_identity(namespace), texts, role))
 
+    def clear(self, namespace: str | Identity) -> Report | None:
+        """Delete everything in a namespace, which can be written to at once.
 
-def _place_of(store: object) -> object:
-    """Return a path or URL without password; something else stands for anything else."""
-    if isinstance(store, PurePath):
-        return store
-    return bare(store) if store is None or isinstance(store, str) else _NO_TEXT
+        Returns:
+            What was deleted; None if the cache is in a byte store, which does not tell.
+        """
+        return self._open_now(namespace).clear()
+
+    def compact(self, namespace: str | Identity | None = None) -> list[Report]:
+        """Merge small files, and rewrite those of which much is deleted or outdated.
+
+        What this replaces is deleted after a time of grace for readers (ten minutes on a distant store), by the next
+        process that compacts or opens the cache. If there is nothing to do, nothing is written.
+        """
+        with self._stores(namespace) as stores:
+            return [store.compact() for store in stores]
+
+    def evict(
+        self,
+        *,
+        max_bytes: int | None = None,
+        older_than: float | timedelta | None = None,
+        namespace: str | Identity | None = None,
+        dry_run: bool = False,
+    ) -> list[Report]:
+        """Delete the oldest vectors. One is as old as its last writing: reading it makes it no younger.
+
+        Args:
+            max_bytes: The oldest files of all namespaces are deleted until at most so many bytes are left. Of the last
+                one, if it has more than 1 MiB, the newest vectors stay that there is room for: they are rewritten.
+            older_than: Vectors that were written longer ago, in seconds or as a `timedelta`, are deleted.
+            namespace: Evict from this one only.
+            dry_run: True to find out what would be deleted, and change nothing.
+
+        Returns:
+            What was deleted, or would be, by namespace.
+
+        Raises:
+            ValueError: Neither limit is given, or one is not a number, or negative.
+        """
+        if max_bytes is None and older_than is None:
+            msg = "evict needs max_bytes= or older_than=; to delete everything in a namespace, use clear"
+            raise ValueError(msg)
+        # Opening takes a while, in which nothing grows too old.
+        now = time.time()
+        with self._stores(namespace) as stores:
+            return evict(stores, max_bytes=max_bytes, older_than=older_than, dry_run=dry_run, now=now)
+
+    def usage(self, namespace: str | Identity | None = None) -> list[Usage]:
+        """Return how many vectors there are and what they take, by namespace; reads no vectors."""
+        with self._stores(namespace) as stores:
+            return [store.usage() for store in stores]
+
+    def verify(self, namespace: str | Identity | None = None) -> list[Verification]:
+        """Read everything and compare all checksums; repairs nothing."""
+        with self._stores(namespace) as stores:
+            return [store.verify() for store in stores]
+
+    def _open_now(self, namespace: str | Identity) -> Namespace:
+        return self._namespaces.open_now(self._kept(as_identity(namespace)))
+
+    def _stores(self, namespace: str | Identity | None) -> AbstractContextManager[list[SegmentStore]]:
+        name = None if namespace is None else self._kept(as_identity(namespace)).namespace
+        return segment_stores(self._store, name, self._namespaces.all(), read_only=self.is_read_only)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, checked_key
-from embedonce.namespaces.protocol import Namespaces, WrittenAtOnce, checked_values, encoded, store_fault
-from embedonce.runtime.threads import in_thread
+from embedonce.namespaces.protocol import Namespace, Namespaces, asking, checked_values, encoded, has_twin, store_fault
+from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.envelope import Envelope, Row, origin_of
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
+    from embedonce.runtime.steps import Steps
     from embedonce.stores.protocol import ByteStore
     from embedonce.vectors.rows import RowBuffer
 
@@ -27,7 +27,7 @@ _INLINE = 8
 """Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
 
 
-class ByteStoreNamespace(WrittenAtOnce):
+class ByteStoreNamespace(Namespace):
     """A namespace in any byte store, each vector in an envelope that names its namespace and role.
 
     Args:
@@ -77,64 +77,35 @@ class ByteStoreNamespace(WrittenAtOnce):
         """See `Namespace`."""
         return encoded(self._key_of, role, texts)
 
-    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    @property
+    def has_async_store(self) -> bool:
         """See `Namespace`."""
-        wanted = self._wanted(keys, into)
-        if wanted:
-            try:
-                values = self.store.mget([key for _, key in wanted])
-            except Exception as error:
-                raise store_fault(self.store, "read", error) from error
-            self._put(role, wanted, values, into)
+        return has_twin(self.store, "mset")
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
         """See `Namespace`."""
-        amget = getattr(self.store, "amget", None)
-        if not inspect.iscoroutinefunction(amget):
-            await in_thread(self.load, role, keys, into)
+        wanted = [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
+        if not wanted:
             return
-        wanted = self._wanted(keys, into)
-        if wanted:
-            try:
-                values = await amget([key for _, key in wanted])
-            except Exception as error:
-                raise store_fault(self.store, "read", error) from error
-            if len(wanted) <= _INLINE:
-                self._put(role, wanted, values, into)
-            else:
-                await in_thread(self._put, role, wanted, values, into)
-
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`."""
         try:
-            try:
-                self.store.mset(self._pairs(role, keys, matrix))
-            except UnicodeDecodeError:
-                if self._text_safe:
-                    raise
-                # It decodes what it keeps as UTF-8.
-                self._text_safe = True
-                self.store.mset(self._pairs(role, keys, matrix))
+            values = yield asking(self.store, "mget", [key for _, key in wanted])
         except Exception as error:
-            raise store_fault(self.store, "write", error) from error
-        self._met(matrix.shape[1])
+            raise store_fault(self.store, "read", error) from error
+        yield Work(self._put, role, wanted, values, into, inline=len(wanted) <= _INLINE)
 
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
         """See `Namespace`."""
-        amset = getattr(self.store, "amset", None)
-        if not inspect.iscoroutinefunction(amset):
-            await in_thread(self.save, role, keys, matrix)
-            return
-        pairs = await in_thread(self._pairs, role, keys, matrix)
+        pairs = yield Work(self._pairs, role, keys, matrix)
         try:
             try:
-                await amset(pairs)
+                yield asking(self.store, "mset", pairs)
             except UnicodeDecodeError:
                 if self._text_safe:
                     raise
                 # It decodes what it keeps as UTF-8.
                 self._text_safe = True
-                await amset(await in_thread(self._pairs, role, keys, matrix))
+                pairs = yield Work(self._pairs, role, keys, matrix)
+                yield asking(self.store, "mset", pairs)
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
         self._met(matrix.shape[1])
@@ -164,9 +135,6 @@ class ByteStoreNamespace(WrittenAtOnce):
     def _met(self, dimensions: int | None) -> None:
         if self._dimensions is None:
             self._dimensions = dimensions
-
-    def _wanted(self, keys: Sequence[Key | None], into: RowBuffer) -> list[tuple[int, str]]:
-        return [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
 
     def _put(self, role: str, wanted: Sequence[tuple[int, str]], values: Any, into: RowBuffer) -> None:
         values = checked_values(self.store, values, len(wanted))

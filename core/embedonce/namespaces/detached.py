@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.keys.specification import canonical
-from embedonce.namespaces.protocol import encoded
+from embedonce.namespaces.protocol import Namespace, encoded
 from embedonce.runtime.background import schedule
 from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.steps import Work
 from embedonce.stores.protocol import Backlog
 from embedonce.vectors.envelope import Row
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
-    from embedonce.namespaces.protocol import Namespace
+    from embedonce.runtime.steps import Steps
     from embedonce.vectors.rows import RowBuffer
 
 _MOST_BYTES = 64 << 20
@@ -30,7 +31,7 @@ _SECONDS = 10.0
 """How often it is tried to open the store."""
 
 
-class DetachedNamespace:
+class DetachedNamespace(Namespace):
     """A namespace that is not open (see `Namespace`).
 
     What is saved waits in memory and is handed over as soon as the store can be opened.
@@ -45,11 +46,12 @@ class DetachedNamespace:
     waits = True
     dimensions = None
     damaged = 0
+    flight_name: Hashable = None
 
     def __init__(
         self, where: str, identity: Identity, key_encoder: KeyEncoder, reopen: Callable[[], Namespace]
     ) -> None:
-        self.flight_name: Hashable = ("detached", where, identity.namespace, *key_encoder.record().values())
+        self.flight_name = ("detached", where, identity.namespace, *key_encoder.record().values())
         self._key_encoder = key_encoder
         self._reopen = reopen
         self._rows: dict[tuple[str, Key], NDArray[Any]] = {}
@@ -72,12 +74,15 @@ class DetachedNamespace:
         """See `Namespace`."""
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
-    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
-        """See `Namespace`."""
-        return None
-
-    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
         """See `Namespace`: finds what waits."""
+        yield Work(self._load, role, keys, into, inline=True)
+
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+        """See `Namespace`: keeps the vectors in memory; the oldest are given up when they are too many."""
+        yield Work(self._save, role, keys, matrix, inline=True)
+
+    def _load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         rows: list[Row | None] = [None] * len(keys)
         for i in into.missing:
             key = keys[i]
@@ -86,12 +91,7 @@ class DetachedNamespace:
         if any(row is not None for row in rows):
             into.put_rows(rows)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
-        """See `Namespace`."""
-        self.load(role, keys, into)
-
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`: keeps the vectors in memory; the oldest are given up when they are too many."""
+    def _save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         with self._lock:
             for key, row in zip(keys, matrix, strict=True):
                 self._drop((role, key))
@@ -102,19 +102,9 @@ class DetachedNamespace:
                 self._lost += 1
         schedule(self, _SECONDS)
 
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `save`."""
-        self.save(role, keys, matrix)
-
     def _drop(self, name: tuple[str, Key]) -> None:
         row = self._rows.pop(name, None)
         self._bytes -= 0 if row is None else row.nbytes
-
-    def end_call(self, rows: int | None = None, size: int = 0) -> None:
-        """See `Namespace`: what waits here waits for the store."""
-
-    def flush_soon(self) -> None:
-        """See `end_call`."""
 
     def flush(self) -> None:
         """See `Namespace`.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import KeyEncoderError, StoreError
+from embedonce.runtime.steps import Twins, Work, run
 from embedonce.stores.protocol import NOTHING_WAITS
 
 if TYPE_CHECKING:
@@ -16,62 +18,80 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
+    from embedonce.runtime.steps import Step, Steps
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.store import SegmentStore
     from embedonce.stores.segments.upkeep.reports import Report
     from embedonce.vectors.rows import RowBuffer
 
 
-class Namespace(Protocol):
+class Namespace(ABC):
     """The vectors of one namespace in one store.
 
     Everything that reads or writes raises `StoreError` on any fault of the store; damage of single entries is a miss.
-    What `save` could not write may wait in memory all the same, see `backlog`.
+    What is written here suits a store that writes at once, as far as can be told; one in which vectors may wait in
+    memory says so by `waits` and `backlog`, and overrides what follows from it.
     """
 
     @property
+    @abstractmethod
     def flight_name(self) -> Hashable:
         """Equal for objects of this process that show the same entries."""
 
     @property
+    @abstractmethod
     def dimensions(self) -> int | None:
         """Length of the vectors, if the store knows it."""
 
     @property
+    @abstractmethod
     def damaged(self) -> int:
         """Number of entries and files that were damaged and counted as misses."""
 
     @property
     def waits(self) -> bool:
         """True if saving goes to memory first, so that it need not be left out while the store fails."""
+        return False
 
     @property
     def backlog(self) -> Backlog:
         """What was saved and is not safe yet."""
+        return NOTHING_WAITS
 
+    @property
+    def has_async_store(self) -> bool:
+        """True if async callers should await the saving, since the store has an async method for it."""
+        return False
+
+    @abstractmethod
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """Return the keys of texts, None for a text that has none."""
 
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
-        """Return the vector of one text, shape (1, d), if it is found at once; None says nothing.
+        """Return the vector of one text, shape (1, d), if it is found at once; None leaves it open.
 
         Args:
             role: Its role.
             text: The text.
             dimensions: d, if it is known.
         """
+        return None
+
+    @abstractmethod
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
+        """Return the steps that collect the vectors of those keys that are not found in `into` yet."""
+
+    @abstractmethod
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+        """Return the steps that store vectors, shape (n, d), under keys that all differ; the matrix is not kept."""
 
     def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
-        """Collect the vectors of those keys that are not found in `into` yet."""
-
-    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
-        """Async twin of `load`."""
+        """Do the steps of `loading`."""
+        run(self.loading(role, keys, into))
 
     def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """Store vectors, shape (n, d), under keys that all differ; nothing is kept of the matrix."""
-
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """Async twin of `save`."""
+        """Do the steps of `saving`."""
+        run(self.saving(role, keys, matrix))
 
     def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """End a call that has saved something: much is made safe before this returns, little may wait.
@@ -88,17 +108,29 @@ class Namespace(Protocol):
         """Make everything safe in the background."""
 
     def close(self) -> None:
-        """Flush, and let go of open files; they are opened again when they are needed again."""
+        """Flush, and close open files; they are opened again when they are needed again."""
 
+    @abstractmethod
     def delete(self, keys: Sequence[Key]) -> None:
         """Delete vectors; absent keys are ignored."""
 
     def purge(self, keys: Sequence[Key]) -> Report | None:
-        """Erase vectors for good; None from a store that says nothing about it."""
+        """Erase vectors for good; None from a store that does not tell whether deleted values are erased."""
+        self.delete(keys)
+        return None
 
     def clear(self) -> Report | None:
-        """Delete everything; None from a store that says nothing about it."""
+        """Delete everything; None from a store that does not tell what that was.
 
+        Raises:
+            StoreError: What else is in the store cannot be told apart from this.
+        """
+        msg = (
+            "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
+        )
+        raise StoreError(msg)
+
+    @abstractmethod
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """Yield the keys of the store that start with a prefix, as the store writes them."""
 
@@ -171,39 +203,14 @@ def checked_values(store: object, values: object, count: int) -> Sequence[Any]:
     return values
 
 
-class WrittenAtOnce:
-    """The part of a `Namespace` whose `save` writes at once, as far as can be told: nothing ever waits."""
+def has_twin(store: object, verb: str) -> bool:
+    """True if a byte store has an async twin of one of its methods."""
+    return inspect.iscoroutinefunction(getattr(store, f"a{verb}", None))
 
-    waits = False
-    backlog = NOTHING_WAITS
 
-    def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
-        """See `Namespace`: one value is read as many are."""
-        return None
-
-    def end_call(self, rows: int | None = None, size: int = 0) -> None:
-        """See `Namespace`: there is nothing to do."""
-
-    def flush(self) -> None:
-        """See `end_call`."""
-
-    flush_soon = close = flush
-
-    def delete(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`."""
-        raise NotImplementedError
-
-    def purge(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`: whether deleted values are erased is up to the store."""
-        self.delete(keys)
-
-    def clear(self) -> None:
-        """See `Namespace`.
-
-        Raises:
-            StoreError: What else is in the store cannot be told apart from this.
-        """
-        msg = (
-            "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
-        )
-        raise StoreError(msg)
+def asking(store: object, verb: str, *arguments: Any) -> Step:
+    """Return the step that calls a method of a byte store: its async twin where there is one, else in a thread."""
+    function = getattr(store, verb)
+    return (
+        Twins(function, getattr(store, f"a{verb}"), *arguments) if has_twin(store, verb) else Work(function, *arguments)
+    )

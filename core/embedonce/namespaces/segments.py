@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, utf8
-from embedonce.namespaces.protocol import Namespaces, encoded
+from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
 from embedonce.options import StoreOptions
-from embedonce.runtime.threads import in_thread
+from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.vectors.envelope import Envelope, Row
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
+    from embedonce.runtime.steps import Steps
     from embedonce.stores.locations.location import Location
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.upkeep.reports import Report
@@ -37,7 +38,7 @@ _INLINE = 8
 _DEFAULTS = StoreOptions()
 
 
-class SegmentNamespace:
+class SegmentNamespace(Namespace):
     """A namespace in a segment store (see `Namespace`)."""
 
     def __init__(self, store: SegmentStore, key_encoder: KeyEncoder) -> None:
@@ -73,8 +74,15 @@ class SegmentNamespace:
             return None
         return self.store.get_row(hashlib.sha256(utf8(canonical(role, text))).digest(), dimensions)
 
-    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
         """See `Namespace`."""
+        yield Work(self._load, keys, into, inline=len(keys) <= _INLINE and self.store.location.is_local)
+
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+        """See `Namespace`."""
+        yield Work(self._save, keys, matrix)
+
+    def _load(self, keys: Sequence[Key | None], into: RowBuffer) -> None:
         wanted = into.missing
         # All of them are of one kind, since one key encoder made them.
         if keys and isinstance(keys[0], bytes):
@@ -95,15 +103,7 @@ class SegmentNamespace:
                 into.dimensions = self.store.dimensions
             into.put_rows(rows)
 
-    async def aload(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
-        """See `Namespace`."""
-        if len(keys) <= _INLINE and self.store.location.is_local:
-            self.load(role, keys, into)
-        else:
-            await in_thread(self.load, role, keys, into)
-
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`."""
+    def _save(self, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
         digests = [key for key in keys if isinstance(key, bytes)]
         if len(digests) == len(keys):
             self.store.put_rows(digests, matrix)
@@ -115,10 +115,6 @@ class SegmentNamespace:
                     if isinstance(key, str)
                 ]
             )
-
-    async def asave(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
-        """See `Namespace`."""
-        await in_thread(self.save, role, keys, matrix)
 
     @property
     def waits(self) -> bool:

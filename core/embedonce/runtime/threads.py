@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import logging
+import threading
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger("embedonce")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -14,7 +18,7 @@ T = TypeVar("T")
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function in a thread of the loop's pool, and return what it returns."""
-    # Whoever awaits this has imported it already; `import embedonce` need not.
+    # Callers that await this have imported it already; `import embedonce` need not.
     import asyncio
 
     return await asyncio.to_thread(function, *args, **kwargs)
@@ -23,3 +27,46 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 def is_async(embed: object) -> bool:
     """True if calling an embedder is known to give a coroutine."""
     return inspect.iscoroutinefunction(embed) or inspect.iscoroutinefunction(getattr(embed, "__call__", None))  # noqa: B004
+
+
+class Job(Generic[T]):
+    """A function that is called once at most, in a thread, whatever becomes of the task that waits for it.
+
+    Args:
+        function: The function; when it has begun, it is never interrupted.
+    """
+
+    __slots__ = ("_begun", "_function")
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        # Acquired once, by whoever decides what becomes of the job.
+        self._begun = threading.Lock()
+
+    async def in_thread(self) -> T | None:
+        """Call the function in a thread of the loop's pool; return None if the job was cancelled before."""
+        return await in_thread(self._begin)
+
+    def _begin(self) -> T | None:
+        return self._function() if self.cancel() else None
+
+    def cancel(self) -> bool:
+        """True if the function has not begun, and now never will in a thread of the pool."""
+        return self._begun.acquire(blocking=False)
+
+    def start_anyway(self) -> None:
+        """Call the function in a thread of its own, if it has not begun yet; its errors are logged."""
+        if not self.cancel():
+            return
+        try:
+            # Not a daemon: the end of the process waits for it.
+            threading.Thread(target=self._call, name="embedonce-job").start()
+        except RuntimeError:
+            # The process ends, and starts no threads any more.
+            self._call()
+
+    def _call(self) -> None:
+        try:
+            self._function()
+        except Exception as error:
+            logger.warning("a cancelled call could not finish what it had begun: %r", error)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from embedonce.cache.call import Call
+    from embedonce.cache.engine.state import CallState
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
     from embedonce.options import Auto, Mode
@@ -111,19 +111,17 @@ class Cassette(EmbeddingCache):
             self._failures.append(error)
             raise
 
-    def _check_replay(self, call: Call) -> None:
-        if self.mode == "replay":
-            raise CacheMissError(self._miss(call))
-
-    def _miss(self, call: Call) -> str:
-        texts, missing = call.plan.texts, call.missing
-        shown = ", ".join(_described(call.role, texts[i]) for i in missing[:_SHOWN])
+    def _miss_error(self, state: CallState) -> CacheMissError:
+        texts, missing = state.plan.texts, state.rows.missing
+        namespace, role = state.request.identity.namespace, state.request.role
+        shown = ", ".join(_described(role, texts[i]) for i in missing[:_SHOWN])
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        return (
-            f"{len(missing)} of {len(texts)} texts are not recorded for namespace {call._name!r} "
-            f"(role {call.role}): {shown}{more}; asked for by {call_site(self._root)}; "
-            f"{self._recorded(call._name)}; record with: {self._remedy}"
+        msg = (
+            f"{len(missing)} of {len(texts)} texts are not recorded for namespace {namespace!r} "
+            f"(role {role}): {shown}{more}; asked for by {call_site(self._root)}; "
+            f"{self._recorded(namespace)}; record with: {self._remedy}"
         )
+        return CacheMissError(msg)
 
     def _recorded(self, namespace: str) -> str:
         """Say what the directory holds, as the reason is often another model or no recording at all."""

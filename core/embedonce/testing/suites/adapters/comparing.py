@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from embedonce.cache.flight import _SHARED
+from embedonce.cache.engine.flight import _SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

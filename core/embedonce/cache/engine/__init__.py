@@ -1,0 +1,1 @@
+"""The engine: what one call does, step by step, written once for sync and async callers."""

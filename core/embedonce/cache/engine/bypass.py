@@ -1,0 +1,66 @@
+"""A call that bypasses the cache, as steps: nothing is looked up, and nothing is kept."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.cache.engine.asking import Asking
+from embedonce.events import EmbedEvent
+from embedonce.plugins.host import observing
+from embedonce.runtime.steps import Work
+from embedonce.vectors.answers import NotCacheable, vectors_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedonce.cache.engine.state import CallOptions, Request
+    from embedonce.runtime.steps import Steps
+
+
+def bypassing(request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
+    """Return the steps of a call that asks the embedder for all of its texts; none if there are no texts.
+
+    Raises:
+        EmbedderContractError: The embedder's answer is not one finite vector per text.
+        Exception: Whatever the embedder raises.
+    """
+    started, count = perf_counter(), len(request.texts)
+    matrix: NDArray[Any] | None = None
+    failure = ""
+    observers = observing()
+    try:
+        answer: Any = ()
+        if count:
+            answer = yield Asking(request.embed, list(request.texts))
+        options.health.count(calls=1, texts=count, embedded=count)
+        matrix = yield Work(_checked, answer, count, inline=request.is_small)
+        return matrix
+    except BaseException as error:
+        failure = type(error).__name__
+        raise
+    finally:
+        if observers is not None:
+            seconds = perf_counter() - started
+            event = EmbedEvent(
+                namespace=request.identity.namespace,
+                role=request.role,
+                mode=options.mode,
+                store=str(options.store),
+                texts=count,
+                embedded=count,
+                dimensions=None if matrix is None or not matrix.size else matrix.shape[1],
+                bytes_returned=0 if matrix is None else matrix.nbytes,
+                seconds=seconds,
+                seconds_embedding=seconds,
+                error=failure,
+            )
+            observers.notify(event)
+
+
+def _checked(answer: Any, count: int) -> NDArray[Any]:
+    if not count:
+        return np.empty((0, 0), np.float32)
+    return vectors_of(answer.answer if isinstance(answer, NotCacheable) else answer, count)

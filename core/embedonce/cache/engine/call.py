@@ -1,0 +1,199 @@
+"""One call of `embed` or `aembed` as steps, written once for both; input and output are in the steps."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedonce.cache.engine.embedding import Embedding
+from embedonce.cache.engine.flight import Abandoned, Failed
+from embedonce.cache.engine.plan import batches
+from embedonce.cache.engine.waiting import Waiting
+from embedonce.errors import CacheMissError, EmbedderContractError, StoreError
+from embedonce.events import EmbedEvent
+from embedonce.keys.encoders import sha256
+from embedonce.keys.specification import canonical
+from embedonce.namespaces.detached import DetachedNamespace
+from embedonce.runtime.steps import Work
+from embedonce.vectors.rows import RowBuffer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedonce.cache.engine.state import CallState
+    from embedonce.runtime.steps import Steps
+
+
+def calling(state: CallState) -> Steps[NDArray[Any]]:
+    """Return the steps of a call; their result has one row per text, shape (n, d).
+
+    Raises:
+        CacheMissError: The mode is `replay`, and a text is not in the cache.
+        EmbedderContractError: The embedder's answer is not one finite vector per text.
+        StoreError: The store failed, and `on_store_error="raise"` or the mode is `replay`.
+        Exception: Whatever the embedder raises.
+    """
+    plan, mode, namespace = state.plan, state.options.mode, state.namespace
+    state.options.health.count(calls=1, texts=plan.asked, duplicates=plan.asked - len(plan.texts))
+    try:
+        if mode != "refresh":
+            yield from _looking_up(state)
+            state.count_hits(int(state.rows.found.sum()))
+        while state.rows.missing:
+            if mode == "replay":
+                raise state.options.miss_error(state)
+            if state.claim() and mode != "refresh":
+                yield from _looking_up(state)
+                state.count_hits(state.release_found())
+            for positions in batches(list(state.mine), state.request.batch_size):
+                if positions:
+                    yield Embedding(state, positions)
+            if state.theirs:
+                yield Waiting(state.theirs, is_async=state.leader.loop is not None)
+                _join(state)
+        if state.saved_rows:
+            yield Work(_end_call, state, inline=not namespace.waits)
+    except BaseException as error:
+        # In the background: this call may have been cancelled.
+        namespace.flush_soon()
+        _notify(state, None, type(error).__name__)
+        raise
+    finally:
+        state.end()
+    result: NDArray[Any] = yield Work(_result, state, inline=state.request.is_small or not plan.has_duplicates)
+    _notify(state, result)
+    return result
+
+
+def _looking_up(state: CallState) -> Steps[None]:
+    """Take from the namespace what is missing."""
+    namespace, health, codec = state.namespace, state.options.health, state.options.codec
+    # That a namespace could not be opened is counted already, and its memory is always there.
+    is_detached = isinstance(namespace, DetachedNamespace)
+    if not (is_detached or health.may_ask(writing=False)):
+        return
+    stored = state.rows
+    if not codec.is_exact:
+        stored = RowBuffer(len(state.plan.texts), None)
+        stored.found[:] = state.rows.found
+    try:
+        with state.timed("reading"):
+            yield from namespace.loading(state.request.role, state.plan.keys, stored)
+        if stored is not state.rows:
+            yield Work(_decode, state, stored, inline=state.request.is_small)
+    except StoreError as error:
+        if is_detached or state.options.mode == "replay":
+            # Taken for a miss, an outage would say that a recorded text is not there.
+            raise
+        health.failed(error, writing=False)
+    else:
+        if not is_detached:
+            health.succeeded(writing=False)
+
+
+def _decode(state: CallState, stored: RowBuffer) -> None:
+    """Take vectors from the rows that a codec has written."""
+    new = np.flatnonzero(stored.found & ~state.rows.found)
+    if len(new) and stored.matrix is not None:
+        vectors = state.options.codec.vectors_of(stored.matrix[new])
+        if state.rows.dimensions in (None, vectors.shape[1]):
+            state.rows.dimensions = vectors.shape[1]
+            state.rows.put(new, vectors)
+
+
+def miss_error(state: CallState) -> CacheMissError:
+    """Return the error for texts that are not in the cache, in mode `replay`."""
+    missing, texts, request = state.rows.missing, state.plan.texts, state.request
+    first = texts[missing[0]]
+    digest = sha256(canonical(request.role, first))
+    msg = (
+        f"{len(missing)} of {len(texts)} texts are not in the cache for namespace {request.identity.namespace!r} "
+        f"(role {request.role}); the first one has the SHA-256 key {digest[:16]}… and {len(first)} "
+        "characters; record it by running once with mode='read_write'"
+    )
+    return CacheMissError(msg)
+
+
+def _join(state: CallState) -> None:
+    """Take what other calls have embedded; what they have not stays missing.
+
+    Raises:
+        EmbedderContractError: Their vectors are of another length.
+        Exception: The embedder's error, if it failed on nothing but texts that this call wants too.
+    """
+    wanted = {key for key in state.plan.keys if key is not None}
+    joined = 0
+    for position, (_, future) in state.theirs.items():
+        # After a while a call does not wait any longer.
+        outcome = future.result() if future.done() else Abandoned()
+        if isinstance(outcome, Failed):
+            # The batch of another call may have failed because of a text that is not asked for here.
+            if outcome.keys <= wanted:
+                raise outcome.error
+        elif not isinstance(outcome, Abandoned):
+            state.rows.settle(len(outcome))
+            if state.rows.dimensions is None:
+                state.rows.dimensions = len(outcome)
+            if len(outcome) != state.rows.dimensions:
+                msg = (
+                    f"namespace {state.request.identity.namespace!r} was answered with vectors of length "
+                    f"{len(outcome)} and {state.rows.dimensions}: two models share it; give each its own namespace= "
+                    "or version="
+                )
+                raise EmbedderContractError(msg)
+            # All who wait for a flight get the same array.
+            state.rows.put(np.array([position]), outcome[np.newaxis].copy())
+            joined += int(state.rows.found[position])
+    if not all(future.done() for _, future in state.theirs.values()):
+        state.leader.is_patient = False
+    state.theirs.clear()
+    state.joined += joined
+    state.options.health.count(joined=joined)
+
+
+def _end_call(state: CallState) -> None:
+    """Make much safe before the call returns; little may wait."""
+    try:
+        with state.timed("writing"):
+            state.namespace.end_call(state.saved_rows, state.saved_bytes)
+    except StoreError as error:
+        state.options.health.failed(error, writing=True)
+
+
+def _result(state: CallState) -> NDArray[Any]:
+    """Return one row per text of the call, shape (n, d)."""
+    matrix = state.rows.matrix
+    if matrix is None:
+        width = state.namespace.dimensions if state.options.codec.is_exact else None
+        return np.empty((0, state.rows.dimensions or width or 0), np.float32)
+    return state.plan.spread(matrix)
+
+
+def _notify(state: CallState, result: NDArray[Any] | None, error: str = "") -> None:
+    """Tell observers of a call that has just ended with a matrix or an error."""
+    if state.observers is None:
+        return
+    state.observers.notify(
+        EmbedEvent(
+            namespace=state.request.identity.namespace,
+            role=state.request.role,
+            mode=state.options.mode,
+            store=str(state.options.store),
+            texts=state.plan.asked,
+            duplicates=state.plan.asked - len(state.plan.texts),
+            hits=state.hits,
+            joined=state.joined,
+            embedded=state.embedded,
+            stored=state.saved_rows,
+            dimensions=None if result is None or not result.size else result.shape[1],
+            bytes_returned=0 if result is None else result.nbytes,
+            bytes_stored=state.saved_bytes,
+            seconds=perf_counter() - state.started,
+            seconds_reading=state.seconds["reading"],
+            seconds_embedding=state.seconds["embedding"],
+            seconds_writing=state.seconds["writing"],
+            error=error,
+        )
+    )

@@ -1,0 +1,155 @@
+"""What one call of `embed` or `aembed` asks for and has found so far."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from embedonce.cache.engine.flight import Abandoned, flights_of
+from embedonce.cache.engine.plan import Plan
+from embedonce.plugins.host import observing
+from embedonce.vectors.rows import RowBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from embedonce.cache.engine.flight import Flight, Leader
+    from embedonce.cache.health import StoreHealth
+    from embedonce.errors import CacheMissError
+    from embedonce.identity import Identity
+    from embedonce.namespaces.protocol import Namespace, Namespaces
+    from embedonce.options import Mode
+    from embedonce.vectors.codecs import Codec
+
+_INLINE_TEXTS = 32
+INLINE_CHARACTERS = 32_768
+"""Not more than so many texts and characters in all are worked on by the event loop itself: less than 0.1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What a call has from its cache.
+
+    Attributes:
+        mode: The mode.
+        codec: How vectors are written: a namespace holds its rows.
+        health: Counts, and decides whether the store may be asked.
+        store: What keeps the vectors; its `str` says where, without secrets.
+        miss_error: Returns the error for a call that misses texts, in mode `replay`.
+    """
+
+    mode: Mode
+    codec: Codec
+    health: StoreHealth
+    store: Namespaces
+    miss_error: Callable[[CallState], CacheMissError]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a call is asked for.
+
+    Attributes:
+        texts: The texts.
+        identity: What decides their vectors.
+        role: Under which they are kept.
+        embed: Asks the embedder.
+        batch_size: Texts that are embedded between two writes, None for all at once.
+        leader: Stands for the call; made in the thread or task of the caller.
+    """
+
+    texts: Sequence[str]
+    identity: Identity
+    role: str
+    embed: Callable[[list[str]], Any]
+    batch_size: int | None
+    leader: Leader
+
+    @property
+    def is_small(self) -> bool:
+        """True if working on all texts takes less time than a hop to a thread."""
+        return len(self.texts) <= _INLINE_TEXTS and sum(map(len, self.texts)) <= INLINE_CHARACTERS
+
+
+class CallState:
+    """One call: its plan, its rows, what it has claimed, and its counts.
+
+    Args:
+        namespace: Where the vectors live.
+        request: What is asked for.
+        options: What the call has from its cache.
+    """
+
+    def __init__(self, namespace: Namespace, request: Request, options: CallOptions) -> None:
+        self.namespace = namespace
+        self.request = request
+        self.options = options
+        # Loaded now: after the embedder was paid, nothing may be left to be loaded that can fail.
+        self.observers = observing()
+        self.plan = Plan.of(request.texts, lambda unique: namespace.keys(request.role, unique))
+        self.rows = RowBuffer(len(self.plan.texts), request.identity.dimensions)
+        # A user's own encoder may give a query the key of some document, so they are never in flight together.
+        self._flights = flights_of((namespace.flight_name, request.role))
+        self._landed = self._flights.landed
+        self.leader = request.leader
+        self.mine: dict[int, Flight | None] = {}
+        self.theirs: dict[int, tuple[Leader, Future[Any]]] = {}
+        self._elsewhere: set[int] = set()
+        self.has_ended = False
+        self.hits = self.joined = self.embedded = self.saved_rows = self.saved_bytes = 0
+        self.started = perf_counter()
+        self.seconds = dict.fromkeys(("reading", "embedding", "writing"), 0.0)
+
+    def count_hits(self, hits: int) -> None:
+        """Count texts that were found in the store."""
+        self.hits += hits
+        self.options.health.count(hits=hits)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add what is done now to the seconds spent `reading`, `embedding` or `writing`."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] += perf_counter() - started
+
+    # Single-flight
+
+    def claim(self) -> bool:
+        """Claim what is missing; True if the store should be asked again before anybody pays for it."""
+        self.mine.clear()
+        self.theirs.clear()
+        wanted = [(i, self.plan.keys[i]) for i in self.rows.missing]
+        self._flights.claim(wanted, self.leader, self.mine, self.theirs)
+        # Another call may have stored it after this one had looked and before it claimed.
+        return bool(self.mine) and self._flights.landed != self._landed
+
+    def release_found(self) -> int:
+        """Let go of what a second look has found, and return how much that is."""
+        found = [i for i in self.mine if self.rows.found[i]]
+        matrix = self.rows.matrix
+        if found and matrix is not None:
+            self.land(found, lambda i: matrix[found[i]].copy())
+        no_longer = [i for i in self.theirs if self.rows.found[i]]
+        for i in no_longer:
+            del self.theirs[i]
+        return len(found) + len(no_longer)
+
+    def land(self, positions: Sequence[int], outcome_of: Callable[[int], Any]) -> None:
+        """Tell those who wait for claimed positions what came of them; see `Flights.land`."""
+        self._flights.land([(self.plan.keys[i], self.mine.get(i)) for i in positions], outcome_of)
+        for i in positions:
+            self.mine.pop(i, None)
+
+    def leave(self, positions: Iterable[int]) -> None:
+        """Leave claimed positions to a thread, which lands them even if this call ends before."""
+        self._elsewhere.update(positions)
+
+    def end(self) -> None:
+        """Let go of everything that is still claimed, so that others may embed it."""
+        self.has_ended = True
+        self.land([i for i in list(self.mine) if i not in self._elsewhere], lambda _: Abandoned())

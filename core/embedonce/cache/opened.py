@@ -1,0 +1,151 @@
+"""The namespaces of one cache that are open, and what is left of those whose store cannot be opened just now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedonce.errors import FormatError, StoreError
+from embedonce.namespaces.detached import DetachedNamespace
+from embedonce.runtime.locks import ForkLock
+
+if TYPE_CHECKING:
+    from embedonce.cache.health import Stats, StoreHealth
+    from embedonce.identity import Identity
+    from embedonce.keys.encoders import KeyEncoder
+    from embedonce.namespaces.protocol import Namespace, Namespaces
+    from embedonce.options import Mode
+
+
+class OpenedNamespaces:
+    """The namespaces of one cache that are open; each is opened once.
+
+    Args:
+        store: The store that holds them.
+        key_encoder: Makes their keys.
+        mode: The mode of the cache.
+        health: Counts faults, and decides whether the store may be asked.
+    """
+
+    def __init__(self, store: Namespaces, key_encoder: KeyEncoder, mode: Mode, health: StoreHealth) -> None:
+        self._store = store
+        self._key_encoder = key_encoder
+        self._mode = mode
+        self._health = health
+        self._opened: dict[str, Namespace] = {}
+        self._detached: dict[str, DetachedNamespace] = {}
+        self._lock = ForkLock()
+        # Held while a place is asked, which can take long; taken before `_lock`, never after.
+        self._opening = ForkLock()
+
+    @property
+    def is_read_only(self) -> bool:
+        """True in the modes that write nothing."""
+        return self._mode not in ("read_write", "refresh")
+
+    def get(self, name: str) -> Namespace | None:
+        """Return a namespace if it is open."""
+        return self._opened.get(name)
+
+    def all(self) -> list[Namespace]:
+        """Return the namespaces that are open."""
+        return list(self._opened.values())
+
+    def open(self, identity: Identity) -> Namespace:
+        """Return a namespace, or what is left of it while the store is out of order.
+
+        Raises:
+            StoreError: The store cannot be read, and `on_store_error="raise"` or the mode is `replay`.
+            FormatError: It is of a newer format.
+            KeyEncoderError: It was written with another key encoder.
+        """
+        name = identity.namespace
+        opened = self._opened.get(name)
+        if opened is not None:
+            return opened
+        if self._mode != "off" and self._health.may_ask(writing=False):
+            try:
+                return self.open_now(identity)
+            except FormatError:
+                raise
+            except StoreError as error:
+                if self._mode == "replay":
+                    # Taken for a miss, an outage would say that a recorded text is not there.
+                    raise
+                self._health.failed(error, writing=False)
+        with self._lock:
+            detached = self._detached.get(name)
+            if detached is None:
+                where = str(self._store)
+                detached = DetachedNamespace(where, identity, self._key_encoder, lambda: self.open_now(identity))
+                self._detached[name] = detached
+            return detached
+
+    def open_now(self, identity: Identity) -> Namespace:
+        """Return a namespace with everything that waited for it, whatever has happened before.
+
+        Raises:
+            StoreError: The store cannot be opened.
+        """
+        name = identity.namespace
+        with self._opening:
+            opened = self._opened.get(name)
+            if opened is None:
+                opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
+                with self._lock:
+                    self._opened[name] = opened
+                    detached = self._detached.get(name)
+                if detached is not None:
+                    try:
+                        detached.hand_over(opened)
+                    except StoreError as error:
+                        # The background goes on trying.
+                        self._health.failed(error, writing=True)
+            return opened
+
+    def stats(self) -> Stats:
+        """Return what the cache has done, with what its namespaces have met."""
+        with self._lock:
+            return self._health.stats([*self._opened.values(), *self._detached.values()])
+
+    def flush(self) -> None:
+        """Store what waits in all namespaces: one that fails does not keep the others waiting.
+
+        Raises:
+            StoreError: The first fault; what waits is tried again later.
+        """
+        with self._opening:
+            # What is just being handed over is in the namespace then.
+            namespaces = [*self._opened.values(), *self._detached.values()]
+        faults: list[StoreError] = []
+        for namespace in namespaces:
+            try:
+                namespace.flush()
+            except StoreError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+
+    def close(self) -> None:
+        """Close all namespaces; those that cannot store what waits stay open.
+
+        Raises:
+            StoreError: The store cannot be written, and `on_store_error="raise"`.
+        """
+        with self._opening, self._lock:
+            namespaces: list[tuple[str, Namespace]] = [*self._detached.items(), *self._opened.items()]
+        faults: list[StoreError] = []
+        for name, namespace in namespaces:
+            try:
+                namespace.close()
+            except StoreError as error:
+                try:
+                    self._health.failed(error, writing=True)
+                except StoreError:
+                    faults.append(error)
+            else:
+                with self._lock:
+                    if self._opened.get(name) is namespace:
+                        del self._opened[name]
+                        self._health.closed([namespace])
+        if faults:
+            raise faults[0]
