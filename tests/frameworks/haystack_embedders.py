@@ -32,7 +32,7 @@ def embedded(documents, vectors):
 
 @component
 class StrangerToTexts:
-    """Asks a model for queries, and nobody can tell which."""
+    """Asks a model for queries, and which cannot be told."""
 
     def __init__(self, behind: Any):
         self.behind = behind
@@ -48,7 +48,7 @@ class StrangerToTexts:
 
 @component
 class StrangerToDocuments:
-    """Asks a model for documents, and nobody can tell which."""
+    """Asks a model for documents, and which cannot be told."""
 
     def __init__(self, behind: Any):
         self.behind = behind

@@ -56,7 +56,7 @@ def vectors_of(answer):
 
 class Haystack(FrameworkSuite):
     plugin = "haystack"
-    # The component inside refuses what is no text, in its own words.
+    # The component inside refuses what is not a text, in its own words.
     no_text = no_texts = "expects a (string|list of Documents) as"
     # Documents that could not be embedded come back as they were, and so do queries.
     may_leave_out = True

@@ -8,7 +8,7 @@ from langchain_core.embeddings import Embeddings
 
 
 class Stranger(Embeddings):
-    """Asks a model, and nobody can tell which."""
+    """Asks a model, and which cannot be told."""
 
     def __init__(self, behind):
         self.behind = behind

@@ -9,7 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 
 class Stranger(BaseEmbedding):
-    """Asks a model, and nobody can tell which."""
+    """Asks a model, and which cannot be told."""
 
     behind: Any
     # So that it cuts no call of the wrapper into further ones.

@@ -114,7 +114,7 @@ class Rich(Plain):
         self._calls = []
         self._life = []
 
-    # What fails today may not fail tomorrow, and is no setting.
+    # What fails today may not fail tomorrow, and is not a setting.
     @property
     def embedonce_identity(self):
         return Identity.of("tests", self.model)

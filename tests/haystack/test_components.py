@@ -107,7 +107,7 @@ def test_wrong_types_are_refused_by_the_component_inside(place, run):
                 run(embedonce.wrap(kind(), place), **inputs)
 
 
-def test_an_empty_list_is_nobodys_business(place, run):
+def test_an_empty_list_is_not_embedded(place, run):
     inner = hs.Rich()
     assert run(embedonce.wrap(inner, place), []) == {"documents": [], "meta": {"model": "m", "usage": hs.usage(0)}}
     assert run(embedonce.wrap(hs.Plain(), place), []) == {"documents": []}

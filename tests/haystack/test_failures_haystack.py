@@ -1,4 +1,4 @@
-"""What the cached components do where something fails, goes past the cache, or is asked at once."""
+"""What the cached components do where something fails, bypasses the cache, or is asked at once."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_what_changes_more_than_the_embedding_goes_past_the_cache(place, run, caplog, what):
+def test_what_changes_more_than_the_embedding_bypasses_the_cache(place, run, caplog, what):
     caplog.set_level(logging.WARNING, "embedonce")
     inner = hs.Odd(CHANGES[what])
     wrapped = embedonce.wrap(inner, place)

@@ -335,7 +335,7 @@ _NO_PLAIN_DATA: list[Any] = [
 
 
 @over(value=[(each,) for each in _NO_PLAIN_DATA])
-def test_metadata_that_is_no_plain_data_has_no_text(value: tuple[Any]) -> None:
+def test_metadata_that_is_not_plain_data_has_no_text(value: tuple[Any]) -> None:
     (value,) = value
     documents = [hs.Document(id="1", content="a", meta={"x": value}), hs.Document(id="2", content="a", meta={"x": 1})]
     none, some = of_documents(classes.Plain(), documents)

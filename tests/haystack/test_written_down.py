@@ -93,7 +93,7 @@ def test_what_is_not_said_is_not_written(place, monkeypatch):
     monkeypatch.setenv("EMBEDONCE_STORE", str(place))
     wrapped = hs.CachedTextEmbedder(hs.MockTextEmbedder())
     assert list(wrapped.to_dict()["init_parameters"]) == ["embedder"]
-    # The place is that of whoever loads it.
+    # The place is that of the process that loads it.
     monkeypatch.setenv("EMBEDONCE_STORE", str(place) + "2")
     hs.CachedTextEmbedder.from_dict(wrapped.to_dict()).run("a")
     assert not place.exists() or not list(place.iterdir())
@@ -412,7 +412,7 @@ def test_no_module_above_the_package_is_taken():
 
 
 def test_a_secret_under_any_name_is_not_pickled(place, monkeypatch):
-    """Its value is known to the cache, where its name says nothing."""
+    """Its value is known to the cache, whatever its name is."""
     monkeypatch.setenv("MY_SECRET", hs.SECRET)
     for secret in (hs.Secret.from_env_var("MY_SECRET"), hs.Secret.from_token(hs.SECRET)):
         options = {"username": secret, "nested": {"user": secret}}

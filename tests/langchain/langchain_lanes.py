@@ -15,7 +15,7 @@ lc = lazily("langchain_support", "langchain_embedonce", "langchain_core.stores",
 WAYS = ("sync", "async")
 LANES = ("wrap", "wrap-bytes", "wrap-memory", "path", "bytes", "segments", "two-stores", "identity-keys", "lists")
 NAMED = tuple(name for name in LANES if name != "lists")
-"""Every lane but LangChain's constructor, whose stores say nothing of the model."""
+"""Every lane but LangChain's constructor, whose stores do not name the model."""
 
 
 class Lane:

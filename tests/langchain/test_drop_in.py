@@ -241,7 +241,7 @@ def test_wrap_writes_as_it_goes_in_multiples_of_the_requests_size(tmp_path):
 
 
 @in_lanes(way=WAYS)
-async def test_no_texts_ask_nobody(lane, way):
+async def test_an_empty_list_embeds_nothing(lane, way):
     model = lc.Model()
     assert await lc.documents(way, lane.cached(model), []) == []
     assert model.calls == []
@@ -254,7 +254,7 @@ def test_texts_may_come_in_any_iterable(lane, make):
 
 
 @in_lanes(texts=["abc", b"abc", [1], ["a", None]])
-def test_what_is_no_list_of_texts_is_refused(lane, texts):
+def test_what_is_not_a_list_of_texts_is_refused(lane, texts):
     """LangChain embeds the letters of a string."""
     model = lc.Model()
     with pytest.raises(TypeError, match="texts"):

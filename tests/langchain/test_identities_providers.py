@@ -224,7 +224,7 @@ _Dtype.__module__, _Dtype.__name__ = "torch", "dtype"
 
 
 def test_torch_dtype_is_known_by_its_name() -> None:
-    """It is the one value in `model_kwargs` that is no plain data and yet a constant."""
+    """It is the one value in `model_kwargs` that is not plain data and yet a constant."""
     expected = namespace(sentence_transformers(model_kwargs={"model_kwargs": {"dtype": "float16"}}))
     assert namespace(sentence_transformers(model_kwargs={"model_kwargs": {"dtype": _Dtype()}})) == expected
 
@@ -278,7 +278,7 @@ def test_local_model_that_is_too_large_a_folder_is_refused(tmp_path: Path, monke
 
 
 def test_local_model_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """The error of the operating system is no help to the user."""
+    """The error of the operating system does not help the user."""
     folder = _write(tmp_path / "model", config__json="{}")
     (folder / "gone.bin").symlink_to(tmp_path / "nowhere")
     with pytest.raises(IdentityError, match="cannot be read"):

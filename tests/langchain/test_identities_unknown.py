@@ -215,7 +215,7 @@ def test_unclear_fields_are_refused(case: tuple[dict[str, Any], str]) -> None:
     assert fingerprint(lc.Custom(**fields)) is not None
 
 
-def test_embedder_inside_a_class_that_nobody_knows_is_refused() -> None:
+def test_embedder_inside_a_class_that_is_not_known_is_refused() -> None:
     """Nothing says how its settings count there."""
     with pytest.raises(IdentityError, match="'inner' holds a langchain_core"):
         describe(lc.Custom(inner=lc.DeterministicFakeEmbedding(size=3)))

@@ -204,7 +204,7 @@ async def test_row_57_a_store_of_lists_that_fails_costs_no_vector(way, caplog):
     assert len(caplog.records) == 1
 
 
-def test_row_57_a_store_that_answers_with_too_few_values_is_no_answer(caplog):
+def test_row_57_a_store_that_answers_with_too_few_values_is_not_an_answer(caplog):
     class Short(lc.InMemoryByteStore):
         def mget(self, keys):
             return super().mget(keys)[1:]

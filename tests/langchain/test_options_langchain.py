@@ -68,7 +68,7 @@ def test_row_66_deleting_takes_what_was_named_and_nothing_else(lane):
     one.calls.clear()
     assert lane.cached(one).embed_documents(["a", "b"]) == one.documents(["a", "b"])
     assert lane.cached(one).embed_query("a") == one.query("a")
-    # With keys that say nothing of the model, only one model's values fit into a store at a time.
+    # With keys that do not name the model, only one model's values fit into a store at a time.
     if lane.name not in ("bytes", "segments", "two-stores", "identity-keys"):
         assert one.calls == [["a"]]
         other.calls.clear()
@@ -88,7 +88,7 @@ def test_row_68_a_models_name_is_legal_everywhere_on_a_path(tmp_path):
 
 
 @over(namespace=["nomic-embed-text:latest", "a b", "m@3", "ü", "x" * 200])
-def test_row_68_a_namespace_that_a_local_file_store_refuses_is_said_at_once(tmp_path, namespace):
+def test_row_68_a_namespace_that_a_local_file_store_refuses_is_refused_at_once(tmp_path, namespace):
     with pytest.raises(ValueError, match="pass the path of a new directory"):
         from_bytes_store(lc.Model(), lc.LocalFileStore(tmp_path), namespace=namespace)
     with pytest.raises(ValueError, match="LocalFileStore refuses"):
@@ -149,7 +149,7 @@ def test_row_70_a_store_that_cannot_hold_lists_is_refused_at_construction():
 
 
 @over(place=["", 5, "nowhere://x", object()])
-def test_row_70_a_place_that_is_none_is_refused_at_construction(place, tmp_path):
+def test_row_70_what_is_not_a_place_is_refused_at_construction(place, tmp_path):
     with pytest.raises(StoreError):
         from_bytes_store(lc.Model(), place)
     for documents_at in (tmp_path, lc.InMemoryByteStore()):
@@ -165,7 +165,7 @@ def test_row_70_another_encoder_than_that_of_the_stored_vectors_is_refused_at_co
         from_bytes_store(lc.Model(), tmp_path / ".." / "elsewhere", query_embedding_cache=tmp_path)
 
 
-def test_row_70_the_directory_of_a_local_file_store_is_no_path_of_ours(tmp_path):
+def test_row_70_the_directory_of_a_local_file_store_is_not_a_path_of_ours(tmp_path):
     lc.LocalFileStore(tmp_path).mset([("nse885db5b-c0bd-5fbc-88b1-4d1da6020aa5", b"[1.0]")])
     for build in (embedonce.wrap, from_bytes_store):
         with pytest.raises(StoreError, match="passing the LocalFileStore itself"):

@@ -293,7 +293,7 @@ def test_langchains_own_example(tmp_path):
 
 @over(answer=[None, "text", iter(())])
 def test_a_store_of_lists_that_answers_nonsense_costs_nothing(answer: object) -> None:
-    """What is no list of values is a fault of the store: counted, and the texts are embedded."""
+    """What is not a list of values is a fault of the store: counted, and the texts are embedded."""
 
     class Odd(lc.InMemoryStore):
         def mget(self, keys):

@@ -29,7 +29,7 @@ SOME = ("wrap", "bytes", "segments", "lists")
 
 
 @in_lanes(SOME, kind=["faiss", "memory"])
-def test_a_second_index_of_a_corpus_asks_nobody(lane, kind):
+def test_a_second_index_of_a_corpus_embeds_nothing(lane, kind):
     store = faiss() if kind == "faiss" else lc.InMemoryVectorStore
     model = lc.Model(dimensions=16)
     plain = store.from_texts(TEXTS, model).similarity_search_with_score("document 7", k=5)
@@ -44,7 +44,7 @@ def test_a_second_index_of_a_corpus_asks_nobody(lane, kind):
 
 
 @in_lanes(SOME, kind=["faiss", "memory"])
-async def test_a_second_async_index_of_a_corpus_asks_nobody(lane, kind):
+async def test_a_second_async_index_of_a_corpus_embeds_nothing(lane, kind):
     store = faiss() if kind == "faiss" else lc.InMemoryVectorStore
     model = lc.Model(dimensions=16)
     plain = await (await store.afrom_texts(TEXTS, model)).asimilarity_search("document 7", k=5)

@@ -137,7 +137,7 @@ def test_row_24_settings_that_are_unset_do_not_count(tmp_path):
 
 
 @in_lanes(way=WAYS)
-async def test_row_25_a_lone_surrogate_costs_nobody_anything(lane, way):
+async def test_row_25_a_lone_surrogate_costs_nothing_else(lane, way):
     model = lc.Model()
     texts = ["a", "\ud800", "b"]
     for _ in range(2):

@@ -90,7 +90,7 @@ async def test_row_01_two_models_in_one_store_keep_their_vectors(lane, options, 
             assert await lc.query(way, lane.cached(model, **options), "a") == model.query("a")
 
 
-def test_row_01_an_embedder_that_nobody_can_tell_from_another_is_refused(tmp_path):
+def test_row_01_an_embedder_that_cannot_be_identified_is_refused(tmp_path):
     stranger = lc.Stranger(lambda text: [1.0])
     for build in (
         lambda: embedonce.wrap(stranger, tmp_path / "a"),
@@ -135,7 +135,7 @@ def test_row_03_another_dimension_is_another_entry(lane, order):
 
 
 def test_row_03_langchains_recipe_with_the_models_name_as_namespace(tmp_path):
-    """`namespace=embedder.model` says nothing of `dimensions`."""
+    """`namespace=embedder.model` does not say which `dimensions` it has."""
     for place in (tmp_path / "path", lc.InMemoryByteStore(), lc.LocalFileStore(tmp_path / "files")):
         spaces = {
             from_bytes_store(each, place, namespace=each.model).namespace for each in (openai(), openai(dimensions=256))
@@ -300,7 +300,7 @@ def test_row_14_arguments_that_only_look_alike(lane):
 
 
 @in_lanes(way=WAYS)
-async def test_row_14_one_value_per_text_goes_past_the_cache(lane, way, caplog):
+async def test_row_14_one_value_per_text_bypasses_the_cache(lane, way, caplog):
     class Titled(lc.Model):
         def documents(self, texts, titles):
             return [self.document(text, title=title) for text, title in zip(texts, titles, strict=True)]
@@ -317,7 +317,7 @@ async def test_row_14_one_value_per_text_goes_past_the_cache(lane, way, caplog):
 
 
 @over(value=[float("nan"), float("inf"), b"x", {"a": ["b"]}, {1: "a"}, ("a",), np.float32(1)])
-def test_row_14_values_that_cannot_be_written_down_go_past_the_cache(value):
+def test_row_14_values_that_cannot_be_written_down_bypass_the_cache(value):
     class Odd(lc.Model):
         def documents(self, texts, odd):
             return [[7.0]] * len(texts)
@@ -343,7 +343,7 @@ async def test_row_14_plain_dictionaries_are_part_of_the_key(way):
     assert len(model.calls) == 3
 
 
-def test_row_14_a_call_that_goes_past_the_cache_cannot_be_replayed(tmp_path):
+def test_row_14_a_call_that_bypasses_the_cache_cannot_be_replayed(tmp_path):
     """Replaying promises that nothing is embedded."""
     model = lc.Model()
     embedonce.wrap(model, tmp_path).embed_documents(["a"])
@@ -355,7 +355,7 @@ def test_row_14_a_call_that_goes_past_the_cache_cannot_be_replayed(tmp_path):
 
 
 @over(way=WAYS)
-async def test_row_16_contextualised_models_go_past_the_cache(caplog, way):
+async def test_row_16_contextualised_models_bypass_the_cache(caplog, way):
     calls = []
 
     class VoyageAIEmbeddings(lc.Embeddings):

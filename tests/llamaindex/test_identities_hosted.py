@@ -229,7 +229,7 @@ def test_azure_deployment(settings: dict[str, Any], expected: str) -> None:
         assert namespace(embedder) == f'azure-openai/{expected}?endpoint="https://r.openai.azure.com"'
 
 
-def test_upstage_models_that_are_no_pair_are_refused() -> None:
+def test_upstage_models_that_are_not_a_pair_are_refused() -> None:
     embedder = upstage()
     embedder._query_engine = "other"
     with pytest.raises(IdentityError, match="no pair"):

@@ -52,7 +52,7 @@ def namespace(model: object) -> str:
 
 
 def test_names_of_loaded_models() -> None:
-    """FastEmbed keeps the model it has loaded, and a name that a program made up says nothing."""
+    """FastEmbed keeps the model it has loaded, and a name that a program made up does not identify a model."""
     model = fastembed()
     model.model_name = "another"
     assert namespace(model) == f"fastembed/{BGE}"
@@ -111,7 +111,7 @@ def test_adapter_is_refused_unless_it_is_named(tmp_path: Path) -> None:
 
 
 def test_class_of_a_user_is_named_by_its_path_and_its_own_fields() -> None:
-    """Fields that LlamaIndex gives to every model say nothing."""
+    """Fields that LlamaIndex gives to every model do not count."""
     settings = {"num_workers": 3, "embed_batch_size": 7, "rate_limiter": SimpleNamespace()}
     expected = 'llamaindex_classes.Custom/acme-1?_scale=1.0&pooling="cls"'
     for model in (li.Custom(), li.Custom(num_workers=3, embed_batch_size=7)):
@@ -216,7 +216,7 @@ def test_unclear_embedder_inside_is_refused_unless_it_is_named(make: Any, tmp_pa
 
 
 @pytest.mark.parametrize("options", [{}, {"namespace": "mine@1"}])
-def test_random_embedder_inside_goes_past_the_cache(options: dict, tmp_path: Path) -> None:
+def test_random_embedder_inside_bypasses_the_cache(options: dict, tmp_path: Path) -> None:
     wrapped = embedonce.wrap(li.LangchainEmbedding(li.FakeEmbeddings(size=4)), tmp_path, **options)
     assert wrapped.get_text_embedding("a") != wrapped.get_text_embedding("a")
 

@@ -149,7 +149,7 @@ def test_limit_of_the_model_itself_is_left_out_only_if_nothing_can_have_set_it()
 
 
 def test_version_on_the_hub(tmp_path: Path) -> None:
-    """A commit that is that of the main branch is none, wherever the model was downloaded to."""
+    """The commit of the main branch is left out, wherever the model was downloaded to."""
     default = namespace(plain())
     assert namespace(plain(cache_folder=str(tmp_path / "models"))) == default
     assert namespace(plain(revision="v2")) == f'{default}&revision="v2"'

@@ -158,7 +158,7 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(kv, case):
 
 
 @over(name=[None, 3, b"a", ["a"]])
-def test_names_that_are_no_text_are_refused(kv, name):
+def test_names_that_are_not_texts_are_refused(kv, name):
     for call in (kv.get, kv.delete, kv.get_all, lambda key: kv.put(key, {}), lambda key: kv.get("a", key)):
         with pytest.raises(ValueError, match=f"must be str, got {type(name).__name__}"):
             call(name)

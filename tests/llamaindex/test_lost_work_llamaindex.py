@@ -165,7 +165,7 @@ def test_row_62_pickling(place):
     theirs("callback_manager" not in alone.__dict__)
 
 
-def test_row_67_a_url_is_no_path(tmp_path, monkeypatch, kv):
+def test_row_67_a_url_is_not_a_path(tmp_path, monkeypatch, kv):
     monkeypatch.chdir(tmp_path)
     for arguments in ({"persist_path": "memory://row67/c"}, {"store": "memory://row67/c"}):
         wrapper = li.CachedEmbedding(li.Model(), **arguments)

@@ -134,7 +134,7 @@ def test_what_changes_vectors_changes_the_hash(place):
         embedonce.wrap(li.Plain(), place, symmetric=True),
         embedonce.wrap(li.OwnConstructor("plain"), place),
     ]
-    # Whether the roles are embedded alike is no matter of the vectors of texts.
+    # Whether the roles are embedded alike does not matter for the vectors of texts.
     assert len({key(wrapper) for wrapper in wrappers}) == len(wrappers) - 1
     wrapper = wrappers[0]
     before = key(wrapper)

@@ -294,7 +294,7 @@ def test_the_mock_of_llamaindex_for_texts_and_images(place):
 # -- refusals ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_embedding_model_is_refused(place):
+def test_what_is_not_an_embedding_model_is_refused(place):
     for inner in (None, "text-embedding-3-small", li.MockEmbedding, object()):
         with pytest.raises(TypeError, match="must be an embedding model of LlamaIndex"):
             li.CachedEmbedding(inner, place)
@@ -361,7 +361,7 @@ def test_a_cache_that_the_model_gets_later_is_not_hidden_behind_ours(model, wrap
             getattr(replaying, method)(asked)
 
 
-def test_a_model_that_nobody_can_name_needs_a_namespace(place):
+def test_a_model_that_cannot_be_named_needs_a_namespace(place):
     with pytest.raises(IdentityError, match="namespace="):
         li.CachedEmbedding(li.Plain(extra=object()), place)
     with pytest.raises(IdentityError, match="namespace=") as error:

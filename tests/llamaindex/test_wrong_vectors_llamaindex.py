@@ -138,7 +138,7 @@ def test_row_01_two_models_in_one_store(place, kv, batch):
     theirs(answers[0] == answers[1])
 
 
-def test_row_01_a_model_that_nobody_can_tell_from_another(place):
+def test_row_01_a_model_that_cannot_be_identified(place):
     with pytest.raises(IdentityError, match="namespace="):
         embedonce.wrap(li.Plain(extra=lambda text: text), place)
 
@@ -271,7 +271,7 @@ def test_row_36_the_callers_own_nodes(place):
 def test_row_37_invalid_vectors(place, kv, batch, bad):
     model = li.Scripted(answers=[[[1.0, 2.0], bad], [[1.0, 2.0], [3.0, 4.0]]], calls=[])
     wrapper = embedonce.wrap(model, place)
-    # Of what is no list LlamaIndex complains itself.
+    # LlamaIndex itself refuses what is not a list.
     with pytest.raises(li.ValidationError if bad is None else EmbedderContractError):
         batch(wrapper, ["a", "b"])
     assert batch(wrapper, ["a", "b"]) == [[1.0, 2.0], [3.0, 4.0]]

@@ -200,7 +200,7 @@ def _another_tokenizer(model):
 @pytest.mark.parametrize(
     ("change", "reason"), [(_add_a_layer, "'3', a Dense, was added"), (_another_tokenizer, "tokenizer is not the one")]
 )
-def test_parts_that_have_no_name_are_refused_and_go_past_the_cache_once_wrapped(folders, tmp_path, change, reason):
+def test_parts_that_have_no_name_are_refused_and_bypass_the_cache_once_wrapped(folders, tmp_path, change, reason):
     model = load(folders.plain)
     wrapped = embedonce.wrap(model, tmp_path)
     wrapped.encode(TEXTS)
@@ -211,7 +211,7 @@ def test_parts_that_have_no_name_are_refused_and_go_past_the_cache_once_wrapped(
         embedonce.wrap(model, tmp_path)
 
 
-def test_weights_that_are_changed_in_memory_go_past_the_cache(folders, tmp_path, caplog):
+def test_weights_that_are_changed_in_memory_bypass_the_cache(folders, tmp_path, caplog):
     """Whatever they are called: their vectors are others, and nothing says which; so it is for copies."""
     for options in ({}, {"namespace": "acme/trained@1"}):
         model = load(folders.plain)
@@ -375,7 +375,7 @@ _ROUTES = {"query": "mean", "document": "max"}
     [{"precision": "int8"}, {"precision": "uint8"}, {"output_value": "token_embeddings"}, {"output_value": None}],
     ids=str,
 )
-def test_what_is_not_one_vector_for_each_text_goes_past_the_cache(model, asked, tmp_path, caplog, arguments):
+def test_what_is_not_one_vector_for_each_text_bypasses_the_cache(model, asked, tmp_path, caplog, arguments):
     """With one warning, and in the mode `replay` with an error."""
     wrapped = embedonce.wrap(model, tmp_path)
     for _ in range(2):
@@ -389,14 +389,14 @@ def test_what_is_not_one_vector_for_each_text_goes_past_the_cache(model, asked, 
         replayed.encode(TEXTS, **arguments)
 
 
-def test_inputs_that_are_no_texts_go_past_the_cache(model, tmp_path):
+def test_inputs_that_are_not_texts_bypass_the_cache(model, tmp_path):
     pairs = [("a", "b"), ("c", "d")]
     wrapped = embedonce.wrap(model, tmp_path)
     assert np.array_equal(wrapped.encode(pairs), model.encode(pairs))
     assert wrapped.cache.stats().stored == 0
 
 
-def test_autocast_goes_past_the_cache(model, tmp_path):
+def test_autocast_bypasses_the_cache(model, tmp_path):
     wrapped = embedonce.wrap(model, tmp_path)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         wrapped.encode(TEXTS)

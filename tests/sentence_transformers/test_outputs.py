@@ -1,4 +1,4 @@
-"""What comes back is what the model would have given: numbers, type, shape and device, whoever has computed it."""
+"""Answers are what the model would have given: numbers, type, shape and device, from the model or from the cache."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_each_text_reaches_the_model_once(wrapped, asked):
     assert wrapped.cache.stats().duplicates == 1
 
 
-def test_a_later_process_asks_nobody(folders, tmp_path):
+def test_a_later_process_embeds_nothing(folders, tmp_path):
     expected = embedonce.wrap(load(folders.plain), tmp_path).encode(TEXTS)
     model = load(folders.plain)
     asked = counted(model)

@@ -1,4 +1,4 @@
-"""Answers that break the contract, embedders and stores that fail, and the work that is kept all the same."""
+"""Answers that break the contract, embedders and stores that fail, and the work that is kept nevertheless."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class KeptWork(Harness):
         assert model.texts[3:] == [texts[4:]]
 
     def test_an_error_of_the_embedder_arrives_as_it_is(self, api: Api, place: Path) -> None:
-        """The very object, so that whoever handles the framework's errors goes on doing so.
+        """The very object, so that code that handles the framework's errors still does.
 
         If not, look for errors that the wrapper catches and turns into others.
         """
@@ -178,7 +178,7 @@ class KeptWork(Harness):
         assert all(each is error for each in raised)
 
     def test_a_store_that_fails_costs_no_vector(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
-        """Vectors are returned all the same; the faults are counted, and one warning is logged.
+        """Vectors are returned nevertheless; the faults are counted, and one warning is logged.
 
         If not, look for an adapter that reads or writes the store by itself, beside `EmbeddingCache.embed`.
         """

@@ -108,7 +108,7 @@ class Secrets(Harness):
             assert not path.is_file() or SECRET.encode() not in path.read_bytes()
         assert pickled(wrapped, pickle.HIGHEST_PROTOCOL).namespace == wrapped.namespace
 
-    def test_another_key_is_no_other_model(self, place: Path) -> None:
+    def test_another_key_is_the_same_model(self, place: Path) -> None:
         """A new key, and a rotated one, find what was paid for with the old one; another model or URL does not.
 
         If not, look at which fields the adapter puts into the identity.

@@ -70,7 +70,7 @@ class Flights(Harness):
 
     @pytest.mark.parametrize("verb", QUESTIONS)
     def test_equal_texts_of_many_threads_are_paid_once(self, place: Path, verb: str) -> None:
-        """Whoever comes while a text is being embedded waits for it, and gets a list of its own.
+        """A call that comes while a text is being embedded waits for it, and gets a list of its own.
 
         If not, look for calls of the embedder that do not go through the cache, and for lists that are handed out
         twice.
@@ -139,7 +139,7 @@ class Flights(Harness):
 
     @awaited
     async def test_a_failure_reaches_those_who_wait_and_is_not_kept(self, place: Path) -> None:
-        """Those who wait for a text get the error of the one who asked; whoever comes later asks anew.
+        """Those who wait for a text get the error of the one who asked; later calls ask anew.
 
         If not, look for errors that the wrapper catches or remembers.
         """
@@ -178,7 +178,7 @@ class Flights(Harness):
 
     @awaited
     async def test_a_query_gets_its_vector_from_a_call_that_fails_at_another_text(self, place: Path) -> None:
-        """As far as that is no failure of the call.
+        """As far as that is not a failure of the call.
 
         If not, look at what becomes of an empty answer: see `may_leave_out`.
         """

@@ -135,7 +135,7 @@ class Hits(Harness):
                 assert model.texts == [misses[i : i + size] for i in range(0, len(misses), size)]
 
     def test_an_empty_store_is_a_store(self, api: Api) -> None:
-        """A store that is false because it is empty is used all the same.
+        """A store that is false because it is empty is used.
 
         If not, look for `if store` or `if cache` where `is None` is meant.
         """

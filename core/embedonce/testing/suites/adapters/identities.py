@@ -112,7 +112,7 @@ class Identities(Harness):
         assert never.calls == []
         assert not served(api, ModelBehind("other", is_known=False), place, namespace="other")
 
-    def test_an_embedder_that_nobody_can_tell_from_another_is_refused(self, place: Path) -> None:
+    def test_an_embedder_that_cannot_be_identified_is_refused(self, place: Path) -> None:
         """With an `IdentityError` that names the remedy, when it is wrapped; a namespace is accepted.
 
         If not, look at what the adapter does with an embedder that declares nothing: it must not fall back to the name

@@ -52,7 +52,7 @@ class ModelBehind:
         dtype: Dtype of the numbers: `float64`, `float32` or an integer dtype. They are answered as Python's numbers.
         symmetric: True if a query gets the vector of the document of that text.
         says_so: False if its identity leaves that to the user.
-        is_known: False if nobody is to know which model it is, so that `identity` is None.
+        is_known: False if it is not to be known which model it is, so that `identity` is None.
         spoil: What becomes of the list of vectors before it is answered.
         fail_at: Number of the call that fails, counted from 0.
 
@@ -91,7 +91,7 @@ class ModelBehind:
 
     @property
     def identity(self) -> Identity | None:
-        """What decides the vectors; None if nobody is to know."""
+        """What decides the vectors; None if it is not to be known."""
         if not self.is_known:
             return None
         symmetric = self.symmetric and self.says_so

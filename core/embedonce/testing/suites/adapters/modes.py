@@ -87,7 +87,7 @@ class Modes(Harness):
             assert "a secret" not in str(error)
         assert never.calls == []
 
-    def test_off_goes_past_the_cache(self, api: Api, place: Path) -> None:
+    def test_off_bypasses_the_cache(self, api: Api, place: Path) -> None:
         """Every text is embedded, nothing is read or written.
 
         If not, look for an adapter that reads or writes by itself, or that keeps vectors.

@@ -59,7 +59,7 @@ class AdapterSuite(
         vector_type: The type of a vector that wrappers answer with: `list`, which then holds floats, or `np.ndarray`.
         may_leave_out: True if the framework's embedders may answer a text with an empty vector or none at all, rather
             than raise. A wrapper then answers documents with None, queries with what the embedder has answered.
-        no_text: Pattern of the TypeError for something that is no text, if not the cache but the framework refuses it.
-        no_texts: Pattern of the TypeError for something that is no list of texts.
+        no_text: Pattern of the TypeError for what is not a text, if the framework refuses it before the cache.
+        no_texts: Pattern of the TypeError for what is not a list of texts.
         refusals: The errors for a missing vector; to be extended if the framework refuses None by one of its own.
     """

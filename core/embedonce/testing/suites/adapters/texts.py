@@ -42,7 +42,7 @@ class Texts(Harness):
         assert model.texts[0] == texts, "and reach the embedder character by character"
         assert len(model.paid) == 2 * len(texts)
 
-    def test_what_is_no_text_is_refused(self, api: Api, place: Path) -> None:
+    def test_what_is_not_a_text_is_refused(self, api: Api, place: Path) -> None:
         """Rather than taken for the text that it is printed as.
 
         If not, look for `str(text)`. If the framework refuses it in words of its own, set `no_text` and `no_texts`.
@@ -56,7 +56,7 @@ class Texts(Harness):
         assert model.calls == []
 
     def test_a_hit_is_like_a_miss_bit_by_bit_and_in_type(self, api: Api, place: Path) -> None:
-        """Whoever gets a vector cannot tell whether it came from the cache.
+        """A caller cannot tell of a vector whether it came from the cache.
 
         If not, look for a conversion that only one of the two goes through, or one to float32. Where vectors are
         lists, they hold Python's floats, whatever the embedder has answered with.
@@ -99,7 +99,7 @@ class Texts(Harness):
     def test_what_the_embedder_keeps_is_not_handed_out(self, api: Api, place: Path) -> None:
         """An embedder may answer with one list again and again, and a caller may change what it gets.
 
-        If not, look for an answer that bypasses the cache to the caller.
+        If not, look for an answer that reaches the caller without the cache.
         """
         kept = [1.5, 2.5]
         model = ModelBehind(dimensions=2, spoil=lambda vectors: [kept for _ in vectors])
