@@ -45,3 +45,14 @@ def test_files_and_folders_that_the_page_names_exist():
     assert {"options.py", "stores/drivers/", "tools/imports.py", "lookup/"} <= named
     missing = {name for name in named if not any((place / name).exists() for place in places)}
     assert missing == {"providers/"}
+
+
+def test_paths_and_commands_of_contributing_exist():
+    """Somebody new follows them to the letter."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"(?<![\w./])((?:core|adapters|tests|tools|docs)/[\w./-]*\w)", text))
+    assert {"tests/langchain/langchain_known.py", "core/embedonce/keys/encoders.py", "tools/public_api.py"} <= paths
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert "setup" in targets
+    assert set(re.findall(r"`make ([\w-]+)", text)) <= targets

@@ -1,1 +1,1 @@
-"""The cache: what one call does, step by step, and the class that users see."""
+"""The cache: the steps of a call, single-flight, health of the store, and `EmbeddingCache`."""

@@ -1,1 +1,1 @@
-"""Namespaces: the vectors of one identity, wherever they are kept."""
+"""Namespaces: the vectors of one identity, in a segment store or any other byte store."""

@@ -1,1 +1,1 @@
-"""Plugins: finding, loading and asking them."""
+"""Plugins: find, load and call each on its own; what they register by name."""

@@ -1,1 +1,1 @@
-"""Which segments there are."""
+"""Know which segments exist: list, open and merge their indexes into one view."""

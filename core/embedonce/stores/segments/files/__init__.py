@@ -1,1 +1,1 @@
-"""Open segment files, and copies of them on this machine."""
+"""Open segment files and keep copies of distant ones on this machine."""

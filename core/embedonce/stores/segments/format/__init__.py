@@ -1,1 +1,1 @@
-"""The bytes of the store: names of files, layout of segments, and what a directory holds."""
+"""The bytes of the store: names of files, layout of segments, and contents of a directory."""

@@ -1,1 +1,1 @@
-"""From keys to rows, in memory."""
+"""Find rows by key in memory: the merged index of all segments."""

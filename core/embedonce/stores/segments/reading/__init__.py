@@ -1,1 +1,1 @@
-"""Reading rows."""
+"""Read rows: copy each to its place and check its checksum."""

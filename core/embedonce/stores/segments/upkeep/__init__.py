@@ -1,1 +1,1 @@
-"""Merging, erasing and inspecting."""
+"""Compact, evict, erase and inspect segments on request."""
