@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import runpy
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -73,3 +75,18 @@ def test_the_top_level_can_be_surveyed() -> None:
 def test_files_are_short() -> None:
     sizes = {path: lines_of(path) for part in ("core", "adapters") for path in (ROOT / part).rglob("*.py")}
     assert {path for path, lines in sizes.items() if lines > MOST_LINES_OF_A_FILE} == set()
+
+
+@pytest.mark.parametrize(
+    "package", ["embedonce", "embedonce.hookspecs", "embedonce.stores", "embedonce.identification", "embedonce.testing"]
+)
+def test_no_module_has_the_name_of_what_its_package_exports(package: str) -> None:
+    """Importing the module would put it in the place of the function."""
+    public = import_module(package)
+    functions = {name for name in public.__all__ if not isinstance(getattr(public, name), ModuleType)}
+    below = {
+        module.removeprefix(f"{package}.").partition(".")[0]
+        for module in TOOL["modules"]()
+        if module.startswith(f"{package}.")
+    }
+    assert functions & below == set()

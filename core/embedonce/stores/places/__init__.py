@@ -1,1 +1,1 @@
-"""Places: flat directories of files, near and far."""
+"""Places: flat directories of files, local and remote."""
