@@ -7,6 +7,7 @@ if its task is cancelled, a thread goes on.
 from __future__ import annotations
 
 import inspect
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class Embedding:
         positions: Numbers of the texts in its plan, which the call has claimed.
     """
 
-    __slots__ = ("_embed", "_is_cacheable", "_matrix", "_positions", "_state", "_texts")
+    __slots__ = ("_answer", "_embed", "_is_cacheable", "_matrix", "_positions", "_state", "_taken", "_texts")
 
     def __init__(self, state: CallState, positions: Sequence[int]) -> None:
         self._state = state
@@ -45,6 +46,9 @@ class Embedding:
         self._texts = [state.plan.texts[i] for i in positions]
         self._is_cacheable = True
         self._matrix: NDArray[Any] | None = None
+        self._answer: Any = None
+        # Acquired once: by the thread that hands its answer over to the task, or by the task that is cancelled.
+        self._taken = threading.Lock()
 
     def run(self) -> None:
         """Ask the embedder, and check, store and hand on what it answers.
@@ -71,6 +75,8 @@ class Embedding:
                 if job.cancel():
                     # The embedder was not asked.
                     self._failed(error)
+                elif not self._taken.acquire(blocking=False):
+                    self._keep_alone()
                 raise
             if answer is None:
                 return
@@ -90,7 +96,21 @@ class Embedding:
         if answer is None or not (inspect.isawaitable(answer) or self._state.namespace.has_async_store):
             run(self._keeping(answer))
             return None
-        return answer
+        self._answer = answer
+        if self._taken.acquire(blocking=False):
+            return answer
+        self._keep_alone()
+        return None
+
+    def _keep_alone(self) -> None:
+        """Keep an answer that the task is not there for any more."""
+        answer = self._answer
+        if not inspect.isawaitable(answer):
+            Job(lambda: run(self._keeping(answer))).start_anyway()
+            return
+        if inspect.iscoroutine(answer):
+            answer.close()
+        self._state.land(self._positions, lambda _: Abandoned())
 
     async def _akeep(self, answer: Any) -> None:
         """Keep an answer, even if the task that awaits this is cancelled."""

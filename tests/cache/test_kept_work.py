@@ -1,0 +1,137 @@
+"""What an embedder has answered is kept, whatever becomes of the task; nobody waits for a loop that stands."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from core_support import LIMIT, NAMESPACE, Held, HeldAsync, Model, bits, is_in_flight, sync, task, until
+
+from embedonce.runtime.steps import Twins, Work, arun, run
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_in_flight")
+
+
+async def cancelled(call):
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def stored(cache, count):
+    await asyncio.to_thread(until, lambda: cache.stats().stored == count)
+
+
+@pytest.mark.parametrize("place", ["directory", "foreign-async"], indirect=True)
+async def test_an_answer_is_stored_if_the_task_is_cancelled_before_a_thread_is_free(place):
+    cache, held = place.cache(), HeldAsync()
+    cache.embed(["warm"], Model(), namespace=NAMESPACE)
+    busy = threading.Event()
+    call = task(cache, ["a"], held.embed)
+    await asyncio.wait_for(held.started.wait(), LIMIT)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
+    held.release.set()
+    # The answer is there, and waits for the only thread of the pool.
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await cancelled(call)
+    busy.set()
+    await blocker
+    await stored(cache, 2)
+    late = Model()
+    assert bits(sync(cache, ["a"], late)) == bits(held.rows(["a"]))
+    assert late.calls == []
+
+
+async def test_a_sync_embedder_whose_task_is_cancelled_is_not_asked_in_vain(place):
+    cache, held = place.cache(), Held()
+    call = asyncio.ensure_future(cache.aembed(["a"], held, namespace=NAMESPACE))
+    await asyncio.to_thread(held.started.wait, LIMIT)
+    await cancelled(call)
+    # Its answer is still to come, so another call waits for it.
+    waiting = asyncio.ensure_future(cache.aembed(["a"], held, namespace=NAMESPACE))
+    held.release.set()
+    assert bits(await asyncio.wait_for(waiting, LIMIT)) == bits(held.rows(["a"]))
+    await stored(cache, 1)
+    assert held.calls == [["a"]]
+
+
+async def test_a_sync_embedder_that_was_not_asked_yet_is_not_asked_after_cancelling(place):
+    cache, model = place.cache(), Model()
+    cache.embed(["warm"], Model(), namespace=NAMESPACE)
+    loop, busy = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
+    call = asyncio.ensure_future(cache.aembed(["a"], model, namespace=NAMESPACE))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await cancelled(call)
+    busy.set()
+    await blocker
+    await asyncio.to_thread(lambda: None)
+    assert model.calls == []
+    assert bits(await cache.aembed(["a"], model, namespace=NAMESPACE)) == bits(model.rows(["a"]))
+
+
+def test_a_call_does_not_wait_for_a_task_whose_loop_stands(place):
+    cache, held, model = place.cache(), HeldAsync(), Model()
+    loop = asyncio.new_event_loop()
+
+    async def begin():
+        call = task(cache, ["a"], held.embed)
+        await asyncio.wait_for(held.started.wait(), LIMIT)
+        return call
+
+    call = loop.run_until_complete(begin())
+    assert is_in_flight()
+    # Between two cells of a notebook nothing runs the loop.
+    assert bits(sync(cache, ["a"], model)) == bits(model.rows(["a"]))
+    loop.run_until_complete(cancelled(call))
+    loop.close()
+
+
+@pytest.mark.parametrize("way", ["embed", "aembed"])
+def test_an_embedder_that_raises_stop_iteration_fails_like_any_other(place, way):
+    cache = place.cache()
+
+    def empty(texts):
+        return next(iter([]))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        if way == "embed":
+            sync(cache, ["a"], empty)
+        else:
+            asyncio.run(asyncio.wait_for(cache.aembed(["a"], empty, namespace=NAMESPACE), LIMIT))
+
+
+def test_steps_are_done_alike_by_both_drivers():
+    """A generator gets outcomes and errors of its steps, and is closed whatever ends the driver."""
+    told = []
+
+    async def twin(number):
+        return number * 2
+
+    def fail(error):
+        raise error
+
+    def steps():
+        try:
+            told.append((yield Work(lambda: 1, inline=True)))
+            told.append((yield Twins(lambda number: number * 2, twin, 21)))
+            try:
+                yield Work(fail, KeyError("a"))
+            except KeyError as error:
+                told.append(error.args)
+            yield Work(fail, ValueError("b"))
+        finally:
+            told.append("closed")
+
+    for drive in (run, lambda each: asyncio.run(arun(each))):
+        told.clear()
+        with pytest.raises(ValueError, match="b"):
+            drive(steps())
+        assert told == [1, 42, ("a",), "closed"]
