@@ -160,6 +160,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+STORE_DEFAULTS = StoreOptions()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions(StoreOptions):
     """The options of an `EmbeddingCache`, which documents them.

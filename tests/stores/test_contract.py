@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedonce import ByteStore, StoreError
+from embedonce import ByteStore, MemoryStore, SegmentStore, StoreError
+from embedonce.stores import is_byte_store
 from embedonce.stores.segments.format.keys import key_digest
 from embedonce.vectors.envelope import Envelope, Row
 
@@ -43,6 +44,19 @@ def test_every_store_is_a_byte_store(any_store):
     assert not hasattr(type(any_store), "__len__")
     assert not hasattr(type(any_store), "__bool__")
     assert any_store
+
+
+@pytest.mark.parametrize("store", [MemoryStore(), object(), MemoryStore, "path"], ids=str)
+def test_a_byte_store_is_recognised_by_its_methods(store):
+    assert is_byte_store(store) == (not isinstance(store, type) and hasattr(store, "mget"))
+
+
+def test_a_segment_store_is_opened_by_a_path_and_the_name_of_a_namespace(tmp_path):
+    SegmentStore(tmp_path, "a", storage_options={"fsync": False}).mset([("key", b"value")])
+    assert SegmentStore(str(tmp_path), "a", read_only=True).mget(["key"]) == [b"value"]
+    assert SegmentStore(tmp_path, "b").mget(["key"]) == [None]
+    with pytest.raises(StoreError, match="must be a path, a URL"):
+        SegmentStore(7, "a")
 
 
 def test_legal_keys_are_told_apart(every_store):

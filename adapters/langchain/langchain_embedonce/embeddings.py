@@ -12,11 +12,12 @@ from langchain_core.embeddings import Embeddings
 from embedonce.cache.cache import EmbeddingCache
 from embedonce.identification import EmbedRequest, IdentityTracker
 from embedonce.options import WrapOptions
+from embedonce.stores import is_byte_store
 from embedonce.wrappers import Wrapper
 from langchain_embedonce.identities import describer
 from langchain_embedonce.legacy import LangChainByteStores, LangChainKey, ListStores
 from langchain_embedonce.naming import Naming
-from langchain_embedonce.places import cache_at, check_file_names, check_list_store, is_byte_store, is_same_place
+from langchain_embedonce.store_arguments import cache_at, check_file_names, check_list_store, is_same_place
 from langchain_embedonce.stores import TextVectorStore
 
 if TYPE_CHECKING:

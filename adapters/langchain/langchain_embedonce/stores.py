@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.stores import BaseStore
 
 from embedonce.options import StoreOptions
-from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
-from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores import SegmentStore
 from embedonce.vectors.codecs import EXACT
 from embedonce.vectors.lists import as_lists
 
@@ -47,9 +45,8 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
         read_only: bool = False,
         **options: Unpack[StoreKeywords],
     ) -> None:
-        location = as_location(path, storage_options)
         super().__init__(
-            location, NamespaceDirectory.of(namespace), read_only=read_only, options=StoreOptions.of(options)
+            path, namespace, storage_options=storage_options, read_only=read_only, options=StoreOptions.of(options)
         )
 
 

@@ -10,22 +10,21 @@ from embedonce.namespaces.byte_stores import ByteStoreNamespaces
 from embedonce.namespaces.protocol import Namespaces
 from embedonce.namespaces.schemes import SchemeStoreNamespaces, scheme_store
 from embedonce.namespaces.segments import SegmentNamespaces
-from embedonce.options import StoreOptions
+from embedonce.options import STORE_DEFAULTS
 from embedonce.stores.locations.location import STORE_VARIABLE, as_location
+from embedonce.stores.protocol import is_byte_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embedonce.stores.protocol import ByteStore
-
-_DEFAULTS = StoreOptions()
+    from embedonce.options import StoreOptions
 
 
 def store_of(
     store: object,
     storage_options: Mapping[str, Any] | None = None,
     *,
-    options: StoreOptions = _DEFAULTS,
+    options: StoreOptions = STORE_DEFAULTS,
     text_safe: bool = False,
     create: bool = True,
 ) -> Namespaces:
@@ -41,30 +40,29 @@ def store_of(
     Raises:
         StoreError: It is none of these, or storage options are given for something that takes none.
     """
-    is_byte_store = not isinstance(store, type) and all(hasattr(store, verb) for verb in ("mget", "mset"))
-    said = [name for name, value in vars(options).items() if value != getattr(_DEFAULTS, name)]
-    if is_byte_store or isinstance(store, Namespaces):
+    given = ", ".join(options.changed)
+    if is_byte_store(store) or isinstance(store, Namespaces):
         kind = type(store).__name__
         if storage_options:
             msg = f"storage_options: this belongs to a path or URL; give it to the {kind} itself"
             raise StoreError(msg)
-        if said:
+        if given:
             msg = (
-                f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a byte store ({kind}); "
+                f"{given}: such options are for paths and URLs, and mean nothing to a byte store ({kind}); "
                 "leave them out"
-                if is_byte_store
-                else f"{', '.join(said)}: such options are for paths and URLs, and mean nothing to a store that is "
+                if is_byte_store(store)
+                else f"{given}: such options are for paths and URLs, and mean nothing to a store that is "
                 f"ready ({kind}); give them where it is made"
             )
             raise StoreError(msg)
     if isinstance(store, Namespaces):
         return store
-    if is_byte_store:
-        return ByteStoreNamespaces(cast("ByteStore", store), text_safe=text_safe)
+    if is_byte_store(store):
+        return ByteStoreNamespaces(store, text_safe=text_safe)
     named = os.environ.get(STORE_VARIABLE, "") if store is None else store
     if scheme := scheme_store(named):
-        if said:
-            msg = f"{', '.join(said)}: such options mean nothing to the byte store behind {scheme}://; leave them out"
+        if given:
+            msg = f"{given}: such options mean nothing to the byte store behind {scheme}://; leave them out"
             raise StoreError(msg)
         return SchemeStoreNamespaces(cast("str", named), storage_options, text_safe=text_safe)
     return SegmentNamespaces(as_location(store, storage_options), options, create=create)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, utf8
 from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
-from embedonce.options import StoreOptions
+from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
@@ -33,9 +33,6 @@ logger = logging.getLogger("embedonce")
 
 _INLINE = 8
 """Up to so many rows are read on the event loop itself: a hop to a thread takes longer."""
-
-
-_DEFAULTS = StoreOptions()
 
 
 class SegmentNamespace(Namespace):
@@ -173,7 +170,7 @@ class SegmentNamespaces(Namespaces):
         create: False to leave a directory that does not exist as it is.
     """
 
-    def __init__(self, location: Location, options: StoreOptions = _DEFAULTS, *, create: bool = True) -> None:
+    def __init__(self, location: Location, options: StoreOptions = STORE_DEFAULTS, *, create: bool = True) -> None:
         self.location = location
         self.options = options
         location.check(create=create)

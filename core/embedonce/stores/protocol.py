@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 from embedonce.errors import KeyEncoderError
 from embedonce.keys.specification import checked_key
@@ -54,6 +54,11 @@ class ByteStore(Protocol):
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
         """Yield the keys that start with the prefix."""
+
+
+def is_byte_store(store: object) -> TypeGuard[ByteStore]:
+    """True for an object that can read and write keys; a class that makes such objects is not a store."""
+    return not isinstance(store, type) and hasattr(store, "mget") and hasattr(store, "mset")
 
 
 class AsyncTwins:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embedonce.errors import FormatError, StoreError
-from embedonce.options import StoreOptions
+from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from embedonce.stores.locations.location import Location
     from embedonce.stores.segments.upkeep.reports import Report
-
-
-_DEFAULTS = StoreOptions()
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def namespaces_at(
     *,
     opened: Sequence[SegmentStore] = (),
     read_only: bool = False,
-    options: StoreOptions = _DEFAULTS,
+    options: StoreOptions = STORE_DEFAULTS,
 ) -> Namespaces:
     """Open the namespaces of a store, whatever their key encoders.
 

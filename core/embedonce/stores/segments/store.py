@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from embedonce.errors import EmbedOnceError
-from embedonce.options import StoreOptions
+from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.runtime.forking import renewed_in_child
+from embedonce.stores.locations.location import as_location
 from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
 from embedonce.stores.segments.catalog.catalog import Catalog, StoreCounts
 from embedonce.stores.segments.catalog.resolving import Resolver
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
+from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.reading.reader import Reader
 from embedonce.stores.segments.upkeep.upkeep import Upkeep
 from embedonce.stores.segments.writing.grouping import by_kind
@@ -25,7 +27,7 @@ from embedonce.vectors.envelope import Envelope
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import TypeVar
 
@@ -35,14 +37,12 @@ if TYPE_CHECKING:
     from embedonce.stores.locations.location import Location
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.files.tier import Tier
-    from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
     from embedonce.stores.segments.lookup.view import View
     from embedonce.stores.segments.writing.grouping import RowValues
     from embedonce.vectors.envelope import Row
 
     T = TypeVar("T")
 
-_DEFAULTS = StoreOptions()
 _REFRESH_INTERVAL = 30.0
 """Seconds between two listings of a distant place that is asked for what it does not have."""
 
@@ -59,8 +59,9 @@ class SegmentStore(Upkeep, AsyncTwins):
     stores for truth.
 
     Args:
-        location: Root of the store.
-        namespace_directory: The namespace that this object reads and writes.
+        place: A path, a URL, an (fs, path) pair, a `UPath`, or a location.
+        namespace: The name of the namespace that this object reads and writes, or its directory below a location.
+        storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         read_only: True to create and merge nothing.
         options: How to treat a distant place.
 
@@ -75,14 +76,17 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     def __init__(
         self,
-        location: Location,
-        namespace_directory: NamespaceDirectory,
+        place: object,
+        namespace: str | NamespaceDirectory,
         *,
+        storage_options: Mapping[str, Any] | None = None,
         read_only: bool = False,
-        options: StoreOptions = _DEFAULTS,
+        options: StoreOptions = STORE_DEFAULTS,
     ) -> None:
-        self.location = location
-        self.namespace_directory = namespace_directory
+        if isinstance(namespace, str):
+            place, namespace = as_location(place, storage_options), NamespaceDirectory.of(namespace)
+        self.location = cast("Location", place)
+        self.namespace_directory = namespace
         self.read_only = read_only
         self.options = options
         self._start()

@@ -18,7 +18,7 @@ from embedonce.identification import EmbedRequest, IdentityTracker, describe_wit
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
 from llama_index.embeddings.embedonce.identities import describer
-from llama_index.embeddings.embedonce.places import place_of
+from llama_index.embeddings.embedonce.store_arguments import place_of
 
 if TYPE_CHECKING:
     import os

@@ -13,12 +13,10 @@ from embedonce.errors import IdentityError
 from embedonce.identification import describe_with
 from embedonce.identity import Identity
 from embedonce.options import StoreOptions, WrapOptions
-from embedonce.stores.locations.location import as_location
-from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
-from embedonce.stores.segments.store import SegmentStore
+from embedonce.stores import SegmentStore
 from llama_index.embeddings.embedonce.identities import describer
 from llama_index.embeddings.embedonce.kv_values import Entry, key_of, opened, part_keys, prefix_of, sealed
-from llama_index.embeddings.embedonce.places import place_of
+from llama_index.embeddings.embedonce.store_arguments import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,9 +73,13 @@ class FsspecKVStore(BaseKVStore):
         read_only: bool = False,
         **options: Unpack[StoreKeywords],
     ) -> None:
-        location = as_location(place_of(path, None, fs, name="path"), storage_options)
-        space = NamespaceDirectory.of(Identity.named(namespace).namespace)
-        self._store = SegmentStore(location, space, read_only=read_only, options=StoreOptions.of(options))
+        self._store = SegmentStore(
+            place_of(path, None, fs, name="path"),
+            Identity.named(namespace).namespace,
+            storage_options=storage_options,
+            read_only=read_only,
+            options=StoreOptions.of(options),
+        )
         self._has_warned = False
 
     @classmethod

@@ -6,20 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from embedonce.cache.cache import EmbeddingCache
-from embedonce.stores.protocol import AsyncTwins
-from embedonce.stores.segments.store import SegmentStore
+from embedonce import EmbeddingCache
+from embedonce.stores import MemoryStore, SegmentStore, is_byte_store
 
 if TYPE_CHECKING:
     from langchain_embedonce.legacy import LangChainKey
 
 _FILE_KEY = re.compile(r"[a-zA-Z0-9_.\-/]*", re.ASCII)
 _FILE_NAME_BYTES = 255
-
-
-def is_byte_store(store: object) -> bool:
-    """True for whatever has the methods of a store."""
-    return all(hasattr(store, verb) for verb in ("mget", "mset"))
 
 
 def cache_at(place: object, key_encoder: Any) -> EmbeddingCache:
@@ -66,7 +60,7 @@ def check_list_store(store: object) -> None:
 
 def _keeps_bytes(store: object) -> bool:
     """True if the class of a store declares that its values are bytes."""
-    return isinstance(store, AsyncTwins) or any(
+    return isinstance(store, MemoryStore | SegmentStore) or any(
         get_args(generic)[-1:] == (bytes,)
         for kind in type(store).__mro__
         for generic in vars(kind).get("__orig_bases__", ())

@@ -15,7 +15,7 @@ from embedonce import EmbeddingCache, StoreError
 from embedonce.stores.locations.location import LocalLocation, as_location
 from embedonce.stores.memory import MemoryStore
 
-li = lazily("upath", "llama_index.embeddings.embedonce.places")
+li = lazily("upath", "llama_index.embeddings.embedonce.store_arguments")
 
 LOCAL = fsspec.filesystem("file")
 MEMORY = fsspec.filesystem("memory")
