@@ -42,10 +42,6 @@ class ImpureError(BaseException):
     """
 
 
-OUTCOMES = (PartlyFailedError, ImpureError)
-"""Errors that tell the steps of a call what to do next; all others are those of the embedder, or of the cache."""
-
-
 class DocumentCall:
     """What one call has to embed and what has become of it.
 

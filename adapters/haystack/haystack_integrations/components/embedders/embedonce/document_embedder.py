@@ -7,6 +7,7 @@ from typing import Any
 from haystack import Document, component
 
 from embedonce.errors import CacheMissError
+from embedonce.runtime.steps import Steps, Work, arun, run
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import (
@@ -14,7 +15,6 @@ from haystack_integrations.components.embedders.embedonce.document_calls import 
     ImpureError,
     PartlyFailedError,
 )
-from haystack_integrations.components.embedders.embedonce.steps import Ask, Compute, Embed, Steps
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
 
 logger = logging.getLogger("embedonce")
@@ -75,8 +75,7 @@ class CachedDocumentEmbedder(CachedEmbedder):
             is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
         :raises EmbedderContractError: The embedder's answer is not one finite vector per document.
         """
-        answer: dict[str, Any] = self._drive(self._steps(documents, kwargs))
-        return answer
+        return run(self._steps(documents, kwargs))
 
     async def run_async(self, documents: list[Document], **kwargs: Any) -> dict[str, Any]:
         """
@@ -88,21 +87,20 @@ class CachedDocumentEmbedder(CachedEmbedder):
             is None where the component inside has failed; `meta` reports the usage of what had to be embedded.
         :raises EmbedderContractError: The embedder's answer is not one finite vector per document.
         """
-        answer: dict[str, Any] = await self._adrive(self._steps(documents, kwargs))
-        return answer
+        return await arun(self._steps(documents, kwargs))
 
-    def _steps(self, documents: list[Document], inputs: dict[str, Any]) -> Steps:
+    def _steps(self, documents: list[Document], inputs: dict[str, Any]) -> Steps[Any]:
         if isinstance(documents, list) and not documents:
             return self._answer([], [])
-        ask_for_all = Ask({"documents": documents, **inputs})
-        call = yield Compute(lambda: self._call(documents))
+        ask_for_all = self._asking({"documents": documents, **inputs})
+        call = yield Work(self._call, documents)
         if call is None:
             return (yield ask_for_all)
 
-        def embed(some: list[str]) -> Steps:
+        def embed(some: list[str]) -> Steps[Any]:
             sent = call.to_run(some)
-            answer = (yield Ask({"documents": sent, **inputs})) if sent else None
-            yield Compute(lambda: call.check_texts(some, self._texts_of))
+            answer = (yield self._asking({"documents": sent, **inputs})) if sent else None
+            yield Work(call.check_texts, some, self._texts_of)
             return call.take(some, sent, answer)
 
         try:
@@ -110,17 +108,19 @@ class CachedDocumentEmbedder(CachedEmbedder):
             if vectors is None:
                 return (yield ask_for_all)
             sent = call.uncached
-            others = call.take_uncached(sent, (yield Ask({"documents": sent, **inputs}))) if sent else []
+            others = call.take_uncached(sent, (yield self._asking({"documents": sent, **inputs}))) if sent else []
         except ImpureError:
             self._bypass()
             return (yield ask_for_all)
         return self._answered(call, vectors, others)
 
-    def _embedded(self, call: DocumentCall, inputs: dict[str, Any], embed: Callable[[list[str]], Steps]) -> Steps:
+    def _embedded(
+        self, call: DocumentCall, inputs: dict[str, Any], embed: Callable[[list[str]], Steps[Any]]
+    ) -> Steps[Any]:
         """Ask the cache until it has answered for all texts but those at which the component inside has failed."""
         while True:
             try:
-                return (yield Embed(self._request(call.texts, inputs), embed))
+                return (yield self._embedding(call.texts, inputs, embed))
             except PartlyFailedError as error:
                 call.gave_up(error, self.embedonce_identity)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from haystack import component
 
+from embedonce.runtime.steps import Steps, arun, run
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
 from haystack_integrations.components.embedders.embedonce.document_calls import PartlyFailedError
-from haystack_integrations.components.embedders.embedonce.steps import Ask, Embed, Steps
 from haystack_integrations.components.embedders.embedonce.wrapped import CachedEmbedder
 
 
@@ -59,8 +59,7 @@ class CachedTextEmbedder(CachedEmbedder):
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
         :raises EmbedderContractError: The embedder's answer is not one finite vector.
         """
-        answer: dict[str, Any] = self._drive(self._steps(text, kwargs))
-        return answer
+        return run(self._steps(text, kwargs))
 
     async def run_async(self, text: str, **kwargs: Any) -> dict[str, Any]:
         """
@@ -71,33 +70,32 @@ class CachedTextEmbedder(CachedEmbedder):
         :returns: What the component inside returns; `meta` reports no usage for a text from the cache.
         :raises EmbedderContractError: The embedder's answer is not one finite vector.
         """
-        answer: dict[str, Any] = await self._adrive(self._steps(text, kwargs))
-        return answer
+        return await arun(self._steps(text, kwargs))
 
-    def _steps(self, text: str, inputs: dict[str, Any]) -> Steps:
+    def _steps(self, text: str, inputs: dict[str, Any]) -> Steps[Any]:
         if not isinstance(text, str):
             # The component inside refuses it in its own words.
-            return (yield Ask({"text": text, **inputs}))
+            return (yield self._asking({"text": text, **inputs}))
         answers: list[dict[str, Any]] = []
         found: list[Any] = []
 
-        def embed(some: list[str]) -> Steps:
+        def embed(some: list[str]) -> Steps[Any]:
             if found:
                 return found
-            answers.append((yield Ask({"text": text, **inputs})))
+            answers.append((yield self._asking({"text": text, **inputs})))
             return self._vector_now(text, answers[-1], *some)
 
         while True:
             asked = texts.of_text(self.embedder, text)
             try:
-                vectors = yield Embed(self._request([asked], inputs), embed)
+                vectors = yield self._embedding([asked], inputs, embed)
                 break
             except _NothingError as error:
                 return copy.deepcopy(error.answer)
             except PartlyFailedError as error:
                 found = _found_by_others(asked, error)
         if vectors is None:
-            return (yield Ask({"text": text, **inputs}))
+            return (yield self._asking({"text": text, **inputs}))
         return self._answered(vectors[0], answers)
 
     def _vector_now(self, text: str, answer: dict[str, Any], asked: str) -> Any:

@@ -17,6 +17,7 @@ from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
 from embedonce.identification import Description, EmbedRequest, IdentityTracker, describe_with
 from embedonce.options import WrapOptions, split_keywords
+from embedonce.runtime.steps import Twins, arun, run
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce.arguments import (
     arguments_of,
@@ -26,9 +27,7 @@ from haystack_integrations.components.embedders.embedonce.arguments import (
     without_secrets,
     written,
 )
-from haystack_integrations.components.embedders.embedonce.document_calls import OUTCOMES
 from haystack_integrations.components.embedders.embedonce.identities import describer
-from haystack_integrations.components.embedders.embedonce.steps import Ask, Embed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.specification import Role
     from embedonce.options import WrapKeywords
-    from haystack_integrations.components.embedders.embedonce.steps import Steps
+    from embedonce.runtime.steps import Steps
 
 
 class CachedEmbedder:
@@ -249,59 +248,35 @@ class CachedEmbedder:
         copied["init_parameters"] = read(copied.get("init_parameters", {}))
         return default_from_dict(cls, copied)
 
-    # Carrying out the steps of a call
+    # The steps of a call, for sync and for async callers
 
-    def _drive(self, steps: Steps) -> Any:
-        """Carry out steps and return their result; what is one of `OUTCOMES` is raised inside them."""
-        advance: Callable[[Any], Any] = steps.send
-        outcome: Any = None
-        while True:
-            try:
-                step = advance(outcome)
-            except StopIteration as end:
-                return end.value
-            advance = steps.send
-            try:
-                if isinstance(step, Embed):
-                    outcome = self._tracker.embed(step.request, partial(self._drive_some, step.embed))
-                elif isinstance(step, Ask):
-                    outcome = self._ask(step.inputs)
-                else:
-                    outcome = step.function()
-            except OUTCOMES as error:
-                advance, outcome = steps.throw, error
+    def _asking(self, inputs: dict[str, Any]) -> Twins:
+        """Return the step that runs the component inside; its outcome is the answer."""
+        return Twins(self._ask, self._aask, inputs)
 
-    async def _adrive(self, steps: Steps) -> Any:
-        """Async twin of `_drive`."""
-        advance: Callable[[Any], Any] = steps.send
-        outcome: Any = None
-        while True:
-            try:
-                step = advance(outcome)
-            except StopIteration as end:
-                return end.value
-            advance = steps.send
-            try:
-                if isinstance(step, Embed):
-                    outcome = await self._tracker.aembed(step.request, partial(self._adrive_some, step.embed))
-                elif isinstance(step, Ask):
-                    outcome = await self._aask(step.inputs)
-                else:
-                    outcome = await asyncio.to_thread(step.function)
-            except OUTCOMES as error:
-                advance, outcome = steps.throw, error
+    def _embedding(
+        self, texts: list[str], arguments: Mapping[str, Any], embed: Callable[[list[str]], Steps[Any]]
+    ) -> Twins:
+        """Return the step that takes texts from the cache.
 
-    def _drive_some(self, embed: Callable[[list[str]], Steps], some: list[str]) -> Any:
-        return self._drive(embed(some))
+        Its outcome is one vector for each text, or None if the call bypasses the cache.
 
-    async def _adrive_some(self, embed: Callable[[list[str]], Steps], some: list[str]) -> Any:
-        return await self._adrive(embed(some))
-
-    # Asking the component inside
-
-    def _request(self, texts: list[str], arguments: Mapping[str, Any]) -> EmbedRequest:
+        Args:
+            texts: The texts.
+            arguments: Further inputs of the component inside.
+            embed: Returns the steps that embed the texts that are missing, and result in their vectors.
+        """
         given = {name: value for name, value in arguments.items() if value is not None} if arguments else {}
-        return EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+        request = EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+        return Twins(self._embed, self._aembed, request, embed)
+
+    def _embed(self, request: EmbedRequest, embed: Callable[[list[str]], Steps[Any]]) -> list[list[float]] | None:
+        return self._tracker.embed(request, lambda some: run(embed(some)))
+
+    async def _aembed(
+        self, request: EmbedRequest, embed: Callable[[list[str]], Steps[Any]]
+    ) -> list[list[float]] | None:
+        return await self._tracker.aembed(request, lambda some: arun(embed(some)))
 
     def _ask(self, inputs: dict[str, Any]) -> dict[str, Any]:
         with self._span():
