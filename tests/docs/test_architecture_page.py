@@ -41,7 +41,10 @@ def test_files_and_folders_that_the_page_names_exist():
     """In the tables: paths below core/embedonce, and tools."""
     text = PAGE.read_text(encoding="utf-8")
     named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|\.py))`", text))
-    places = [ROOT, *(ROOT / "core" / "embedonce" / part for part in (".", "stores", "stores/segments"))]
+    places = [
+        ROOT,
+        *(ROOT / "core" / "embedonce" / part for part in (".", "cache", "cache/engine", "stores", "stores/segments")),
+    ]
     assert {"options.py", "stores/drivers/", "tools/imports.py", "lookup/"} <= named
     missing = {name for name in named if not any((place / name).exists() for place in places)}
     assert missing == {"providers/"}
