@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from core_support import is_in_flight
+from core_support import is_in_flight, until
 
 
 @pytest.fixture
 def nothing_is_left_in_flight():
     yield
-    assert not is_in_flight()
+    until(lambda: not is_in_flight())
