@@ -1,4 +1,4 @@
-"""What can be observed of one call: numbers and names, never a text."""
+"""Events: what can be observed of one call, in numbers and names, never a text."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ class EmbedEvent:
     texts == duplicates + hits + joined + embedded.
 
     Attributes:
-        namespace: Where the vectors live.
-        role: `document` or `query`, as it is kept.
+        namespace: The namespace of the vectors.
+        role: The role under which the vectors are stored, `document` or `query`.
         mode: The mode of the cache.
-        store: Where the store is, without secrets.
+        store: The location of the store, without secrets.
         texts: Texts asked for.
-        duplicates: Texts that stood more than once in the call, or share a key.
+        duplicates: Texts that occur more than once in the call, or that share a key with another one.
         hits: Unique texts that were in the store.
-        joined: Unique texts that somebody else was embedding already.
+        joined: Unique texts that another call was embedding already.
         embedded: Texts that the embedder was given.
         stored: Vectors that were written.
-        dimensions: Length of the vectors, None if there are none.
-        bytes_returned: Bytes of the matrix that was returned, zero if the call failed.
+        dimensions: Length of the vectors, None without vectors.
+        bytes_returned: Bytes of the matrix that was returned; zero if the call failed.
         bytes_stored: Bytes of the vectors that were written.
-        seconds: From the beginning of the call to its end.
-        seconds_reading: Of these, in the store for reading.
-        seconds_embedding: Of these, in the embedder.
-        seconds_writing: Of these, in the store for writing.
+        seconds: Duration of the call.
+        seconds_reading: Seconds of it spent reading from the store.
+        seconds_embedding: Seconds of it spent in the embedder.
+        seconds_writing: Seconds of it spent writing to the store.
         error: Name of the class of the exception that ended the call; empty if it returned.
     """
 

@@ -1,4 +1,4 @@
-"""The fixture `replay`, its options, and the hook through which a miss fails the test that had it."""
+"""The fixture `replay`, its options, and the hook that fails a test after a miss."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _CASSETTE: pytest.StashKey[Cassette] = pytest.StashKey()
 _BESIDE = ("cassettes", "embedonce")
-"""Not `cassettes` alone, where recorders of HTTP keep theirs."""
+"""Not `cassettes` alone, which recorders of HTTP use."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare what can be said about cassettes."""
+    """Declare the options for cassettes."""
     parser.getgroup("embedonce", "recorded embeddings").addoption(
         "--embedonce-record",
         choices=("none", "new", "all"),
@@ -60,18 +60,18 @@ def replay(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     try:
         cassette.close()
     finally:
-        # The test itself is over: these are of fixtures that ended after it.
+        # The test itself is over: these are failures of fixtures that ended after it.
         _fail_for(cassette.take_failures())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that had a miss, whatever has become of the error."""
+    """Fail a test that had a miss, even if the error was caught."""
     try:
         result = yield
     except BaseException as error:
         failures = _failures_of(item)
-        # To skip a test because of a miss would hide it.
+        # A test that is skipped because of a miss would hide the miss.
         if isinstance(error, pytest.skip.Exception):
             _fail_for(failures)
         others = [failure for failure in failures if str(failure) != str(error)]
@@ -99,5 +99,5 @@ def _fail_for(failures: Sequence[Exception]) -> None:
 
 
 def _listed(failures: Sequence[Exception]) -> str:
-    # Whoever tries again has the same miss several times.
+    # Code that retries has the same miss several times.
     return "\n".join(dict.fromkeys(map(str, failures)))

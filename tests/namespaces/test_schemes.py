@@ -127,7 +127,7 @@ def test_nothing_can_be_tidied_there():
 
     answer = CliRunner().invoke(build(), ["info", "acme://one"])
     assert answer.exit_code == 2
-    assert "acme:// leads to a byte store" in answer.stderr
+    assert "acme:// is opened as a byte store" in answer.stderr
     with pytest.raises(StoreError, match="acme://one is a byte store: it has nothing to compact"):
         EmbeddingCache("acme://one").compact()
 

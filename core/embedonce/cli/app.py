@@ -1,4 +1,4 @@
-"""The `embedonce` command: what can be asked for, and how errors end."""
+"""The `embedonce` command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> None:
     """Run the command.
 
     Raises:
-        SystemExit: Always; 0 for success, 1 if a check failed, 2 for bad input, 130 if it was stopped.
+        SystemExit: Always: 0 for success, 1 if a check failed, 2 for bad input or a fault, 130 after Ctrl-C.
     """
     try:
         import rich
@@ -62,11 +62,11 @@ def build() -> typer.Typer:
     store_option: Any = typer.Option(
         None,
         metavar="PATH_OR_URL",
-        help="Keep the vectors here, and use what is there already.  [default: a temporary directory]",
+        help="Keep the vectors here, and use those that it holds.  [default: a temporary directory]",
     )
     dimensions_option: Any = typer.Option(1536, min=1, max=16_384, help="Length of the vectors.")
     limit_option: Any = typer.Option(
-        None, min=1, help="Embed at most so many texts.  [default: 4000 docstrings, all paragraphs]"
+        None, min=1, help="Embed at most this many texts.  [default: 4000 docstrings, all paragraphs]"
     )
     framework_option: Any = typer.Option(
         [], "--framework", metavar="NAME", help="Show this framework only; may be repeated.  [default: all installed]"
@@ -82,8 +82,8 @@ def build() -> typer.Typer:
     ) -> None:
         """Embed real text once, ask for it again in new processes and through other frameworks, and compare.
 
-        The text is that of Python's standard library: its docstrings. The embedder needs no network and no model. The
-        exit code is 1 if any run but the first embedded anything or any number differs.
+        The text is the docstrings of Python's standard library. The embedder needs no network and no model. The exit
+        code is 1 if any run but the first embedded a text, or if any number differs.
         """
         from embedonce.cli.demo import show_demo
 

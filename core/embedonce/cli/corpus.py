@@ -1,4 +1,4 @@
-"""The text of `embedonce demo`: what lies on every machine that has Python, or files of the user's."""
+"""The text of `embedonce demo`: docstrings of Python's standard library, or files of the user."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def paragraphs(files: Sequence[str]) -> list[str]:
 
 
 def collected(files: Sequence[str], limit: int | None) -> tuple[list[str], str]:
-    """Return the texts to embed, and what they are.
+    """Return the texts to embed, and a description of them.
 
     Raises:
-        DemoError: There are none.
+        DemoError: There are no texts.
     """
     if files:
         texts, name = paragraphs(files), files[0] if len(files) == 1 else f"{len(files)} files"

@@ -1,4 +1,4 @@
-"""`embedonce info`, `compact`, `evict`, `clear` and `verify`: what a store holds, and its upkeep."""
+"""`embedonce info`, `compact`, `evict`, `clear` and `verify`: what a store holds, and its maintenance."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
     )
     yes_option: Any = typer.Option(False, "--yes", "-y", help="Delete without asking.")
     dry_run_option: Any = typer.Option(False, "--dry-run", help="Show what would be done, and change nothing.")
-    size_option: Any = typer.Option(None, metavar="SIZE", help="Keep at most so much, for instance 10GB.")
-    age_option: Any = typer.Option(None, metavar="AGE", help="Delete what was written longer ago, for instance 30d.")
+    size_option: Any = typer.Option(None, metavar="SIZE", help="Keep at most this much, for instance 10GB.")
+    age_option: Any = typer.Option(None, metavar="AGE", help="Delete what is older than this, for instance 30d.")
 
     @app.command()
     def info(
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
     def compact(
         store: str = store_argument, namespace: str | None = namespace_option, option: list[str] = option_option
     ) -> None:
-        """Merge small segments, and drop rows that nothing can find any more."""
+        """Merge small segments, and drop rows that are deleted or replaced."""
         with ending("compact"):
             _show_reports([each.compact() for each in _namespaces(store, namespace, option).stores])
 
@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         with ending("evict"):
             size, age = bytes_in(max_bytes) if max_bytes else None, seconds_in(older_than) if older_than else None
             if size is None and age is None:
-                msg = "nothing says what is to go; give --max-bytes, --older-than, or both"
+                msg = "evict needs a limit; give --max-bytes, --older-than, or both"
                 raise ValueError(msg)
             namespaces = _namespaces(store, namespace, option, read_only=dry_run)
             reports = maintenance.evict(namespaces.stores, max_bytes=size, older_than=age, dry_run=True)
@@ -110,14 +110,14 @@ def _namespaces(store: str, namespace: str | None, options: Sequence[str], *, re
 
     if scheme := scheme_store(store):
         msg = (
-            f"{scheme}:// leads to a byte store, which has nothing to tidy and does not say what it holds; "
+            f"{scheme}:// is opened as a byte store, which needs no maintenance and cannot list namespaces; "
             "use the tools of that store"
         )
         raise ValueError(msg)
     location = as_location(store, _options(options))
     namespaces = namespaces_at(location, namespace, read_only=read_only)
     for directory, why in namespaces.unreadable.items():
-        typer.echo(f"{directory} is left alone, since its space.json cannot be used: {why}", err=True)
+        typer.echo(f"{directory} is skipped, because its space.json cannot be used: {why}", err=True)
     if not namespaces.stores and not namespaces.unreadable:
         wanted = "no namespace" if namespace is None else f"no namespace {namespace!r}"
         msg = f"{location} holds {wanted}; check the path or URL"
@@ -131,7 +131,7 @@ def _options(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            # What stands there may be a secret.
+            # It is not shown, since it may hold a secret.
             msg = "an option must be KEY=VALUE"
             raise ValueError(msg)
         try:
@@ -142,10 +142,10 @@ def _options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _confirm(*, yes: bool, question: str) -> None:
-    """Go on only if the user wants it.
+    """Continue only if the user confirms it.
 
     Raises:
-        ValueError: There is nobody to ask.
+        ValueError: There is no terminal, so that nobody can be asked.
     """
     import typer
 

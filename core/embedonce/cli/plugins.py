@@ -23,14 +23,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def plugins(as_json: bool = json_option) -> None:  # noqa: FBT001 - typer calls it so
-        """Show all plugins: from which distribution they are, what they do, and why some do not.
+        """Show all plugins: their distributions, what they add, and why some cannot be used.
 
-        The exit code is 1 if one of them failed or is claimed twice.
+        The exit code is 1 if a plugin failed, or if two distributions use one name.
         """
         from embedonce.plugins.host import plugins as all_plugins
         from embedonce.plugins.registrations import codecs, key_encoders, stores
 
-        # First what they add: a plugin may fail at that.
+        # Collected first, because a plugin may fail at this.
         added: dict[str, Registry[Any]] = {"key encoder": key_encoders(), "codec": codecs(), "store": stores()}
         loaded = all_plugins()
         rows = _rows(loaded)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PORTION = 64
 _NUMBERS_PER_CALL = 4096 * 1536
-"""The lists of frameworks take 32 bytes for each number: this bounds them to 200 MB."""
+"""Lists of Python floats take 32 bytes for each number: this limits them to 200 MB."""
 
 
 class Run(NamedTuple):
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 class InPortions(CountingEmbedder):
-    """Hands texts on in small portions and says after each how many it was given; the cache sees one call."""
+    """Passes texts on in small portions and reports after each how many it was given; the cache sees one call."""
 
     def __init__(self, embedder: Any, report: Callable[[int], None]) -> None:
         super().__init__(embedder)
@@ -60,7 +60,7 @@ class InPortions(CountingEmbedder):
 
 
 def demos() -> dict[str, Demo]:
-    """Return what plugins bring for the demo, by framework, installed or not."""
+    """Return the demos of all plugins by framework, whether the framework is installed or not."""
     return {demo.framework: demo for demo in plugins().demos()}
 
 
@@ -69,7 +69,7 @@ def is_installed(demo: Demo) -> bool:
     try:
         return find_spec(demo.package) is not None
     except (ImportError, ValueError):
-        # The package above it is missing, or was imported in vain.
+        # The parent package is missing, or its import has failed.
         return False
 
 
@@ -117,7 +117,7 @@ def embed_once(
 def embed_once_elsewhere(
     texts: list[str], store: str, dimensions: int, directory: Path, framework: str = "LangChain"
 ) -> tuple[Run, NDArray[np.float64]]:
-    """Do what `embed_once` does in a new process.
+    """Call `embed_once` in a new process.
 
     Raises:
         DemoError: The process failed.
@@ -126,7 +126,7 @@ def embed_once_elsewhere(
     arguments = {"texts": texts, "store": store, "dimensions": dimensions, "framework": framework}
     job.write_text(json.dumps(arguments), encoding="ascii")
     command = [sys.executable, "-m", "embedonce.cli.runs", str(job), str(result)]
-    # Modules that happen to lie in the working directory are not this command's.
+    # A module in the working directory must not be imported in place of another one.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if answer.returncode != 0:
@@ -137,7 +137,7 @@ def embed_once_elsewhere(
 
 
 def run_here(job_file: str, result_file: str) -> None:
-    """Be the new process of `embed_once_elsewhere`."""
+    """Run as the new process of `embed_once_elsewhere`."""
     job = json.loads(Path(job_file).read_text(encoding="ascii"))
     try:
         run, matrix = embed_once(**job)

@@ -14,10 +14,10 @@ _WIDTH_OF_A_PIPE = 200
 
 
 def console() -> Console:
-    """Return where tables are printed."""
+    """Return the console that tables are printed to."""
     from rich.console import Console
 
-    # A pipe has no width, and what is read by programs must not be cut.
+    # A pipe has no width, and lines that programs read must not be cut.
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
 
 

@@ -12,33 +12,33 @@ _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 
 
 def bytes_in(text: str) -> int:
-    """Return the bytes that a text such as `500MB` or `10 GiB` says.
+    """Return the number of bytes that a text such as `500MB` or `10 GiB` means.
 
     Raises:
-        ValueError: It says none.
+        ValueError: The text is not a size.
     """
     match = re.fullmatch(_NUMBER + r"([kmgt]i?)?b?\s*", text.lower(), re.ASCII)
     if match is None:
-        msg = f"{text!r} is no size; write for instance 500MB, 10GB or 2GiB"
+        msg = f"{text!r} is not a size; write for instance 500MB, 10GB or 2GiB"
         raise ValueError(msg)
     return int(float(match[1]) * (_BYTES | _BINARY)[match[2] or ""])
 
 
 def seconds_in(text: str) -> float:
-    """Return the seconds that a text such as `12h` or `30d` says.
+    """Return the number of seconds that a text such as `12h` or `30d` means.
 
     Raises:
-        ValueError: It says none.
+        ValueError: The text is not an age.
     """
     match = re.fullmatch(_NUMBER + r"([smhdw])\s*", text.lower(), re.ASCII)
     if match is None:
-        msg = f"{text!r} is no age; write a number and s, m, h, d or w, for instance 12h or 30d"
+        msg = f"{text!r} is not an age; write a number and s, m, h, d or w, for instance 12h or 30d"
         raise ValueError(msg)
     return float(match[1]) * _SECONDS[match[2]]
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes in the unit that fits it."""
+    """Return a number of bytes with a suitable unit."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if abs(value) < 1000:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 _PROBES = ("embedonce", "Ünïcode and\nnew lines\x00")
-# What encoders of users do tells texts apart or not: case, white space, accents, digits, punctuation, roles, length.
+# What encoders of users may treat differently: case, white space, accents, digits, punctuation, roles, length.
 _FURTHER_PROBES = (
     "embedonce:1:document:embedonce",
     "embedonce:1:query:embedonce",
@@ -77,7 +77,7 @@ class KeyEncoder:
     Attributes:
         name: The name under which it is recorded with the stored data; `"callable"` if it has none.
         version: Recorded as well; two versions never share a namespace. After a `~` it is that of the distribution,
-            which is recorded and not compared: a new one need not mean another encoder.
+            which is recorded and not compared, since a new release may hold the same encoder.
         function: The function itself.
     """
 
@@ -111,27 +111,27 @@ class KeyEncoder:
         return checked_key(self.function(text), self.name)
 
     def record(self) -> dict[str, str]:
-        """What is recorded with the stored data; `check` tells a changed function from the same one.
+        """Return what is recorded with the stored data; `check` changes when the function changes.
 
         Raises:
-            KeyEncoderError: It answers with something other than a key, or with one and the same key to all texts.
+            KeyEncoderError: It answers with something other than a key, or with one key to all texts.
         """
         is_built_in = self.function in BUILT_IN.values()
         answers = [self(probe) for probe in (_PROBES if is_built_in else _PROBES + _FURTHER_PROBES)]
         if len(set(answers)) == 1:
             msg = (
                 f"key encoder {self.name!r} gives all texts one key, so that all would get one vector; it must map "
-                "each text to a key of its own, apart from those that may share a vector"
+                "different texts to different keys, unless they may share a vector"
             )
             raise KeyEncoderError(msg)
         return {"name": self.name, "version": self.version, "check": sha256("\n".join(answers))[:16]}
 
     def check(self) -> None:
-        """Try it on a few texts, before any work depends on it.
+        """Try the encoder on a few texts, before any work depends on it.
 
         Raises:
-            KeyEncoderError: It needs a package that is missing, fails, answers with something other than keys, or does
-                not give each text one key of its own.
+            KeyEncoderError: It needs a package that is missing, fails, does not answer with keys, or gives one text
+                different keys.
         """
         try:
             is_steady = self.record() == self.record()
@@ -147,12 +147,12 @@ class KeyEncoder:
         if not is_steady:
             msg = (
                 f"key encoder {self.name!r} gives one text different keys when it is asked twice, so that nothing "
-                "would ever be found; it must depend on nothing but the text"
+                "would ever be found; its keys must depend on the text alone"
             )
             raise KeyEncoderError(msg)
 
     def mark(self) -> str:
-        """What keeps its keys apart from those of other encoders where there is no place for a record: 16 digits."""
+        """Return 16 digits that keep its keys apart from those of other encoders where no record can be stored."""
         record = self.record()
         if self.function in BUILT_IN.values() or not self.version or self.version.startswith(UNDECLARED):
             return record["check"]

@@ -1,4 +1,4 @@
-"""Keys that only somebody who knows a secret can make."""
+"""Keys that can be made only with a secret."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHORTEST = 16
 class HmacKeyEncoder:
     """HMAC-SHA-256 under a secret, as a key encoder: 64 lower-case hexadecimal digits.
 
-    Whoever can list a cache sees the keys in it. With plain hashes, anybody can find out whether a text that they can
-    guess is among them; with these, only those who know the secret can. Without the secret, or with another one, the
-    cache cannot be used: it is refused as one of another encoder.
+    Everybody who can list a cache sees its keys. With plain hashes they can find out whether it holds a text that they
+    can guess; with these keys they need the secret too. Without the secret, or with another one, the cache is refused
+    as one that was written with another encoder.
 
-    The secret comes from an environment variable, so that it is neither shown nor pickled: a worker needs the variable
-    too. Vectors themselves are not encrypted.
+    The secret comes from an environment variable, so that it is neither shown nor pickled; worker processes need the
+    variable too. The vectors are not encrypted.
 
     Args:
         variable: Name of the environment variable: at least 16 bytes that nobody can guess, for instance from

@@ -21,7 +21,7 @@ ROLES: tuple[str, ...] = get_args(Role)
 
 
 KEY_VERSION = 1
-"""Version of the canonical string; a change makes every older entry a miss."""
+"""Version of the canonical string; after a change every older entry is a miss."""
 
 
 MAX_KEY_BYTES = 1024
@@ -29,7 +29,7 @@ MAX_KEY_BYTES = 1024
 
 
 UNDECLARED = "~"
-"""What the version of an encoder starts with that is only the version of its distribution."""
+"""The first character of an encoder's version that is only the version of its distribution."""
 
 
 _DIGEST_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -49,7 +49,7 @@ def checked_key(key: object, name: str = "") -> str:
     """Return `key` if it is a legal key.
 
     Raises:
-        KeyEncoderError: It is no string, empty, longer than 1,024 UTF-8 bytes or holds a lone surrogate.
+        KeyEncoderError: It is not a string, is empty, is longer than 1,024 UTF-8 bytes or holds a lone surrogate.
     """
     by = f"key encoder {name!r} answered with" if name else "got"
     if not isinstance(key, str):

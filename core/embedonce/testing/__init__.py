@@ -1,8 +1,8 @@
-"""For tests of code that embeds, and of code that extends embedonce.
+"""Tools for tests of code that embeds, and of code that extends embedonce.
 
-Embedders that need no network, and that count, differ or fail on request; a byte store that fails on request; and
-suites of tests for adapters, byte stores, key encoders and codecs. The suites are loaded, and pytest with them, when
-they are asked for.
+There are embedders that need no network, and that count calls or fail on request, a byte store that fails on request,
+and suites of tests for adapters, byte stores, key encoders and codecs. The suites and pytest are imported only when a
+suite is used.
 """
 
 from __future__ import annotations

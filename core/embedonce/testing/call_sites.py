@@ -1,4 +1,4 @@
-"""Where in the user's own code something was asked for, however many libraries lie between."""
+"""The place in the user's own code that a call comes from, through any number of libraries."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _RUNNER = "pluggy"
-"""The package through which pytest calls a test: what lies beyond is not code of the test."""
+"""The package through which pytest calls a test: frames before it do not belong to the test."""
 _INSTALLED = {"site-packages", "dist-packages"}
-# Before Python 3.12 they have frames of their own, called by the function that they stand in.
+# Before Python 3.12 they have frames of their own, whose caller is the function around them.
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 _STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
@@ -25,7 +25,7 @@ def call_site(root: Path) -> str:
     """Return `file:line in function` of the innermost frame outside of libraries.
 
     Args:
-        root: The file is shown relative to it, if it lies below.
+        root: Files below it are shown relative to it.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -40,12 +40,12 @@ def call_site(root: Path) -> str:
 
 
 def shown_path(path: str | Path, root: Path) -> Path:
-    """Return a path as it is shown: relative to a directory, if it lies below."""
+    """Return a path as it is shown: relative to a directory if it is below that."""
     absolute = Path(os.path.abspath(path))
     return absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
 
 
 def _is_library(filename: str) -> bool:
-    # What has no file was generated, for instance by a dataclass, or is the import system.
+    # Code without a file was generated, for instance by a dataclass, or belongs to the import system.
     file = Path(filename)
     return filename.startswith("<") or not _INSTALLED.isdisjoint(file.parts) or file.is_relative_to(_STANDARD_LIBRARY)

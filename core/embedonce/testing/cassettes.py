@@ -1,4 +1,4 @@
-"""Cassettes: embeddings that are recorded once and replayed by tests; behind the pytest fixture `replay`."""
+"""Cassettes: embeddings that are recorded once and replayed by tests, for the pytest fixture `replay`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SHOWN = 5
 class Cassette(EmbeddingCache):
     """A directory of recorded embeddings, as one test uses it.
 
-    It remembers every miss and every fault of the directory, so that code which goes on without the vectors, such as
+    It remembers every miss and every fault of the directory, so that code that continues without the vectors, such as
     a retry or a fallback, does not hide them.
 
     Args:
@@ -46,15 +46,15 @@ class Cassette(EmbeddingCache):
         root: Paths in messages are relative to it.
 
     Raises:
-        StoreError: The directory cannot be used, or holds something else.
-        ValueError: `record` is none of those listed.
+        StoreError: The directory cannot be used, or holds other files.
+        ValueError: `record` is not one of those listed.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, record: Record = "none", remedy: str, root: Path) -> None:
         checked_choice("record", record, tuple(_MODES))
         self._remedy = remedy
         self._root = root
-        # To go on with vectors that could not be recorded would be to lose a recording.
+        # Without an error, a vector that could not be written would be missing from the recording.
         super().__init__(directory, mode=_MODES[record], on_store_error="raise")
 
     def _start(self) -> None:
@@ -64,7 +64,7 @@ class Cassette(EmbeddingCache):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_remedy": self._remedy, "_root": self._root}
 
-    # Frameworks copy what they are given, and the test has to hear of the misses of the copy.
+    # Frameworks copy what they are given, and misses of the copy must fail the test too.
 
     def __copy__(self) -> Self:
         return self
@@ -73,7 +73,7 @@ class Cassette(EmbeddingCache):
         return self
 
     def take_failures(self) -> list[Exception]:
-        """Return the misses and faults that there were since this was called last."""
+        """Return the misses and faults since the last call of this method."""
         taken, self._failures = self._failures, []
         return taken
 
@@ -124,7 +124,7 @@ class Cassette(EmbeddingCache):
         return CacheMissError(msg)
 
     def _recorded(self, namespace: str) -> str:
-        """Say what the directory holds, as the reason is often another model or no recording at all."""
+        """Describe what the directory holds: the reason is often another model, or that nothing is recorded yet."""
         where = shown_path(str(self.store), self._root)
         names = [usage.namespace for usage in self.usage()]
         if not names:

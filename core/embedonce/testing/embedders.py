@@ -37,7 +37,7 @@ PROVIDER = "embedonce-testing"
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
 _NGRAMS = (3, 4, 5)
 _REMEMBERED = 1 << 16
-# Longer runs without a space are no words but data; their n-grams would fill the memory of words.
+# Longer runs without a space are data rather than words; their n-grams would fill the memory of words.
 _LONGEST_WORD = 64
 
 
@@ -83,14 +83,14 @@ class HashingEmbedder(TextEmbedder):
     lower case. Each is hashed to one number of the vector and a sign; it counts with the square root of how often
     it occurs. Vectors have length 1 and hold float32 numbers. A text without any feature gets the first unit vector.
 
-    It is no substitute for a trained model: it knows no synonyms. It is an honest one, though, so that rankings in
-    tests mean something.
+    It does not replace a trained model, since it knows no synonyms. But texts that share words are ranked near each
+    other, so that tests of rankings are meaningful.
 
     Args:
         dimensions: Length of the vectors.
 
     Raises:
-        ValueError: The dimensions are no whole number of at least 1.
+        ValueError: The dimensions are not a whole number of at least 1.
     """
 
     def __init__(self, dimensions: int = 1536) -> None:
@@ -152,13 +152,13 @@ def _checked_dimensions(dimensions: int) -> int:
 
 
 class AsymmetricEmbedder(TextEmbedder):
-    """An embedder that answers a query otherwise than a document of the same text; its vectors have no meaning.
+    """An embedder whose vectors differ for a query and a document of the same text, and have no meaning.
 
     Args:
         dimensions: Length of the vectors.
 
     Raises:
-        ValueError: The dimensions are no whole number of at least 1.
+        ValueError: The dimensions are not a whole number of at least 1.
     """
 
     def __init__(self, dimensions: int = 8) -> None:
@@ -181,7 +181,7 @@ class AsymmetricEmbedder(TextEmbedder):
 
 
 class _Observer(ABC):
-    """An embedder in front of another one, which sees every call before the other one does.
+    """An embedder in front of another one, which sees every call first.
 
     Args:
         embedder: Any object with LangChain's methods, or a function from texts to vectors.
@@ -195,7 +195,7 @@ class _Observer(ABC):
 
     @property
     def embedonce_identity(self) -> Identity | None:
-        """What decides the vectors of the embedder behind; None if nobody can tell, so that `namespace=` is needed."""
+        """What decides the vectors of the embedder behind; None if that is unknown, and `namespace=` is needed."""
         declared = getattr(self.embedder, "embedonce_identity", None)
         if isinstance(declared, Identity):
             return declared
@@ -247,7 +247,7 @@ class _Observer(ABC):
 
 
 class CountingEmbedder(_Observer):
-    """Records what another embedder is asked, and passes everything else through, its identity included.
+    """Records the calls of another embedder, and passes everything through to it, its identity included.
 
     It may be used by several threads at once.
 
@@ -275,7 +275,7 @@ class CountingEmbedder(_Observer):
 
 
 class FlakyEmbedder(_Observer):
-    """Fails when told to, and passes everything else through to another embedder, its identity included.
+    """Fails on request, and passes everything else through to another embedder, its identity included.
 
     It may be used by several threads at once.
 
@@ -305,7 +305,7 @@ class FlakyEmbedder(_Observer):
         self._lock = ForkLock()
 
     def observe(self, texts: list[str]) -> None:
-        """Fail if it is time to.
+        """Fail if this call has to.
 
         Raises:
             Exception: The error that the user asked for.
@@ -314,9 +314,9 @@ class FlakyEmbedder(_Observer):
             self._calls += 1
             number = self._calls
         if number in self._fail_on_calls:
-            msg = f"call {number} fails as it was told to"
+            msg = f"call {number} fails as requested"
             raise self._error(msg)
         bad = self._fail_on_texts.intersection(texts)
         if bad:
-            msg = f"call {number} fails as it was told to, because of the text {min(bad)!r}"
+            msg = f"call {number} fails as requested, because of the text {min(bad)!r}"
             raise self._error(msg)

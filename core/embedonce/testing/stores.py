@@ -1,4 +1,4 @@
-"""A byte store that misbehaves on demand, for tests of what happens then."""
+"""A byte store that misbehaves on request, for tests of what happens then."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class _Fault:
 
 
 class FaultyStore:
-    """A byte store in front of another one, which passes every call on until it is told to misbehave.
+    """A byte store in front of another one, which passes every call on until a fault is set.
 
-    What it was told adds up, until `heal`: a call meets every fault that is meant for it, the latest first. It may be
-    used by any number of threads, and has no async methods: whoever finds none calls these in a thread.
+    Faults add up until `heal`: a call meets every fault for its method, the latest first. It may be used by any number
+    of threads. It has no async methods, so that a cache calls these in a thread.
 
     Args:
-        store: The byte store behind it, a new `MemoryStore` if there is none.
+        store: The byte store behind it; a new `MemoryStore` by default.
     """
 
     def __init__(self, store: ByteStore | None = None) -> None:
@@ -87,11 +87,11 @@ class FaultyStore:
             times: How many calls fail; None for all.
 
         Raises:
-            ValueError: There is no such method, or `times` is no whole number of at least 1.
+            ValueError: There is no such method, or `times` is not a whole number of at least 1.
         """
 
         def fail(_call: Callable[[], Any]) -> Any:
-            msg = f"{type(self).__name__} was told to fail"
+            msg = f"{type(self).__name__} fails as requested"
             raise error(msg)
 
         self._add(verbs or _VERBS, fail, times)
@@ -117,11 +117,11 @@ class FaultyStore:
         """Answer `mget` with too few values, or too many.
 
         Args:
-            by: How many values are missing at the end, if negative, or are added.
+            by: How many values are added at the end, or are missing there if it is negative.
             times: How many calls of `mget` are answered so; None for all.
 
         Raises:
-            ValueError: `by` is zero, or `times` is no whole number of at least 1.
+            ValueError: `by` is zero, or `times` is not a whole number of at least 1.
         """
         if not by:
             msg = "by must be a number of values that are missing (negative) or added (positive), got 0"
@@ -134,7 +134,7 @@ class FaultyStore:
         self._add(("mget",), miscount, times)
 
     def hold(self, *verbs: Verb, until: Event, times: int | None = None) -> Event:
-        """Let calls wait for an event before they do anything; a minute at most, then they raise `TimeoutError`.
+        """Let calls wait for an event before they do anything; after a minute they raise `TimeoutError`.
 
         Args:
             verbs: Which methods wait; all of them if none is named.
@@ -149,7 +149,7 @@ class FaultyStore:
         def hold(call: Callable[[], Any]) -> Any:
             waiting.set()
             if not until.wait(_LIMIT):
-                msg = f"{type(self).__name__} was told to hold a call, and nobody has set the event it waits for"
+                msg = f"{type(self).__name__} holds a call as requested, and the event that it waits for was not set"
                 raise TimeoutError(msg)
             return call()
 
@@ -157,20 +157,20 @@ class FaultyStore:
         return waiting
 
     def heal(self) -> None:
-        """Pass every call on again; calls that are held go on waiting."""
+        """Remove all faults; calls that are held still wait."""
         with self._lock:
             self._faults.clear()
 
     def mget(self, keys: Sequence[str]) -> Any:
-        """Return the values of the keys, or what it was told to."""
+        """Return the values of the keys, unless a fault is set."""
         return self._ask("mget", lambda: self.store.mget(keys))
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
-        """Store the values, unless it was told not to."""
+        """Store the values, unless a fault is set."""
         self._ask("mset", lambda: self.store.mset(key_value_pairs))
 
     def mdelete(self, keys: Sequence[str]) -> None:
-        """Delete the keys, unless it was told not to."""
+        """Delete the keys, unless a fault is set."""
         self._ask("mdelete", lambda: self.store.mdelete(keys))
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Suites of tests for whoever extends embedonce: inherit one, say what is tested, and run pytest."""
+"""Suites of tests for extensions of embedonce: inherit from one, say what is tested, and run pytest."""
 
 try:
     import pytest
@@ -6,7 +6,7 @@ except ModuleNotFoundError as error:
     msg = "the suites of embedonce.testing run under pytest, which is not installed: pip install pytest"
     raise ImportError(msg) from error
 
-# Without this, a failed assertion of a suite would say nothing but that it failed.
+# Without this, a failed assertion of a suite would not show the values that it compares.
 pytest.register_assert_rewrite(
     *(f"{__name__}.{module}" for module in ("adapters", "byte_stores", "codecs", "key_encoders", "stored_bytes"))
 )

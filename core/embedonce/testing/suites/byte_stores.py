@@ -36,7 +36,7 @@ class ByteStoreSuite(StoredBytes):
         takes_any_key: False if keys are made of lower-case letters, digits and hyphens only.
         max_value_bytes: Longest value that is tried.
         is_binary_safe: False if values have to be text; a cache on the store then needs `text_safe=True`.
-        takes_empty_values: True to test that a value of no bytes is told from none. The cache writes none.
+        takes_empty_values: True to test that an empty value is not taken for a missing one. The cache writes no such.
         takes_empty_calls: True to test calls without keys. The cache makes none.
         takes_repeated_keys: True to test calls with the same key twice. The cache makes none.
         has_plain_prefixes: True to test `yield_keys(prefix=…)`, on which the cache does not rely.
@@ -48,7 +48,7 @@ class ByteStoreSuite(StoredBytes):
         return EmbeddingCache(store, text_safe=not self.is_binary_safe, on_store_error="raise")
 
     def test_a_cache_finds_exactly_what_it_has_stored(self, store: Any) -> None:
-        """Every text is embedded once, and found again bit by bit, whatever the type of its numbers.
+        """Every text is embedded once, and found again bit by bit, for several types of numbers.
 
         Look at: the tests of keys and values above.
         """
@@ -106,9 +106,9 @@ class ByteStoreSuite(StoredBytes):
         assert len(embedder.calls) == 2, "the damaged value was not replaced"
 
     def test_deleting_and_clearing_leave_others_alone(self, store: Any) -> None:
-        """Texts are deleted one by one, and a namespace as a whole, with what else is in the store untouched.
+        """Texts are deleted one by one, and a namespace as a whole; everything else in the store stays.
 
-        Look at: `mdelete`, and `yield_keys` without a prefix, which has to give every key.
+        Look at: `mdelete`, and `yield_keys` without a prefix, which has to yield every key.
         """
         embedder, cache = _embedder(), self.cache(store)
         foreign = ("not-of-a-cache", self.value(b"v"))
@@ -136,7 +136,7 @@ class ByteStoreSuite(StoredBytes):
         assert _bits(again) == _bits(cold)
 
     def test_a_failing_store_costs_no_vector(self, store: Any) -> None:
-        """Vectors that were paid for are returned while reads or writes fail, and found once they do not.
+        """Vectors that were paid for are returned while reads or writes fail, and stored as soon as they succeed.
 
         Look at: what the store does when it is asked again after a fault.
         """
@@ -159,7 +159,7 @@ def _embedder(role: Role = "document", bias: int = 0, dtype: str = "<f4") -> Cou
 def _vectors(texts: Sequence[str], role: Role, bias: int, dtype: str) -> NDArray[Any]:
     numbers: NDArray[Any] = AsymmetricEmbedder(8).vectors(texts, role) * 100
     if dtype == "<f8":
-        # Hardly any third is a float32.
+        # Thirds of float32 numbers need all bits of a float64.
         numbers = numbers.astype(dtype) / 3
     return (numbers + bias).astype(dtype)
 

@@ -69,14 +69,14 @@ _EXTREME = {
 class CodecSuite(Suite):
     """Tests of a codec, and of an `EmbeddingCache` with it.
 
-    A subclass is named `Test…` and sets `codec`. A codec may refuse vectors that it cannot hold with a `ValueError`,
-    but no unit vectors in float32, whatever their length: these are what most embedders answer with.
+    A subclass is named `Test…` and sets `codec`. A codec may refuse vectors with a `ValueError`, but not unit
+    vectors in float32 of any number of dimensions: these are what most embedders answer with.
 
     Attributes:
         codec: The codec.
-        is_exact: True if vectors come back bit by bit, whatever they are.
-        tolerance: Most that a unit vector is changed, as the length of the difference; None to test nothing of it.
-        vectors: Further matrices, shape (n, d), which it has to hold.
+        is_exact: True if all vectors come back bit by bit.
+        tolerance: Length of the largest difference between a unit vector and what comes back; None to leave this out.
+        vectors: Further matrices, shape (n, d), that it must not refuse.
     """
 
     codec: ClassVar[Codec]
@@ -85,7 +85,7 @@ class CodecSuite(Suite):
     vectors: ClassVar[Sequence[Matrix]] = ()
 
     def test_it_can_be_registered(self) -> None:
-        """It has a name and a version, by which stored vectors say how they were written.
+        """It has a name and a version, which are recorded with stored vectors.
 
         Look at: the version: it has to change with every change of either function.
         """
@@ -95,7 +95,7 @@ class CodecSuite(Suite):
         assert self.codec.version
 
     def test_unit_vectors_are_held(self) -> None:
-        """Vectors of length 1 in float32, and those that the subclass gives, are never refused.
+        """Vectors of length 1 in float32, and the `vectors` of the subclass, are never refused.
 
         Look at: the error; whether the codec asks for a certain length of vectors.
         """
@@ -135,7 +135,7 @@ class CodecSuite(Suite):
     def test_a_decoded_vector_becomes_the_row_it_came_from(self) -> None:
         """`encode(decode(row))` is the row again, bit by bit: what a miss returns is what a hit returns.
 
-        Look at: scales that are computed anew from rounded numbers; a power of two survives that.
+        Look at: scales that are computed again from rounded numbers; only a power of two stays the same.
         """
         for what, _, rows in self._held():
             vectors = self.codec.decode(rows)
@@ -143,7 +143,7 @@ class CodecSuite(Suite):
             assert _bits(self.codec.decode(self.codec.encode(vectors))) == _bits(vectors), what
 
     def test_numbers_come_back_as_near_as_promised(self) -> None:
-        """An exact codec gives back every bit, another one a unit vector within its tolerance.
+        """An exact codec returns every bit, another one a unit vector within its tolerance.
 
         Look at: rounding (`np.rint` instead of a cast, which cuts), and the range that is used.
         """
@@ -159,7 +159,7 @@ class CodecSuite(Suite):
 
     @pytest.mark.parametrize("matrix", _EXTREME.values(), ids=_EXTREME)
     def test_extreme_numbers_are_treated_like_others(self, matrix: Matrix) -> None:
-        """Extreme numbers come back like others, unless they are refused; none becomes something that is no number.
+        """Extreme numbers come back like others, unless they are refused; none becomes NaN.
 
         Numbers that come back infinite are refused by the cache.
 
@@ -182,7 +182,7 @@ class CodecSuite(Suite):
     def test_a_cache_holds_extreme_numbers_or_refuses_them(self, matrix: Matrix) -> None:
         """Either finite vectors are returned and found again, or a `ValueError` is raised and nothing is stored.
 
-        Look at: the error, which says what the codec has done.
+        Look at: the error, which describes the answer of the codec.
         """
         store, texts = MemoryStore(), [str(number) for number in range(len(matrix))]
         embedder = CountingEmbedder(lambda _: matrix)
@@ -196,7 +196,7 @@ class CodecSuite(Suite):
         assert embedder.calls == [texts]
 
     def test_arguments_stay_as_they_are(self) -> None:
-        """Neither function writes into what it is given, which may be the caller's, or a file.
+        """Neither function writes into its argument, which may be an array of the caller, or a file.
 
         Look at: `out=`, `+=`, and views of the argument that are changed.
         """
@@ -213,9 +213,9 @@ class CodecSuite(Suite):
             self.codec.decode(stored)
 
     def test_results_stay_as_they_are(self) -> None:
-        """What a call returned is not changed by later calls, nor by other threads.
+        """Later calls and other threads do not change what a call has returned.
 
-        Look at: a buffer that is used again and again.
+        Look at: a buffer that several calls use.
         """
         matrices = [matrix for _, matrix, _ in self._held()]
 
@@ -232,9 +232,9 @@ class CodecSuite(Suite):
 
     @pytest.mark.parametrize("place", ["path", "byte store"])
     def test_a_cache_gives_a_miss_and_a_hit_the_same_vectors(self, place: str, tmp_path: Path) -> None:
-        """What is returned when a text is embedded is, bit by bit, what is returned ever after.
+        """The vector that is returned when a text is embedded is, bit by bit, the one that is returned later.
 
-        Look at: the tests above, above all that of a decoded vector.
+        Look at: the tests above, first that of a decoded vector.
         """
         store: Any = tmp_path if place == "path" else MemoryStore()
         for what, matrix, _ in self._held():
@@ -250,7 +250,7 @@ class CodecSuite(Suite):
                 assert np.array_equal(warm, matrix), what
 
     def test_a_cache_keeps_codecs_apart(self, tmp_path: Path) -> None:
-        """A vector that was stored exactly is not taken for one that this codec has changed, nor the other way round.
+        """A vector that was stored exactly is never returned for this codec, nor the other way round.
 
         Look at: the name, if it is that of a codec that is built in.
         """
@@ -264,7 +264,7 @@ class CodecSuite(Suite):
         assert np.array_equal(ours, self.codec.decode(self.codec.encode(matrix)))
 
     def _encoded(self, matrix: Matrix) -> Matrix | None:
-        """Return the rows of vectors, None if they are refused."""
+        """Return the rows of vectors; None if the codec refuses them."""
         try:
             return self.codec.encode(matrix)
         except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""What all suites have in common: nobody drops or replaces one of their tests without saying so."""
+"""The base of all suites: their tests can be replaced or dropped only with a reason."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _REASON = "_embedonce_reason"
 class Suite:
     """Base of all suites.
 
-    A subclass inherits every test and may add others. A test of the same name as an inherited one has to be declared
-    with `overrides` or to come from `not_applicable`; otherwise a slip of the name would switch a promise off.
+    A subclass inherits every test and may add others. A test with the name of an inherited one has to be declared with
+    `overrides` or come from `not_applicable`; otherwise an accidental use of a name would switch a promise off.
 
     Raises:
         TypeError: A class replaces an inherited test without a declaration, or declares to replace one that is not
@@ -53,7 +53,7 @@ def overrides(reason: str) -> Callable[[Test], Test]:
         reason: Why the suite's own test does not fit.
 
     Raises:
-        ValueError: There is no reason.
+        ValueError: The reason is empty.
     """
     reason = _checked_reason("overrides", reason)
 
@@ -71,7 +71,7 @@ def not_applicable(reason: str) -> Any:
         reason: Why the suite's test does not apply; pytest shows it.
 
     Raises:
-        ValueError: There is no reason.
+        ValueError: The reason is empty.
     """
     reason = _checked_reason("not_applicable", reason)
 

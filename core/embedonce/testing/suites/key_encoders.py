@@ -59,7 +59,7 @@ _ALIKE = [
     *(_LONG, _LONG + " ", " " + _LONG, _LONG + "a", _LONG + "b", "a" + _LONG, "b" + _LONG, _LONG.replace(" ", "  ")),
     *(_LONG[:50_000] + "a" + _LONG[50_000:], _LONG[:50_000] + "b" + _LONG[50_000:]),
 ]
-# So many that 32 bits cannot tell them all apart.
+# More than 32 bits can distinguish.
 _MANY = 200_000
 _THREADS = 8
 _SECRET = "The launch code is 0451-TANGO-ß; tell nobody."  # noqa: S105
@@ -86,14 +86,14 @@ json.dump([function(bytes.fromhex(text).decode("utf-8", "surrogatepass")) for te
 class KeyEncoderSuite(Suite):
     """Tests of a key encoder, and of an `EmbeddingCache` with it.
 
-    A subclass is named `Test…` and sets `encoder`. One that takes some texts for the same says which: with `equal`,
-    and with `normal_form` if there is a rule.
+    A subclass is named `Test…` and sets `encoder`. If the encoder treats some texts as equal, it declares them: in
+    `equal`, and by `normal_form` if there is a rule.
 
     Attributes:
         encoder: A function `str -> str`, a `KeyEncoder`, or the name of a registered one.
-        version: The version it has to have, or is given if it is a function; None for any.
-        equal: Pairs of texts that are one text to it.
-        reveals_text: True if its keys may be read as texts; else nobody who sees a key must learn what was embedded.
+        version: The version that it must have, or gets if it is a function; None for any.
+        equal: Pairs of texts that it treats as equal.
+        reveals_text: True if its keys may show the text; otherwise a key must not reveal what was embedded.
     """
 
     encoder: ClassVar[str | KeyEncoder | Callable[[str], str]]
@@ -102,7 +102,7 @@ class KeyEncoderSuite(Suite):
     reveals_text: ClassVar[bool] = False
 
     def normal_form(self, text: str) -> str:
-        """Return what stands for all texts that are one text to the encoder; the text itself unless overridden."""
+        """Return the same for all texts that the encoder treats as equal; the text itself unless overridden."""
         return text
 
     def resolved(self) -> KeyEncoder:
@@ -114,7 +114,7 @@ class KeyEncoderSuite(Suite):
         return replace(encoder, version=self.version)
 
     def test_it_can_be_registered(self) -> None:
-        """It has a name and the version it is meant to have, and answers a plain string with a key.
+        """It has a name and the declared version, and answers a plain string with a key.
 
         Look at: the version: it has to change with every change of the keys.
         """
@@ -126,20 +126,20 @@ class KeyEncoderSuite(Suite):
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize("text", NASTY_TEXTS.values(), ids=NASTY_TEXTS)
     def test_every_text_has_a_legal_key(self, text: str, role: str) -> None:
-        """A key is a str of 1 to 1,024 UTF-8 bytes without lone surrogates, whatever the text.
+        """For every text, the key is a str of 1 to 1,024 UTF-8 bytes without lone surrogates.
 
         Look at: `text.encode()`, which fails for lone surrogates (`text.encode("utf-8", "surrogatepass")` does not);
-        keys that grow with the text. A text without a key is embedded each time anew.
+        keys that grow with the text. A text without a key is embedded again in every call.
         """
         key = self._function()(canonical(role, text))
         assert type(key) is str
         assert checked_key(key, self.resolved().name) == key
 
     def test_different_texts_have_different_keys(self) -> None:
-        """Two texts with one key would get one vector: only those declared as equal may have.
+        """Two texts with one key get one vector, so only texts that are declared equal may have one.
 
-        Look at: lower case, trimming, normalisation, cutting, and decoding with `errors="ignore"` or "replace". If it
-        is meant so, declare it with `equal` or `normal_form`.
+        Look at: lower case, trimming, normalisation, cutting, and decoding with `errors="ignore"` or "replace". If that
+        is intended, declare it with `equal` or `normal_form`.
         """
         encoder, texts_of = self.resolved(), defaultdict(list)
         for role in ROLES:
@@ -159,7 +159,7 @@ class KeyEncoderSuite(Suite):
         assert documents & queries == set()
 
     def test_texts_declared_equal_have_one_key(self) -> None:
-        """What is declared to be one text is one.
+        """Texts that are declared equal have the same key.
 
         Look at: rules for the beginning of a text: what the encoder is given begins with the role.
         """
@@ -172,16 +172,16 @@ class KeyEncoderSuite(Suite):
         assert not wrong, f"these have two keys: {', '.join(wrong)}"
 
     def test_many_texts_do_not_collide(self) -> None:
-        """Keys have so many bits that no two texts ever share one by chance: 128 are the least.
+        """Keys have enough bits that two texts never share one by chance: at least 128.
 
         Look at: checksums such as CRC-32, and digests that were cut.
         """
         encoder = self.resolved()
-        # Checksums tell texts apart that differ in a few neighbouring letters, and no others.
+        # A checksum differs for texts that differ in a few neighbouring letters, but not for these.
         assert len({encoder(canonical("document", sha256(str(i)))) for i in range(_MANY)}) == _MANY
 
     def test_a_key_depends_on_its_text_only(self) -> None:
-        """A text has the same key whenever it is asked for, whatever was asked before.
+        """A text always has the same key; earlier calls do not change it.
 
         Look at: counters, tables that are filled as texts come, and digests that are updated instead of begun.
         """
@@ -202,12 +202,12 @@ class KeyEncoderSuite(Suite):
             assert all(answer == keys for answer in answers)
 
     def test_another_process_gets_the_same_keys(self) -> None:
-        """A key is the same in every process and on every machine; else nothing would ever be found again.
+        """A key is the same in every process and on every machine; otherwise no vector would be found again.
 
-        Look at: `hash`, which is salted anew in every process, the order of sets, `id`, and the locale.
+        Look at: `hash`, which is salted differently in every process, the order of sets, `id`, and the locale.
         """
         texts = [canonical(role, text) for role in ROLES for text in _ALIKE]
-        # In bytes: JSON would join surrogates.
+        # As bytes, because JSON would join surrogates.
         request = json.dumps([*self._where(), [utf8(text).hex() for text in texts]])
         environment = {
             **os.environ,
@@ -228,9 +228,9 @@ class KeyEncoderSuite(Suite):
         assert json.loads(run.stdout) == [self._function()(text) for text in texts]
 
     def test_a_key_does_not_reveal_its_text(self) -> None:
-        """Keys are names of objects and rows, and stand in logs: nobody must read texts there.
+        """Keys are names of objects and rows, and appear in logs, where no text must be readable.
 
-        Look at: encoders that keep texts as they are or in another alphabet; `reveals_text = True` if it is meant so.
+        Look at: encoders that keep the text, or only encode it; `reveals_text = True` if that is intended.
         """
         if self.reveals_text:
             pytest.skip("its keys may be read as texts: reveals_text = True")
@@ -258,7 +258,7 @@ class KeyEncoderSuite(Suite):
 
     @pytest.mark.parametrize("place", ["path", "byte store"])
     def test_a_cache_takes_equal_texts_for_one(self, place: str, tmp_path: Path) -> None:
-        """Of texts declared equal, one is embedded, and its vector returned for all.
+        """Of texts that are declared equal, one is embedded, and all get its vector.
 
         Look at: the test of texts declared equal above.
         """
@@ -275,9 +275,9 @@ class KeyEncoderSuite(Suite):
 
     @pytest.mark.parametrize("change", ["function", "version"])
     def test_a_changed_encoder_is_refused(self, change: str, tmp_path: Path) -> None:
-        """A path remembers with which encoder it was written: another function or version never mixes its keys in.
+        """A path records the encoder that it was written with, and refuses another function or version.
 
-        Look at: encoders that answer as others do for plain strings; a version has to tell them apart.
+        Look at: encoders that give plain strings the same keys as others; they need a version of their own.
         """
         encoder = self.resolved()
         changed = (
@@ -293,7 +293,7 @@ class KeyEncoderSuite(Suite):
         assert not embedder.calls
 
     def _given(self) -> Any:
-        """What the subclass has set: a function stays one, though it stands in a class."""
+        """Return the encoder as the subclass has set it: a function does not become a method."""
         given = inspect.getattr_static(type(self), "encoder", None)
         if given is None:
             pytest.fail(f"{type(self).__name__} has to set `encoder`: a function, a KeyEncoder or a name")

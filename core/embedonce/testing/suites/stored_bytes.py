@@ -29,7 +29,7 @@ _ROUNDS = 5
 
 
 class StoredBytes(Suite):
-    """The part of `ByteStoreSuite` that asks the store itself; see there."""
+    """The part of `ByteStoreSuite`, where it is documented, that tests the store itself."""
 
     max_key_bytes: ClassVar[int] = 1024
     takes_any_key: ClassVar[bool] = True
@@ -41,7 +41,7 @@ class StoredBytes(Suite):
     has_plain_prefixes: ClassVar[bool] = False
     is_picklable: ClassVar[bool] = False
 
-    # What a subclass may say
+    # What a subclass may define
 
     @pytest.fixture
     def store(self) -> Any:
@@ -53,14 +53,14 @@ class StoredBytes(Suite):
         pytest.skip("reopen(store) is not defined: the store is not known to outlive its object")
 
     def raw_value(self, store: Any, key: str) -> bytes:
-        """Return the value of a key as it is kept, past the store's own methods if it changes values."""
+        """Return the value of a key as it is stored; to be overridden for a store that changes values."""
         return as_bytes(store.mget([key])[0])
 
     def put_raw_value(self, store: Any, key: str, value: bytes) -> None:
-        """Replace the value of a key as it is kept, past the store's own methods if they would refuse it."""
+        """Replace the value of a key as it is stored; to be overridden for a store that would refuse it."""
         store.mset([(key, value)])
 
-    # What keys and values are tried
+    # The keys and values that are tried
 
     def keys(self) -> list[str]:
         """Return legal keys that are all different and look alike."""
@@ -75,9 +75,9 @@ class StoredBytes(Suite):
     # The store by itself
 
     def test_it_is_a_byte_store(self, store: Any) -> None:
-        """It has the four methods, and an empty one is true.
+        """It has the four methods, and is true when it is empty.
 
-        Look at: the names of the methods; `__len__` or `__bool__`, by which frameworks take an empty store for none.
+        Look at: the names of the methods; `__len__` or `__bool__`, because of which frameworks ignore an empty store.
         """
         assert isinstance(store, ByteStore)
         assert store, "an empty store is false: define neither __len__ nor __bool__"
@@ -108,7 +108,7 @@ class StoredBytes(Suite):
         assert sorted(store.yield_keys()) == sorted(pairs)
 
     def test_values_come_back_byte_by_byte(self, store: Any) -> None:
-        """Every byte may stand anywhere in a value.
+        """Every byte may occur anywhere in a value.
 
         Look at: stores that decode values, strip them, or end them at a zero byte or a new line; these are not
         binary-safe (`is_binary_safe = False`).
@@ -129,7 +129,7 @@ class StoredBytes(Suite):
         assert all_bytes(store.mget(["short", "long"])) == [self.value(b"s"), value]
 
     def test_a_later_value_replaces_an_earlier_one(self, store: Any) -> None:
-        """What was written last is read at once, be it longer or shorter.
+        """The value that was written last is read at once, whether it is longer or shorter.
 
         Look at: caches in front of the store, and writes that only add.
         """
@@ -139,7 +139,7 @@ class StoredBytes(Suite):
         assert sorted(store.yield_keys()) == ["k", "other"]
 
     def test_deleting_ignores_absent_keys(self, store: Any) -> None:
-        """`mdelete` deletes the keys that are there, and says nothing of the others.
+        """`mdelete` deletes the keys that exist, and ignores the others.
 
         Look at: a `KeyError` or "not found" for an absent key, which ends the call before the keys after it.
         """
@@ -152,7 +152,7 @@ class StoredBytes(Suite):
         assert all_bytes(store.mget(["a"])) == [self.value(b"again")]
 
     def test_thousands_of_keys_in_one_call(self, store: Any) -> None:
-        """A call of the cache asks for all of its keys at once, and writes at most 1,024 unless told otherwise.
+        """A call of the cache asks for all of its keys at once, and writes at most 1,024 at a time by default.
 
         Look at: limits on the parameters of a statement, and listings that come in pages.
         """
@@ -197,7 +197,7 @@ class StoredBytes(Suite):
         assert list(store.yield_keys()) == ["b"]
 
     def test_prefixes_are_plain_strings(self, store: Any) -> None:
-        """`yield_keys` gives the keys that start with the prefix, which is no path and no pattern.
+        """`yield_keys` yields the keys that start with the prefix, which is neither a path nor a pattern.
 
         Look at: directories, globs and `LIKE`.
         """
@@ -255,7 +255,7 @@ class StoredBytes(Suite):
     def test_a_pickled_copy_holds_the_same(self, store: Any) -> None:
         """A store that is sent to another process opens the same values.
 
-        Look at: connections and locks, which have to be made anew (`__getstate__`, `__setstate__`).
+        Look at: connections and locks, which a copy has to create for itself (`__getstate__`, `__setstate__`).
         """
         self._claimed("is_picklable")
         store.mset([("a", self.value(b"1"))])
@@ -265,9 +265,9 @@ class StoredBytes(Suite):
         assert all_bytes(copy.mget(["b"])) == [self.value(b"2")]
 
     def test_a_reopened_store_holds_the_same(self, store: Any) -> None:
-        """What was written is there when the store is opened anew, and what was deleted is not.
+        """When the store is reopened, what was written is there, and what was deleted is not.
 
-        Look at: what waits in memory, and names that are made anew at every start.
+        Look at: what is still in memory, and names that differ at every start.
         """
         pairs = {key: self.value(b"%d" % i) for i, key in enumerate(self.keys())}
         store.mset(list(pairs.items()))

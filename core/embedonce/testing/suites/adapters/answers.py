@@ -1,4 +1,4 @@
-"""Answers that break the contract, embedders and stores that fail, and the work that is kept nevertheless."""
+"""Answers that break the contract, embedders and stores that fail, and the work that is kept then."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Answers(Harness):
         return self.may_leave_out and ([] in answer or (method == "query" and not answer))
 
     def test_each_text_that_is_left_without_a_vector_is_asked_for_once(self, api: Api, place: Path) -> None:
-        """Also where the framework may answer without a vector, no text is tried again within a call.
+        """No text is tried again within a call, also where the framework may answer without a vector.
 
         If not, look for retries around the embedder.
         """
@@ -136,7 +136,7 @@ class Answers(Harness):
 
 
 class KeptWork(Harness):
-    """What was paid for is not lost."""
+    """Vectors that were paid for are not lost."""
 
     def test_a_failure_at_nine_tenths_keeps_nine_tenths(self, api: Api, place: Path) -> None:
         """Batches that were finished before the embedder failed are stored.
@@ -164,7 +164,7 @@ class KeptWork(Harness):
         assert model.texts[3:] == [texts[4:]]
 
     def test_an_error_of_the_embedder_arrives_as_it_is(self, api: Api, place: Path) -> None:
-        """The very object, so that code that handles the framework's errors still does.
+        """It is the same object, so that code that handles errors of the framework still works.
 
         If not, look for errors that the wrapper catches and turns into others.
         """
@@ -178,9 +178,9 @@ class KeptWork(Harness):
         assert all(each is error for each in raised)
 
     def test_a_store_that_fails_costs_no_vector(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
-        """Vectors are returned nevertheless; the faults are counted, and one warning is logged.
+        """Vectors are returned; the faults are counted, and one warning is logged.
 
-        If not, look for an adapter that reads or writes the store by itself, beside `EmbeddingCache.embed`.
+        If not, look for an adapter that reads or writes the store itself instead of by `EmbeddingCache.embed`.
         """
         for fails in (["read"], ["write"], ["read", "write"]):
             caplog.clear()
@@ -196,7 +196,7 @@ class KeptWork(Harness):
                 assert len([record for record in caplog.records if record.name.startswith("embedonce")]) == 1
 
     def test_a_store_that_fails_is_an_error_if_that_is_asked_for(self, api: Api) -> None:
-        """`on_store_error="raise"` reaches the cache; what cannot be looked up is not paid for.
+        """`on_store_error="raise"` reaches the cache; texts that cannot be looked up are not paid for.
 
         If not, look for an error that the wrapper swallows.
         """
@@ -205,6 +205,6 @@ class KeptWork(Harness):
                 store, model = failing(fails), ModelBehind()
                 wrapped = api.wrap(model, store, on_store_error="raise")
                 api.check_refused(wrapped, StoreError, "ToldToFailError", documents=["a"], document="a", query="a")
-                assert bool(model.calls) == (fails == "write"), "what cannot be asked is not paid for"
+                assert bool(model.calls) == (fails == "write"), "texts that cannot be looked up are not paid for"
                 store.heal()
                 api.check(wrapped, model, documents=["a"])

@@ -20,7 +20,7 @@ LIMIT = 60.0
 
 
 def exactly(answer: Any) -> str:
-    """Return what must be equal for two answers to be the same: each number with its sign, and the lists.
+    """Return a text that is equal for equal answers: it shows the lists, and each number with its sign.
 
     Arrays are compared by the numbers that they hold.
     """
@@ -37,7 +37,7 @@ def _as_lists(answer: Any) -> Any:
 
 @contextlib.contextmanager
 def variant(name: object) -> Iterator[None]:
-    """Name a variant of a test, where a failure has to say which of them it was."""
+    """Name the variant of a test in its failure."""
     try:
         yield
     except (Exception, pytest.fail.Exception) as error:
@@ -46,7 +46,7 @@ def variant(name: object) -> Iterator[None]:
 
 
 def until(happened: Callable[[], Any]) -> None:
-    """Wait for something that gives no event."""
+    """Wait for something that sets no event."""
     end = time.monotonic() + LIMIT
     while not happened():
         assert time.monotonic() < end, "it never happened"
@@ -62,5 +62,5 @@ async def auntil(happened: Callable[[], Any]) -> None:
 
 
 def is_awaited() -> bool:
-    """Return whether somebody waits for a text that is in flight."""
+    """Return whether a call waits for a text that is in flight."""
     return any(flight.future for each in list(_SHARED.values()) for flight in list(each._flights.values()))

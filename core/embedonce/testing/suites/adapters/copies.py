@@ -1,4 +1,4 @@
-"""Copies of wrappers, and what neither they nor anything else may show: secrets."""
+"""Copies of wrappers, and secrets, which are never shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 
 def held(things: list[Any]) -> list[dict[str, Any]]:
-    """Return all that objects have as their own; pydantic keeps some of it aside."""
+    """Return all attributes of objects; pydantic keeps private ones elsewhere."""
     return [
         {**getattr(thing, "__dict__", {}), **(getattr(thing, "__pydantic_private__", None) or {})} for thing in things
     ]
@@ -50,7 +50,7 @@ class Copies(Harness):
     def test_a_copy_works_and_leaves_the_original_as_it_is(self, api: Api, place: Path) -> None:
         """A copy has its own embedder and shares the store; making it changes nothing of what was copied.
 
-        If not, look at `__getstate__`, `__setstate__` and `__deepcopy__`, which has to hand its `memo` on. The classes
+        If not, look at `__getstate__`, `__setstate__` and `__deepcopy__`, which has to pass its `memo` on. The classes
         of the test's own embedders have to be importable.
         """
         for name, made in COPIES.items():
@@ -74,9 +74,9 @@ class Copies(Harness):
                 assert model.texts == [["a"]]
 
     def test_a_copy_follows_its_own_model(self, api: Api, place: Path) -> None:
-        """A model that is changed in a copy is another one there, and nowhere else.
+        """A model that is changed in a copy is another model in this copy only.
 
-        If not, look for an identity that the copy has got from the original, rather than from its own embedder.
+        If not, look for an identity that the copy takes from the original instead of its own embedder.
         """
         model = ModelBehind("one")
         wrapped = api.wrap(model, place)
@@ -96,7 +96,7 @@ class Secrets(Harness):
         """A key and a password in a URL are in no namespace, representation or file of the cache.
 
         If not, look at which fields the adapter puts into the identity, and at `__repr__`. Override `shown` with
-        whatever else the framework writes down of an embedder.
+        what else the framework writes to files or logs.
         """
         self.require_fields()
         url = f"https://user:{SECRET}@host/v1?sig={SECRET}"
@@ -109,7 +109,7 @@ class Secrets(Harness):
         assert pickled(wrapped, pickle.HIGHEST_PROTOCOL).namespace == wrapped.namespace
 
     def test_another_key_is_the_same_model(self, place: Path) -> None:
-        """A new key, and a rotated one, find what was paid for with the old one; another model or URL does not.
+        """A new key finds the vectors that were paid for with the old one; another model or URL does not.
 
         If not, look at which fields the adapter puts into the identity.
         """
@@ -130,7 +130,7 @@ class Secrets(Harness):
     def test_options_of_the_storage_are_neither_shown_nor_pickled(self, api: Api) -> None:
         """Credentials of a bucket stay in this process.
 
-        If not, look for options that the wrapper keeps beside its cache, which knows how to hide them.
+        If not, look for options that the wrapper stores itself: only its cache hides them.
         """
         options = {"key": SECRET, "nested": {"token": SECRET}}
         wrapped = api.wrap(ModelBehind(), "memory://a/place", storage_options=options)

@@ -1,4 +1,4 @@
-"""Many calls at once: what is in flight is paid once, cancelling harms nobody, and the event loop goes on."""
+"""Many calls at once: a text in flight is paid for once, cancelling affects no other call, the loop is not blocked."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Held:
     """A new wrapper whose model ends no call before `gate` is set.
 
     Args:
-        suite: Says how the framework is asked.
+        suite: Knows how the framework is called.
         place: Where the cache is.
-        told: What the model is told; see `ModelBehind`.
+        options: Options of the model; see `ModelBehind`.
     """
 
-    def __init__(self, suite: Harness, place: Path, **told: Any) -> None:
-        self.model = ModelBehind(**told)
+    def __init__(self, suite: Harness, place: Path, **options: Any) -> None:
+        self.model = ModelBehind(**options)
         self.started, self.gate = self.model.hold()
         self.wrapped = suite.wrapped(self.model, place)
 
@@ -56,11 +56,11 @@ class Held:
         return outcomes
 
     def check_paid_once(self, verb: str, answers: Sequence[Any]) -> None:
-        """All answers are those of the model, which was asked once, and no list is shared between them."""
+        """Check that the model was called once, and that all answers are its own and share no list."""
         assert len(self.model.calls) == 1
         for answer in answers:
             expected = getattr(self.model, verb)(QUESTIONS[verb])
-            assert exactly(answer) == exactly(expected), "nobody changes what others have got"
+            assert exactly(answer) == exactly(expected), "a caller has changed the vectors of another one"
             for vector in answer if verb == "documents" else [answer]:
                 vector[:] = [99.0]
 
@@ -70,10 +70,9 @@ class Flights(Harness):
 
     @pytest.mark.parametrize("verb", QUESTIONS)
     def test_equal_texts_of_many_threads_are_paid_once(self, place: Path, verb: str) -> None:
-        """A call that comes while a text is being embedded waits for it, and gets a list of its own.
+        """A call that comes while a text is being embedded waits for it, and gets its own list.
 
-        If not, look for calls of the embedder that do not go through the cache, and for lists that are handed out
-        twice.
+        If not, look for calls of the embedder that bypass the cache, and for lists that are returned twice.
         """
         held, ask = Held(self, place), getattr(self, f"embed_{verb}")
         with ThreadPoolExecutor(CROWD) as pool:
@@ -113,7 +112,7 @@ class Flights(Harness):
 
     @awaited
     async def test_a_query_does_not_wait_for_a_document(self, place: Path) -> None:
-        """They are two vectors, so both are asked for at once.
+        """They are two vectors, so that both are embedded at once.
 
         If not, look for a call of `EmbeddingCache.aembed` for queries without `role="query"`, or for a lock.
         """
@@ -139,7 +138,7 @@ class Flights(Harness):
 
     @awaited
     async def test_a_failure_reaches_those_who_wait_and_is_not_kept(self, place: Path) -> None:
-        """Those who wait for a text get the error of the one who asked; later calls ask anew.
+        """Calls that wait for a text get the error of the call that embeds it; a later call embeds it again.
 
         If not, look for errors that the wrapper catches or remembers.
         """
@@ -157,7 +156,7 @@ class Flights(Harness):
     async def test_those_who_wait_for_a_vector_that_never_comes_are_told(
         self, place: Path, first: str, second: str
     ) -> None:
-        """In their own words, whatever the role that was asked first.
+        """Each gets the answer of its own method, whichever role was first.
 
         If not, look at what becomes of an empty answer: see `may_leave_out`.
         """
@@ -178,7 +177,7 @@ class Flights(Harness):
 
     @awaited
     async def test_a_query_gets_its_vector_from_a_call_that_fails_at_another_text(self, place: Path) -> None:
-        """As far as that is not a failure of the call.
+        """Unless the failure is one of the whole call.
 
         If not, look at what becomes of an empty answer: see `may_leave_out`.
         """
@@ -199,7 +198,7 @@ class Cancelling(Harness):
 
     @awaited
     async def test_cancelling_one_who_waits_cancels_nobody_else(self, place: Path) -> None:
-        """Neither the one who asked nor the others who wait.
+        """Neither the call that embeds nor others that wait are cancelled.
 
         If not, look for a future or task that the wrapper shares between calls.
         """
@@ -216,7 +215,7 @@ class Cancelling(Harness):
 
     @awaited
     async def test_when_the_one_who_pays_is_cancelled_somebody_takes_over(self, place: Path) -> None:
-        """Those who wait get their vectors from a second request, which is the only one more.
+        """The calls that wait get their vectors from one second request.
 
         If not, look for `CancelledError` being caught in the wrapper's async methods.
         """
@@ -233,7 +232,7 @@ class Cancelling(Harness):
 
     @awaited
     async def test_cancelling_keeps_the_batches_that_were_finished(self, place: Path) -> None:
-        """What was paid for before a call was cancelled is stored.
+        """Batches that were paid for before a call was cancelled are stored.
 
         If not, look for code that collects all vectors before it stores them.
         """
@@ -257,7 +256,7 @@ class Cancelling(Harness):
 
 
 class EventLoop(Harness):
-    """What other tasks may do meanwhile."""
+    """Other tasks are not blocked."""
 
     @awaited
     async def test_neither_hashing_nor_the_store_is_on_the_event_loop(self) -> None:
@@ -290,7 +289,7 @@ class EventLoop(Harness):
             answer = await in_time(self.aembed_documents(wrapped, texts))
             assert exactly(answer) == exactly(model.documents(texts))
             assert here not in seen["key"]
-            # A single text is hashed faster than a thread is asked to.
+            # Hashing a single text is faster than starting it in a thread.
             await in_time(self.aembed_query(wrapped, "a"))
             await in_time(self.aembed_document(wrapped, "b"))
             del seen["key"]

@@ -1,4 +1,4 @@
-"""How the embedders of a framework are made and asked: what the author of a suite fills in."""
+"""How the embedders of a framework are made and called: the methods that the author of a suite writes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SYNC, ASYNC = WAYS = ("sync", "async")
 
 
 class Harness(Suite):
-    """What the tests of `AdapterSuite`, where it is documented, ask their subclass."""
+    """The methods that the tests of `AdapterSuite`, where it is documented, call."""
 
     plugin: str | None = None
     kind: type | None = None
@@ -45,49 +45,49 @@ class Harness(Suite):
     def embedder(self, model: ModelBehind) -> Any:
         """Return a native embedder in front of a model.
 
-        It hands what it is asked for on to the model in one call, and has an attribute `embedonce_identity`, which is
-        that of the model at any time, or none if the model's is None. If a framework has one class for documents and
+        It passes its texts on to the model in one call, and has an attribute `embedonce_identity`, which is always that
+        of the model, or none if that of the model is None. If a framework has one class for documents and
         another for queries, it returns both as one object that `embed_documents` and `embed_query` understand, and
         `wrap` and `parts` are to be overridden as well.
         """
         raise self._unwritten("embedder(self, model)")
 
     def embed_documents(self, wrapped: Any, texts: list[str]) -> list[Any]:
-        """Ask for documents as users do, and return a list of vectors."""
+        """Embed documents as users do, and return a list of vectors."""
         raise self._unwritten("embed_documents(self, wrapped, texts)")
 
     def embed_query(self, wrapped: Any, text: str) -> Any:
-        """Ask for a query as users do, and return its vector."""
+        """Embed a query as users do, and return its vector."""
         raise self._unwritten("embed_query(self, wrapped, text)")
 
-    # To be written if there is such a thing
+    # To be written if the framework has it
 
     def embed_document(self, wrapped: Any, text: str) -> Any:
-        """Ask for one document as users do; by default with a list of one."""
+        """Embed one document as users do; by default as a list of one."""
         return self.embed_documents(wrapped, [text])[0]
 
     async def aembed_documents(self, wrapped: Any, texts: list[str]) -> list[Any]:
-        """Async twin of `embed_documents`; left out, all async tests are skipped."""
+        """Async twin of `embed_documents`; without it, all async tests are skipped."""
         raise self._unwritten("aembed_documents(self, wrapped, texts)")
 
     async def aembed_query(self, wrapped: Any, text: str) -> Any:
-        """Async twin of `embed_query`; left out, all async tests are skipped."""
+        """Async twin of `embed_query`; without it, all async tests are skipped."""
         raise self._unwritten("aembed_query(self, wrapped, text)")
 
     async def aembed_document(self, wrapped: Any, text: str) -> Any:
-        """Async twin of `embed_document`; by default with a list of one."""
+        """Async twin of `embed_document`; by default as a list of one."""
         return (await self.aembed_documents(wrapped, [text]))[0]
 
     def embedder_of_fields(self, *, model_name: str, api_key: str = "", base_url: str = "", prefix: str = "") -> Any:
-        """Return an embedder as users write it, which declares nothing: its fields alone say what it computes.
+        """Return an embedder as users write it, without a declared identity: its fields decide what it computes.
 
-        Its vectors are decided by the texts and all fields but `api_key`, which is a secret; two numbers or more, no
-        network. It is left out for an adapter that takes only embedders that declare what they are.
+        Its vectors depend on the texts and all fields but `api_key`, which is a secret. They have two numbers or more,
+        and need no network. Adapters that take only embedders with a declared identity leave this method out.
         """
         raise self._unwritten("embedder_of_fields(self, *, model_name, api_key, base_url, prefix)")
 
     def wrap(self, embedder: Any, store: Any, **options: Any) -> Any:
-        """Wrap a native embedder; what is returned shows `cache`, `identity`, `namespace` and `wrap_options`."""
+        """Wrap a native embedder; the result shows `cache`, `identity`, `namespace` and `wrap_options`."""
         if isinstance(store, EmbeddingCache):
             return store.wrap(embedder, **options)
         return embedonce.wrap(embedder, store, **options)
@@ -97,7 +97,7 @@ class Harness(Suite):
         return [embedder]
 
     def shown(self, wrapped: Any) -> str:
-        """Return all that may end in a log or a file: to be extended by what else a framework writes down."""
+        """Return all text that may get into a log or a file; to be extended by what else a framework writes."""
         things = [wrapped.cache, wrapped.cache.store, wrapped.identity, wrapped.namespace, wrapped.wrap_options]
         return " ".join(f"{thing!r} {thing}" for thing in [*self.parts(wrapped), *things])
 
@@ -117,19 +117,19 @@ class Harness(Suite):
             pytest.skip(f"{type(self).__name__} has no aembed_documents and aembed_query: no async methods are tested")
 
     def require_fields(self) -> None:
-        """Skip the test unless embedders can be told by their fields."""
+        """Skip the test unless embedders can be identified by their fields."""
         if not self.has("embedder_of_fields"):
             pytest.skip(f"{type(self).__name__} has no embedder_of_fields: only embedders that declare what they are")
 
     @pytest.fixture(autouse=True)
     def _clean_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No store of the machine the tests run on."""
+        """Remove the options of the machine that the tests run on."""
         for name in [name for name in os.environ if name.startswith("EMBEDONCE")]:
             monkeypatch.delenv(name)
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:
-        """A directory that will be a cache."""
+        """A directory for a cache, which does not exist yet."""
         return tmp_path / "cache"
 
     @pytest.fixture(params=WAYS)
@@ -144,10 +144,10 @@ class Harness(Suite):
 
 
 class Api:
-    """The methods of one framework that users call in one way; those that are async are run to their end.
+    """The sync or the async methods of a framework; calls of async methods are run to their end.
 
     Args:
-        suite: Says how the framework is asked.
+        suite: Knows how the framework is called.
         way: `sync` or `async`.
     """
 
@@ -177,7 +177,7 @@ class Api:
         return self._ask("embed_query", wrapped, text)
 
     def check(self, wrapped: Any, model: ModelBehind, **questions: Any) -> None:
-        """Ask each method named, in this order, and compare its answer with that of the model, bit by bit."""
+        """Call each method named, in this order, and compare its answer with that of the model, bit by bit."""
         for method, question in questions.items():
             answer = getattr(self, method)(wrapped, question)
             assert exactly(answer) == exactly(getattr(model, method)(question)), f"{method} of {question!r:.80}"
@@ -185,7 +185,7 @@ class Api:
     def check_refused(
         self, wrapped: Any, error: Any, match: str | None = None, **questions: Any
     ) -> list[BaseException]:
-        """Ask each method named, in this order; each has to raise the error. Return what they raised."""
+        """Call each method named, in this order; each has to raise the error. Return these errors."""
         raised: list[BaseException] = []
         for method, question in questions.items():
             with pytest.raises(error, match=match) as caught:
@@ -194,7 +194,7 @@ class Api:
         return raised
 
     def all_ways(self) -> Sequence[Api]:
-        """Return the methods of this way, and those of the other if there are any."""
+        """Return the methods of this kind, and those of the other kind if there are any."""
         other = Api(self.suite, WAYS[1 - WAYS.index(self.way)])
         if other.way == ASYNC and not self.suite.has("aembed_documents", "aembed_query"):
             return [self]
@@ -202,14 +202,14 @@ class Api:
 
 
 async def in_time(awaitable: Awaitable[Any]) -> Any:
-    """Wait for something that would be a deadlock if it took a minute."""
+    """Wait a minute at most, after which something counts as a deadlock."""
     return await asyncio.wait_for(awaitable, LIMIT)
 
 
 def awaited(
     test: Callable[Concatenate[Self, Arguments], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[Self, Arguments], None]:
-    """Make a test of an async one, which needs no plugin of pytest, and which is skipped for a sync framework."""
+    """Turn an async test into a sync one, which needs no plugin of pytest; it is skipped for a sync framework."""
 
     @functools.wraps(test)
     def run(suite: Self, /, *arguments: Arguments.args, **fixtures: Arguments.kwargs) -> None:

@@ -33,7 +33,7 @@ def served(api: Api, model: ModelBehind, store: Any, **options: Any) -> bool:
 
 
 class Hits(Harness):
-    """What was embedded once is not embedded again."""
+    """Texts that were embedded once are not embedded again."""
 
     def test_a_wrapper_is_an_embedder_of_the_framework(self, place: Path) -> None:
         """A wrapper has the framework's type, and shows its cache, identity and namespace.
@@ -83,7 +83,7 @@ class Hits(Harness):
     def test_one_changed_text_is_one_embedding(self, api: Api, place: Path) -> None:
         """The unit of the cache is the text, not the list of texts.
 
-        If not, look at what the wrapper hands to the cache: it has to be the texts one by one.
+        If not, look at what the wrapper gives to the cache: it must be single texts.
         """
         model, texts = ModelBehind(), [f"text {i}" for i in range(50)]
         api.documents(api.wrap(model, place), texts)
@@ -145,7 +145,7 @@ class Hits(Harness):
         assert len(store) == 2
 
     def test_the_batch_size_of_the_cache_is_that_of_its_wrappers(self, api: Api, place: Path) -> None:
-        """What the user has set for the cache holds, as long as nothing else is said for the wrapper.
+        """The batch size of the cache is used, unless the wrapper has its own.
 
         If not, look at how the wrapper reads `options.batch_size`: `auto` leaves it to the cache.
         """
@@ -155,7 +155,7 @@ class Hits(Harness):
         assert [len(texts) for texts in model.texts] == [2, 2, 1]
 
     def test_no_texts_are_no_work(self, api: Api, place: Path) -> None:
-        """An empty list is answered by an empty list, and the embedder is not asked.
+        """The answer to an empty list is an empty list, and the embedder is not called.
 
         If not, look at how the wrapper handles an empty list.
         """

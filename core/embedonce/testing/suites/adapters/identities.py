@@ -32,7 +32,7 @@ PAIRS: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
     "version": [("one", 3, {"version": 1}), ("one", 3, {"version": 2})],
     "case": [("one", 3, {"namespace": "Acme/E5"}), ("other", 3, {"namespace": "acme/e5"})],
 }
-"""Models of which a place keeps each apart from the other: name, length of vectors and options, by what differs."""
+"""Pairs of models that share no vectors, by what differs: name, length of vectors and options of each."""
 
 
 class Roles(Harness):
@@ -56,7 +56,7 @@ class Roles(Harness):
                 assert sorted(model.paid) == sorted((role, text) for role in ("document", "query") for text in NASTY)
 
     def test_roles_share_entries_if_they_are_embedded_alike(self, api: Api, place: Path) -> None:
-        """The model says so, or the user: then a query finds what was stored as a document, and the reverse.
+        """If the model or the user says so, a query finds what was stored as a document, and the reverse.
 
         If not, look whether the wrapper applies `options` to the identity, by `WrapOptions.applied_to`.
         """
@@ -71,7 +71,7 @@ class Roles(Harness):
                 assert model.paid == [("query", "a"), ("document", "b")]
 
     def test_the_user_may_tell_the_roles_apart(self, api: Api, place: Path) -> None:
-        """`symmetric=False` holds against what the model says of itself.
+        """`symmetric=False` overrides what the model says of itself.
 
         If not, look whether the wrapper applies `options` to the identity, by `WrapOptions.applied_to`.
         """
@@ -85,9 +85,9 @@ class Identities(Harness):
     """Two models in one store, and one model under two names."""
 
     def test_two_models_in_one_store_share_nothing(self, api: Api, place: Path) -> None:
-        """Neither the name nor the length nor the version of a model may be left out of the namespace.
+        """Name, length and version of a model are all part of the namespace.
 
-        If not, look at the identity that the wrapper hands to the cache: it has to be the embedder's own with
+        If not, look at the identity that the wrapper gives to the cache: it must be that of the embedder, with
         `options` applied.
         """
         for name, pair in PAIRS.items():
@@ -98,7 +98,7 @@ class Identities(Harness):
                         assert served(api, model, place.with_name(name), **options) == (round_ > 0)
 
     def test_a_namespace_is_the_whole_identity(self, api: Api, place: Path) -> None:
-        """Embedders with one namespace share vectors, whether anybody could have told the model or not.
+        """Embedders with one namespace share vectors, also if their models cannot be identified.
 
         If not, look whether the wrapper takes `options.namespace` instead of the embedder's identity.
         """
@@ -113,10 +113,10 @@ class Identities(Harness):
         assert not served(api, ModelBehind("other", is_known=False), place, namespace="other")
 
     def test_an_embedder_that_cannot_be_identified_is_refused(self, place: Path) -> None:
-        """With an `IdentityError` that names the remedy, when it is wrapped; a namespace is accepted.
+        """Wrapping it raises an `IdentityError` that names the remedy; with a namespace it is accepted.
 
-        If not, look at what the adapter does with an embedder that declares nothing: it must not fall back to the name
-        of a class, or to nothing.
+        If not, look at what the adapter does with an embedder that declares no identity: it must not use the name of a
+        class instead, or no name.
         """
         with pytest.raises(IdentityError, match="namespace="):
             self.wrapped(ModelBehind(is_known=False), place)
@@ -129,7 +129,7 @@ class Identities(Harness):
 
 
 class Changes(Harness):
-    """Embedders that are changed after they were wrapped, while they are asked, or by being asked."""
+    """Embedders that are changed after they were wrapped, or during a call."""
 
     def test_a_model_that_is_changed_after_wrapping_is_another_one(self, api: Api, place: Path) -> None:
         """A wrapper follows its embedder: new settings are another namespace, and going back finds the old vectors.
@@ -148,7 +148,7 @@ class Changes(Harness):
         assert served(api, ModelBehind("after", 5), place)
 
     def test_a_field_that_is_changed_after_wrapping_moves_the_namespace(self, api: Api, place: Path) -> None:
-        """As above, for an embedder that is told by its fields.
+        """As above, for an embedder that is identified by its fields.
 
         If not, look for fields that are read once, or that are not read at all.
         """
@@ -166,10 +166,10 @@ class Changes(Harness):
         assert len(namespaces) == 3
 
     def test_what_is_answered_during_a_change_is_returned_and_not_stored(self, api: Api, place: Path) -> None:
-        """Nobody knows whether such an answer belongs to the settings before it or after it.
+        """It is unknown whether such an answer belongs to the settings before or after the change.
 
-        If not, look whether the identity is compared before and after each request; answers in doubt are to be
-        returned to the cache as not to be kept, as `identification.described.IdentityTracker` does.
+        If not, look whether the identity is compared before and after each request; the cache must not store an answer
+        in doubt, as with `embedonce.identification.IdentityTracker`.
         """
         model = ModelBehind()
 
@@ -185,7 +185,7 @@ class Changes(Harness):
             assert fresh.paid == [("document", "a")]
 
     def test_who_waits_for_an_answer_during_a_change_asks_again(self, place: Path) -> None:
-        """Another call of the same text must not get a vector that may be another model's.
+        """Another call with the same text must not get a vector that may be of another model.
 
         If not, look as for `test_what_is_answered_during_a_change_is_returned_and_not_stored`.
         """

@@ -1,4 +1,4 @@
-"""The plugin of an adapter: found by its entry point, and light."""
+"""The plugin of an adapter: it has an entry point, and imports no framework."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ for point in points:
     try:
         point.load()
     except Exception:
-        pass  # what becomes of it is told by plugins()
-# Before other plugins are loaded, which may be heavier than this one.
+        pass  # plugins() reports it
+# Before other plugins are loaded, which may import more.
 modules = sorted(sys.modules.keys() - before)
 print("loaded:" + json.dumps({{
-    "found": sorted({{(point.value, point.dist.name) for point in points}}),
+    "points": sorted({{(point.value, point.dist.name) for point in points}}),
     "failed": [str(failed) for failed in plugins().failed if failed.name == name],
     "modules": modules,
 }}))
@@ -36,7 +36,7 @@ print("loaded:" + json.dumps({{
 
 
 class Loading(Harness):
-    """What happens when embedonce looks for plugins, in a fresh interpreter."""
+    """Loading plugins in a fresh interpreter."""
 
     def test_the_plugin_is_found_by_its_entry_point_and_loads_no_framework(self) -> None:
         """The entry point `plugin` of the group `embedonce` loads, and imports neither `kind`'s module nor its package.
@@ -47,17 +47,17 @@ class Loading(Harness):
         """
         if self.plugin is None:
             pytest.skip(f"{type(self).__name__} names no plugin")
-        told = _in_a_fresh_interpreter(_LOAD.format(name=self.plugin))
-        assert told["found"], f"no installed distribution has an entry point {self.plugin!r} in the group 'embedonce'"
-        assert len(told["found"]) == 1, "one name, one plugin"
-        assert told["failed"] == []
+        found = _in_a_fresh_interpreter(_LOAD.format(name=self.plugin))
+        assert found["points"], f"no installed distribution has an entry point {self.plugin!r} in the group 'embedonce'"
+        assert len(found["points"]) == 1, "one name, one plugin"
+        assert found["failed"] == []
         if self.kind is not None:
-            module, _ = told["found"][0]
+            module, _ = found["points"][0]
             package = self.kind.__module__.partition(".")[0]
             heavy = {self.kind.__module__}
             if module.partition(".")[0] != package:
                 heavy.add(package)
-            assert heavy.intersection(told["modules"]) == set()
+            assert heavy.intersection(found["modules"]) == set()
 
 
 def _in_a_fresh_interpreter(code: str) -> Any:

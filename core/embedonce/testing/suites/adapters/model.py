@@ -1,4 +1,4 @@
-"""The model behind an adapter's embedder: it answers, counts, waits and fails as the suite tells it."""
+"""The model behind an adapter's embedder: it answers, counts, waits and fails as the suite sets it up."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class ToldToFailError(Exception):
-    """What a model or a store raises when a suite has told it to fail."""
+    """What a model or a store raises when a suite makes it fail."""
 
 
 class Asked(NamedTuple):
     """One call of a model.
 
     Attributes:
-        role: As what the texts were embedded.
-        texts: What was asked for.
+        role: The role of the texts.
+        texts: The texts asked for.
         way: `sync` or `async`.
     """
 
@@ -42,22 +42,22 @@ class Asked(NamedTuple):
 class ModelBehind:
     """The model behind a native embedder in an `AdapterSuite`.
 
-    The embedder that a suite's author writes hands all its texts on: to `answer` or `answer_one`, and in its async
-    methods to `aanswer` or `aanswer_one`. It declares `identity` as its `embedonce_identity`, and keeps nothing else.
-    There is a vector of its own for each name, length, role and text. Its numbers need all bits of the dtype.
+    The embedder that the author of a suite writes passes all its texts on: to `answer` or `answer_one`, and in its
+    async methods to `aanswer` or `aanswer_one`. It declares `identity` as its `embedonce_identity`, and has no other
+    state. Each name, length, role and text has its own vector, whose numbers need all bits of the dtype.
 
     Args:
         name: Two names are two models.
         dimensions: Length of the vectors.
         dtype: Dtype of the numbers: `float64`, `float32` or an integer dtype. They are answered as Python's numbers.
         symmetric: True if a query gets the vector of the document of that text.
-        says_so: False if its identity leaves that to the user.
-        is_known: False if it is not to be known which model it is, so that `identity` is None.
-        spoil: What becomes of the list of vectors before it is answered.
+        says_so: False if its identity does not say that it is symmetric.
+        is_known: False to hide which model it is, so that `identity` is None.
+        spoil: Changes the list of vectors before it is answered.
         fail_at: Number of the call that fails, counted from 0.
 
     Attributes:
-        calls: What it was asked, in the order of the calls; failed calls count.
+        calls: Its calls in order, failed ones included.
         started: Set when a call has begun; None unless `hold` was called.
         gate: No call ends before it is set; None unless `hold` was called.
     """
@@ -91,7 +91,7 @@ class ModelBehind:
 
     @property
     def identity(self) -> Identity | None:
-        """What decides the vectors; None if it is not to be known."""
+        """What decides the vectors; None if that is hidden."""
         if not self.is_known:
             return None
         symmetric = self.symmetric and self.says_so
@@ -113,17 +113,17 @@ class ModelBehind:
         """The texts of each call."""
         return [call.texts for call in self.calls]
 
-    # What the embedder asks
+    # For the embedder
 
     def answer(self, role: Role, texts: Sequence[str]) -> list[Any]:
-        """Return one vector for each text, unless it was told otherwise.
+        """Return one vector for each text, changed by `spoil`.
 
         Args:
             role: `document` or `query`.
             texts: What to embed.
 
         Raises:
-            ToldToFailError: It was told to fail.
+            ToldToFailError: This is the call that fails.
         """
         number = self._begin(role, texts, "sync")
         if self.gate is not None:
@@ -131,7 +131,7 @@ class ModelBehind:
         return self._end(number, role, texts)
 
     def answer_one(self, role: Role, text: str) -> Any:
-        """Return the vector of one text, an empty list if it was told to answer with none; see `answer`."""
+        """Return the vector of one text, an empty list if `spoil` has removed it; see `answer`."""
         return next(iter(self.answer(role, [text])), [])
 
     async def aanswer(self, role: Role, texts: Sequence[str]) -> list[Any]:
@@ -147,18 +147,18 @@ class ModelBehind:
         """Async twin of `answer_one`."""
         return next(iter(await self.aanswer(role, [text])), [])
 
-    # What the suite expects and says
+    # For the suite
 
     def document(self, text: str) -> list[float]:
-        """Return what a wrapper has to answer for a document."""
+        """Return the right answer for a document."""
         return [float(number) for number in self._numbers("document", text)]
 
     def documents(self, texts: Sequence[str]) -> Vectors:
-        """Return what a wrapper has to answer for documents."""
+        """Return the right answer for documents."""
         return [self.document(text) for text in texts]
 
     def query(self, text: str) -> list[float]:
-        """Return what a wrapper has to answer for a query."""
+        """Return the right answer for a query."""
         return [float(number) for number in self._numbers("query", text)]
 
     def hold(self) -> tuple[threading.Event, threading.Event]:
@@ -188,7 +188,7 @@ class ModelBehind:
             # One number that no narrower float holds.
             row[-1] = 1 + np.finfo(self.dtype).eps
         if self.dtype == np.int64:
-            # Larger ones are not those of any float.
+            # Larger numbers are not exact as floats.
             row >>= 11
         numbers: list[Any] = row.tolist()
         return numbers

@@ -31,11 +31,11 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"namespace": "\ud800"}, "surrogate"),
     ({"storage_options": {"no_such_option": 1}}, "no_such_option"),
 ]
-"""Options of `wrap`, and what the refusal of each has to name."""
+"""Bad options of `wrap`, and what the error of each has to name."""
 
 
 def files(place: Path) -> dict[Path, bytes]:
-    """Return what stands in all files of a place, which need not exist."""
+    """Return the content of all files below a place, which need not exist."""
     return {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
@@ -57,7 +57,7 @@ class Modes(Harness):
         assert files(place) == before
 
     def test_refresh_embeds_all_and_overwrites(self, api: Api, place: Path) -> None:
-        """Every text is embedded anew, and the new vector is the one that is served from now on.
+        """Every text is embedded again, and the new vector is returned from then on.
 
         If not, look for an adapter that reads from the store, or keeps vectors, by itself.
         """
@@ -103,12 +103,12 @@ class Modes(Harness):
 
 
 class Options(Harness):
-    """What users say when they wrap an embedder."""
+    """The options of `wrap`."""
 
     def test_a_bad_option_is_refused_at_construction(self, place: Path) -> None:
         """Before anything is paid for, and before a file is written.
 
-        If not, look for an adapter that opens the cache only when it is first asked: it should when it is wrapped.
+        If not, look for an adapter that opens the cache at the first call instead of when it wraps.
         """
         for options, message in BAD_OPTIONS:
             model = ModelBehind()
@@ -119,7 +119,7 @@ class Options(Harness):
                 assert files(place) == {}
 
     def test_wrapping_a_wrapper_gives_it_back_or_is_refused(self, place: Path) -> None:
-        """One cache is never put behind another.
+        """A cache is never put behind another one.
 
         If not, look whether the wrapper's class inherits from `embedonce.Wrapper`, or is registered as such, and shows
         the `wrap_options` that it was given.

@@ -1,4 +1,4 @@
-"""The suite for adapters: everything that a wrapper of any framework has to keep."""
+"""The suite for adapters: the promises that every wrapper of a framework keeps."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class AdapterSuite(
     Secrets,
     Loading,
 ):
-    """What every adapter keeps: never a wrong vector, no paid work lost, a text paid for once.
+    """What every adapter promises: never a wrong vector, no paid work lost, each text paid for once.
 
-    The author of an adapter inherits from it in a test module, and says how an embedder of the framework is made and
-    asked. All of that goes through the framework's own public methods. Only `embedder`, `embed_documents` and
+    The author of an adapter inherits from it in a test module, and defines how an embedder of the framework is made and
+    called. The tests use only the public methods of the framework. Only `embedder`, `embed_documents` and
     `embed_query` have to be written:
 
         class TestAcme(AdapterSuite):
@@ -49,17 +49,17 @@ class AdapterSuite(
                 return wrapped.embed_question(text)
 
     Tests of what a framework does not have are skipped with the reason: async tests without `aembed_documents` and
-    `aembed_query`, those of embedders that declare nothing without `embedder_of_fields`. A test that cannot hold is
-    replaced by `not_applicable("reason")`, one that holds otherwise is overridden with `overrides("reason")`. The
+    `aembed_query`, those of embedders without a declared identity need `embedder_of_fields`. A test that does not apply
+    is replaced by `not_applicable("reason")`, one that needs other checks is overridden with `overrides("reason")`. The
     docstring of each test says what has to hold, and where to look if it does not.
 
     Attributes:
         plugin: Name of the adapter's entry point in the group `embedonce`; None if it is not found through one.
-        kind: The type that every wrapper must have, that of the framework's embedders; None if there is none.
+        kind: The type of the framework's embedders, which every wrapper must have; None if there is no such type.
         vector_type: The type of a vector that wrappers answer with: `list`, which then holds floats, or `np.ndarray`.
         may_leave_out: True if the framework's embedders may answer a text with an empty vector or none at all, rather
             than raise. A wrapper then answers documents with None, queries with what the embedder has answered.
-        no_text: Pattern of the TypeError for what is not a text, if the framework refuses it before the cache.
-        no_texts: Pattern of the TypeError for what is not a list of texts.
-        refusals: The errors for a missing vector; to be extended if the framework refuses None by one of its own.
+        no_text: Pattern of the TypeError for something other than a text, if the framework refuses it before the cache.
+        no_texts: Pattern of the TypeError for something other than a list of texts.
+        refusals: The errors for a missing vector; to be extended if the framework raises its own for None.
     """

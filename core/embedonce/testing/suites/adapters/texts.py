@@ -1,4 +1,4 @@
-"""Texts as they are, and lists that are the caller's own."""
+"""Texts are not changed, and each caller gets its own lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedonce.testing.suites.adapters.harness import Api
 
 NASTY = ["", "\0", "a", "b", "A", " a", "a ", "a\nb", "é", "e\u0301", "\ud800", "\udfff\ud800", "😀", "x" * 40_000]
-"""Texts that are easily taken for each other, or that something on the way cannot hold."""
+"""Texts that are easily confused, or that some code cannot handle."""
 
 ALIKE = [
     *(unicodedata.normalize(form, "\ufb01anc\u00e9 \u212b") for form in ("NFC", "NFD", "NFKC", "NFKD")),
@@ -43,7 +43,7 @@ class Texts(Harness):
         assert len(model.paid) == 2 * len(texts)
 
     def test_what_is_not_a_text_is_refused(self, api: Api, place: Path) -> None:
-        """Rather than taken for the text that it is printed as.
+        """It is not converted to text.
 
         If not, look for `str(text)`. If the framework refuses it in words of its own, set `no_text` and `no_texts`.
         """
@@ -56,10 +56,10 @@ class Texts(Harness):
         assert model.calls == []
 
     def test_a_hit_is_like_a_miss_bit_by_bit_and_in_type(self, api: Api, place: Path) -> None:
-        """A caller cannot tell of a vector whether it came from the cache.
+        """A vector from the cache cannot be distinguished from one of the embedder.
 
         If not, look for a conversion that only one of the two goes through, or one to float32. Where vectors are
-        lists, they hold Python's floats, whatever the embedder has answered with.
+        lists, they hold Python floats, also if the embedder answers with other numbers.
         """
         for dtype in ("float32", "float64", "int8", "uint8", "int64"):
             with variant(dtype):
@@ -79,9 +79,9 @@ class Texts(Harness):
                 assert len(model.paid) == len(texts) + 1
 
     def test_every_list_is_the_callers_own(self, api: Api, place: Path) -> None:
-        """Whatever a caller does with a vector changes neither the cache nor what others get, duplicates included.
+        """A caller that changes a vector changes neither the cache nor the vectors of others, duplicates included.
 
-        If not, look for lists or views of an array that are handed out twice.
+        If not, look for lists or views of an array that are returned twice.
         """
         model = ModelBehind()
         wrapped = api.wrap(model, place)
@@ -97,9 +97,9 @@ class Texts(Harness):
                 vector[:] = [99.0]
 
     def test_what_the_embedder_keeps_is_not_handed_out(self, api: Api, place: Path) -> None:
-        """An embedder may answer with one list again and again, and a caller may change what it gets.
+        """An embedder may return the same list in every call, and a caller may change what it gets.
 
-        If not, look for an answer that reaches the caller without the cache.
+        If not, look for an answer of the embedder that is returned to the caller without a copy.
         """
         kept = [1.5, 2.5]
         model = ModelBehind(dimensions=2, spoil=lambda vectors: [kept for _ in vectors])
