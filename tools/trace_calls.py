@@ -2,7 +2,7 @@
 
 python tools/trace_calls.py               a table of all scenarios
 python tools/trace_calls.py --write       the same, written into docs/architecture.md
-python tools/trace_calls.py SCENARIO      the files of one scenario in the order in which they are first entered
+python tools/trace_calls.py SCENARIO      the files and functions of one scenario, in the order of their first entry
 
 Each scenario runs in a process of its own and is counted after it ran a few times, so that first imports and first
 openings are left out. All threads of the process count. Where another thread may still be at work the smallest of
@@ -40,14 +40,18 @@ class Count(NamedTuple):
     """What one run passed.
 
     Attributes:
-        files: The files, relative to the checkout, in the order in which they were first entered.
-        calls: How often a function in one of them was entered; a coroutine that goes on is entered again.
+        entered: For each file, relative to the checkout, how often each of its functions was entered, in the order in
+            which they were first entered. A coroutine or generator that goes on is entered again.
         moves: How often control went from one file of the project to another one, by a call or by a return.
     """
 
-    files: list[str]
-    calls: int
+    entered: dict[str, dict[str, int]]
     moves: int
+
+    @property
+    def calls(self) -> int:
+        """How often a function was entered."""
+        return sum(sum(functions.values()) for functions in self.entered.values())
 
 
 def checkout() -> Path:
@@ -80,11 +84,14 @@ class Tracer:
             run()
         finally:
             self._is_on = False
-        return Count([file[self._prefix :] for file in self._files], self._calls, self._moves)
+        entered: dict[str, dict[str, int]] = {}
+        for (file, function), times in self._entered.items():
+            entered.setdefault(file[self._prefix :], {})[function] = times
+        return Count(entered, self._moves)
 
     def _begin(self) -> None:
-        self._files: dict[str, None] = {}
-        self._calls = self._moves = 0
+        self._entered: dict[tuple[str, str], int] = defaultdict(int)
+        self._moves = 0
         # The file that control is in, by thread.
         self._current: dict[int, str] = defaultdict(str)
 
@@ -95,8 +102,8 @@ class Tracer:
         if not file.startswith(self._roots):
             return
         if event == "call":
-            self._files[file] = None
-            self._calls += 1
+            # Python 3.10 does not know to which class a function belongs.
+            self._entered[file, getattr(frame.f_code, "co_qualname", frame.f_code.co_name)] += 1
         else:
             above = frame.f_back
             while above is not None and not above.f_code.co_filename.startswith(self._roots):
@@ -236,7 +243,7 @@ def table() -> str:
     rows = ["| scenario | files | calls | moves between files |", "| --- | ---: | ---: | ---: |"]
     for name in SCENARIOS:
         count = counted(name)
-        rows.append(f"| {name} | {len(count.files)} | {count.calls} | {count.moves} |")
+        rows.append(f"| {name} | {len(count.entered)} | {count.calls} | {count.moves} |")
     return "\n".join(rows)
 
 
@@ -252,7 +259,9 @@ def main(arguments: list[str]) -> None:
             re.sub("<!-- counted -->.*?<!-- /counted -->", written, text, flags=re.DOTALL), encoding="utf-8"
         )
     elif arguments:
-        print("\n".join(counted(arguments[0]).files))
+        for file, functions in counted(arguments[0]).entered.items():
+            listed = (name if times == 1 else f"{name} ({times} times)" for name, times in functions.items())
+            print(f"{file}: {', '.join(listed)}")
     else:
         print(table())
 
