@@ -223,6 +223,7 @@ def run_file(monkeypatch):
 
     def run_file(file, *node):
         (file.parent / "pytest.ini").write_text("[pytest]\n")
+        assert file.stem not in sys.modules, "pytest would take the module that has this name already"
         reports = _Reports()
         places = [f"--rootdir={file.parent}", f"--basetemp={file.parent / 'temporary'}", "--import-mode=importlib"]
         # Looking for unraisable errors collects garbage ten times, which takes seconds where frameworks are loaded.

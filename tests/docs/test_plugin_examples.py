@@ -34,7 +34,7 @@ def passed(directory, *paths):
 def test_the_examples_of_a_page_pass_its_suite(run_file, page, at_least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
-    file = tmp_path / "test_page.py"
+    file = tmp_path / f"test_{page.removesuffix('.md')}_page.py"
     file.write_text("".join(code for language, code in blocks(PAGES / page) if language == "python"), encoding="utf-8")
     outcomes, texts = run_file(file)
     assert set(outcomes) <= {"passed", "skipped"}, texts
