@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from variants import over
 
 from embedonce.errors import IdentityError
-from embedonce.identification.settings import OPERATIONAL
+from embedonce.identification.settings.names import OPERATIONAL
 from langchain_embedonce.identities import describer
 
 # The last one: langchain-community warns at its import that it is being retired.

@@ -232,7 +232,7 @@ def test_azure_deployment(settings: dict[str, Any], expected: str) -> None:
 def test_upstage_models_that_are_not_a_pair_are_refused() -> None:
     embedder = upstage()
     embedder._query_engine = "other"
-    with pytest.raises(IdentityError, match="no pair"):
+    with pytest.raises(IdentityError, match="not a pair"):
         describe(embedder)
 
 

@@ -6,16 +6,23 @@ import os
 import sys
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedonce.identification import Describer, Description, KnownClass, UnclearSettingError, Values, frozen, providers
+from embedonce.identification import (
+    At,
+    Describer,
+    Description,
+    KnownClass,
+    UnclearSettingError,
+    frozen,
+    group,
+    providers,
+)
 from sentence_transformers_embedonce.saved import Saved, differences, structure, tokenizer_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CARD = "model_card_data"
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _FIELDS = """
 _accelerate_placement_hook _backward_hooks _backward_pre_hooks _buffers _compiled_call_impl _device_map
 _forward_hooks_always_called _forward_hooks_with_kwargs _forward_pre_hooks_with_kwargs _is_full_backward_hook
@@ -33,68 +40,78 @@ def caches() -> list[Path]:
     return [Path(each) for each in found if each]
 
 
-def origin_of(values: Values) -> str:
-    """Return the name or folder that a model was loaded from.
+class _Source(NamedTuple):
+    """What a model shows of where it was loaded from."""
 
-    Args:
-        values: Its attributes `_modules`, `module_kwargs` and `model_card_data`.
+    modules: Any = At("_modules")
+    module_kwargs: Any = At("module_kwargs")
+    card: Any = At("model_card_data")
 
-    Raises:
-        UnclearSettingError: It was not loaded, or does not show from where.
-    """
-    if values["module_kwargs"] is None:
-        msg = "it was built from modules, whose weights have no name"
-        raise UnclearSettingError(msg)
-    first = next(iter(values["_modules"].values()))
-    named = getattr(getattr(getattr(first, "auto_model", None), "config", None), "_name_or_path", None)
-    if not named:
-        named = getattr(values[_CARD], "base_model", None)
-    if not isinstance(named, str) or not named:
-        msg = "it does not show what it was loaded from"
-        raise UnclearSettingError(msg)
-    folder = Path(named)
-    # Some versions load the network from a folder of its own.
-    is_part = not (folder / "modules.json").exists() and (folder.parent / "modules.json").exists()
-    return str(folder.parent) if is_part else named
+    def origin(self) -> str:
+        """Return the name or folder that the model was loaded from.
+
+        Raises:
+            UnclearSettingError: It was not loaded, or does not show from where.
+        """
+        if self.module_kwargs is None:
+            msg = "it was built from modules, whose weights have no name"
+            raise UnclearSettingError(msg)
+        first = next(iter(self.modules.values()))
+        named = getattr(getattr(getattr(first, "auto_model", None), "config", None), "_name_or_path", None)
+        if not named:
+            named = getattr(self.card, "base_model", None)
+        if not isinstance(named, str) or not named:
+            msg = "it does not show what it was loaded from"
+            raise UnclearSettingError(msg)
+        folder = Path(named)
+        # Some versions load the network from a folder of its own.
+        is_part = not (folder / "modules.json").exists() and (folder.parent / "modules.json").exists()
+        return str(folder.parent) if is_part else named
+
+    def saved(self) -> Saved:
+        """Return what the files of the model say, as far as it shows where they are."""
+        try:
+            origin = self.origin()
+        except UnclearSettingError:
+            return Saved.at(None)
+        if Path(origin).is_dir():
+            return Saved.at(Path(origin))
+        revision = getattr(self.card, "base_model_revision", None)
+        for folder in providers.hub_folders(origin, caches()):
+            for commit in (revision, providers.commit_of(folder, str(revision or "main"))):
+                snapshot = folder / "snapshots" / str(commit)
+                if commit and snapshot.is_dir():
+                    return Saved.at(snapshot)
+        return Saved.at(None)
 
 
 def saved_of(model: Any) -> Saved:
     """Return what the files of a model say, as far as it shows where they are."""
-    return _saved({name: getattr(model, name, None) for name in ("_modules", "module_kwargs", _CARD)})
+    names = ("_modules", "module_kwargs", "model_card_data")
+    return _Source(*[getattr(model, name, None) for name in names]).saved()
 
 
-def _saved(values: Values) -> Saved:
-    try:
-        origin = origin_of(values)
-    except UnclearSettingError:
-        return Saved.at(None)
-    if Path(origin).is_dir():
-        return Saved.at(Path(origin))
-    revision = getattr(values[_CARD], "base_model_revision", None)
-    for folder in providers.hub_folders(origin, caches()):
-        for commit in (revision, providers.commit_of(folder, str(revision or "main"))):
-            snapshot = folder / "snapshots" / str(commit)
-            if commit and snapshot.is_dir():
-                return Saved.at(snapshot)
-    return Saved.at(None)
-
-
-def _describe(values: Values) -> Description:
-    if any(values[name] for name in _HOOKS):
+def _describe(
+    _forward_hooks: Any,
+    _forward_pre_hooks: Any,
+    tokenizer: Any = At("tokenizer.name_or_path"),
+    source: _Source = group(_Source),
+    loaded: providers.Loaded = group(providers.Loaded),
+) -> Description:
+    if _forward_hooks or _forward_pre_hooks:
         msg = "it has forward hooks, which may change its vectors"
         raise UnclearSettingError(msg)
-    origin, saved = origin_of(values), _saved(values)
-    tokenizer, net = values["tokenizer.name_or_path"], values[f"{providers.NET}.config._name_or_path"]
-    if net and isinstance(tokenizer, str) and tokenizer not in (net, origin):
+    origin, saved = source.origin(), source.saved()
+    if loaded.name and isinstance(tokenizer, str) and tokenizer not in (loaded.name, origin):
         msg = "its tokenizer is not the one that it was loaded with"
         raise UnclearSettingError(msg)
-    load = providers.load_settings_of(origin, values, caches())
+    load = providers.load_settings_of(origin, loaded, caches())
     # Where vectors are cut is looked at in each call, which may say otherwise.
     load.pop("truncate_dim", None)
     if saved.dtype not in (None, "float32"):
-        load["model_kwargs"] = {"dtype": str(values["dtype"]).removeprefix("torch.")}
+        load["model_kwargs"] = {"dtype": str(loaded.dtype).removeprefix("torch.")}
     identity = providers.sentence_transformers(origin, load=load)
-    return Description(identity.with_parameters(differences(values["_modules"], saved)))
+    return Description(identity.with_parameters(differences(source.modules, saved)))
 
 
 class _SentenceTransformerDescriber(Describer):
@@ -131,10 +148,5 @@ class _SentenceTransformerDescriber(Describer):
         return now != before and modules == self._parameters[model][0]
 
 
-_ROW = KnownClass(
-    _describe,
-    f"_modules module_kwargs {_CARD} tokenizer.name_or_path {providers.READS} {' '.join(_HOOKS)}",
-    batch=("batch_size", 32),
-    ignores=_FIELDS,
-)
+_ROW = KnownClass(_describe, ("batch_size", 32), _FIELDS)
 describer = _SentenceTransformerDescriber({("sentence_transformers", "SentenceTransformer"): _ROW})

@@ -6,11 +6,9 @@ A `Describer` knows the classes of a framework, an `IdentityTracker` follows one
 
 from embedonce.identification import providers
 from embedonce.identification.describer import Describer
-from embedonce.identification.fields import Same, fields_of, frozen, without_underscores
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
-    Values,
     endpoint_of,
     identity_of,
     in_host,
@@ -18,31 +16,31 @@ from embedonce.identification.known_classes import (
     newlines_to_spaces,
     unless,
 )
-from embedonce.identification.settings import (
-    UnclearSettingError,
-    clean_url,
-    is_operational,
-    is_skipped,
-    local_files,
-    plain,
-)
+from embedonce.identification.settings.fields import Same, fields_of, frozen, without_underscores
+from embedonce.identification.settings.files import local_files
+from embedonce.identification.settings.names import is_operational, is_skipped
+from embedonce.identification.settings.paths import At, Env, Urls, group
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.secrets import is_secret
 
 __all__ = [
+    "At",
     "Describer",
     "Description",
     "EmbedRequest",
+    "Env",
     "IdentityTracker",
     "KnownClass",
     "Same",
     "UnclearSettingError",
-    "Values",
+    "Urls",
     "clean_url",
     "describe_with",
     "endpoint_of",
     "fields_of",
     "frozen",
+    "group",
     "identity_of",
     "in_host",
     "is_operational",

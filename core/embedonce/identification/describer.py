@@ -7,16 +7,23 @@ embedders that only look alike must never share vectors.
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.errors import IdentityError
-from embedonce.identification.fields import Same, fields_of, frozen, frozen_fields, settled, without_underscores
 from embedonce.identification.known_classes import Description
-from embedonce.identification.settings import UnclearSettingError, local_files
+from embedonce.identification.settings.fields import (
+    Same,
+    fields_of,
+    frozen,
+    frozen_fields,
+    settled,
+    without_underscores,
+)
+from embedonce.identification.settings.files import local_files
+from embedonce.identification.settings.paths import Paths, read
+from embedonce.identification.settings.plain import UnclearSettingError
 from embedonce.identity import Identity
 
 if TYPE_CHECKING:
@@ -54,21 +61,18 @@ _MISSING = object()
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """A known class, prepared for quick reading.
 
     Attributes:
         base: The known class: that of the embedder or a base of it.
         row: What is known of it.
-        reads: The paths of the row and their steps.
-        urls: The steps of the paths to URLs.
+        paths: What the row reads.
     """
 
     base: type
     row: KnownClass
-    reads: tuple[tuple[str, tuple[str, ...]], ...]
-    urls: tuple[tuple[str, ...], ...]
+    paths: Paths
 
 
 class Describer:
@@ -145,7 +149,7 @@ class Describer:
         if _declared(embedder) is not _MISSING or self._known(kind) is not None:
             return True
         inner = self._inner(kind)
-        return bool(inner) and self.is_known(_read(embedder, (inner,)))
+        return bool(inner) and self.is_known(read(embedder, (inner,)))
 
     def fingerprint(self, embedder: object) -> object:
         """Return a value that compares equal as long as `describe` would answer the same.
@@ -162,11 +166,11 @@ class Describer:
         kind: type = type(embedder)
         inner = self._inner(kind)
         if inner:
-            return (kind, self.fingerprint(_read(embedder, (inner,))), _shares_store(embedder))
+            return (kind, self.fingerprint(read(embedder, (inner,))), _shares_store(embedder))
         known = self._known(kind)
         if known is None:
             return (kind, frozen_fields(self._fields(embedder)))
-        values = _values(embedder, known).values()
+        values = known.paths.values(embedder).values()
         # Most values are strings or unset: a call for each of them would take longer than all the rest.
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
         return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
@@ -180,13 +184,13 @@ class Describer:
         kind: type = type(embedder)
         inner = self._inner(kind)
         if inner:
-            return self.sub_batch(_read(embedder, (inner,)), most)
+            return self.sub_batch(read(embedder, (inner,)), most)
         known = self._known(kind)
         batch = known.row.batch if known is not None else most
         size = batch if isinstance(batch, int) else batch[1]
         fields = _BATCH_FIELDS if known is None else () if isinstance(batch, int) else batch[:1]
         for path in fields:
-            value = _read(embedder, tuple(path.split(".")))
+            value = read(embedder, tuple(path.split(".")))
             if type(value) is int and value > 0:
                 size = value
                 break
@@ -206,8 +210,7 @@ class Describer:
         for base in kind.__mro__:
             row = self._rows.get(self._package_and_name(base))
             if row is not None:
-                reads = tuple((path, tuple(path.split("."))) for path in row.reads.split())
-                return _Known(base, row, reads, tuple(tuple(path.split(".")) for path in row.urls.split()))
+                return _Known(base, row, Paths(row.describe))
         return None
 
     def _look_up_inner(self, kind: type) -> str:
@@ -225,7 +228,7 @@ class Describer:
         known = self._known(kind)
         if known is None:
             return Description(self._identity_of_unknown(embedder))
-        description = known.row.describe(_values(embedder, known))
+        description: Description = known.paths.called_with(known.paths.values(embedder))
         if known.base is kind or description.identity is None:
             return description
         base = Identity(description.identity.name, description.identity.parameters)
@@ -234,7 +237,7 @@ class Describer:
         return Description(identity, whole_up_to=description.whole_up_to)
 
     def _describe_wrapper(self, embedder: object, inner: str) -> Description:
-        description = self.describe(_read(embedder, (inner,)))
+        description = self.describe(read(embedder, (inner,)))
         if _shares_store(embedder) and description.identity is not None and not description.identity.symmetric:
             reason = "it keeps documents and queries in one store and may mix their vectors"
             return Description(None, not_cacheable=reason)
@@ -243,7 +246,7 @@ class Describer:
     def _own_fields(self, embedder: object, known: _Known) -> dict[str, Any]:
         """Return the fields that a subclass of a known class adds."""
         row, base = known.row, known.base
-        theirs = {path.partition(".")[0] for path in f"{row.reads} {row.urls} {row.ignores}".split()}
+        theirs = known.paths.names | {path.partition(".")[0] for path in row.ignores.split()}
         for listing in ("__pydantic_fields__", "model_fields", "__private_attributes__"):
             listed = getattr(base, listing, None)
             if isinstance(listed, dict):
@@ -277,59 +280,9 @@ class Describer:
 # Reading
 
 
-def _read(embedder: object, steps: tuple[str, ...]) -> Any:
-    """Follow a path of attributes and keys; None if it breaks off.
-
-    The dictionaries come first: they are quick, and no property of a client can run. A step also finds the
-    attribute behind the property of that name: `base_url` finds `_base_url`.
-    """
-    value: Any = embedder
-    for step in steps:
-        own = value if isinstance(value, dict) else getattr(value, "__dict__", None) or _NOTHING
-        if step in own:
-            value = own[step]
-        elif f"_{step}" in own:
-            value = own[f"_{step}"]
-        else:
-            value = _read_further(value, step)
-        if value is None:
-            return None
-    return value
-
-
-def _read_further(value: Any, step: str) -> Any:
-    if isinstance(value, dict):
-        return None
-    # Asking pydantic for a private attribute takes fifty times as long as looking where it is.
-    private = getattr(value, "__pydantic_private__", None)
-    for name in (step, f"_{step}"):
-        if isinstance(private, dict) and name in private:
-            return private[name]
-    try:
-        return getattr(value, step, None)
-    except Exception:
-        # A property that fails tells nothing.
-        return None
-
-
-def _values(embedder: object, known: _Known) -> dict[str, Any]:
-    own = getattr(embedder, "__dict__", None) or _NOTHING
-    values = {path: own[path] if path in own else _read(embedder, steps) for path, steps in known.reads}
-    urls = tuple([_as_url(_read(embedder, steps)) for steps in known.urls])
-    values["urls"] = urls
-    if known.row.env and not (urls and all(urls)):
-        values.update({f"${name}": os.environ.get(name) for name in known.row.env.split()})
-    return values
-
-
-def _as_url(value: Any) -> Any:
-    """Return a string or an URL object as it is, and None for a stand-in of a test, whose text means nothing."""
-    return value if value and (isinstance(value, str) or type(value).__name__ == "URL") else None
-
-
 def _shares_store(embedder: object) -> bool:
-    queries = _read(embedder, ("query_embedding_store",))
-    return queries is not None and queries is _read(embedder, ("document_embedding_store",))
+    queries = read(embedder, ("query_embedding_store",))
+    return queries is not None and queries is read(embedder, ("document_embedding_store",))
 
 
 def _apart(fields: Mapping[str, Any], others: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:

@@ -7,15 +7,15 @@ is left out, so that the same model gets the same namespace whichever framework 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from embedonce.identification.settings import UnclearSettingError, clean_url, is_url, plain
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url, is_url, plain
 from embedonce.identity import Identity
 
-Values = Mapping[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,15 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class KnownClass:
-    """A known class: `describe` sees nothing but the values named here, so that they are its fingerprint too.
+    """A known class: `describe` sees nothing but the values that it reads, so that they are its fingerprint too.
 
     Attributes:
-        describe: Turns the values into a description.
-        reads: Dotted paths from the embedder to the values, separated by spaces.
-        urls: Dotted paths to the URLs of the clients it has built; they reach `describe` as `values["urls"]`.
-        env: Environment variables that `describe` needs as long as a client shows no URL, as `values["$NAME"]`.
+        describe: Turns the values into a description; its parameters say what it reads, see `At`.
         batch: Texts per request: a number, or the path of the field that holds it and its default.
         ignores: Further fields of the class that do not change vectors, where pydantic does not list them.
     """
 
-    describe: Callable[[Values], Description]
-    reads: str
-    urls: str = ""
-    env: str = ""
+    describe: Callable[..., Description]
     batch: int | tuple[str, int] = 1024
     ignores: str = ""
 
@@ -86,23 +80,28 @@ def unless(default: Any, value: Any) -> Any:
     return None if value == default else value
 
 
-def endpoint_of(values: Values, *fallbacks: str, official: Collection[str] = ()) -> str | None:
+def endpoint_of(urls: Iterable[Any], *fallbacks: Any, official: Collection[str] = ()) -> str | None:
     """Return the URL that requests go to, or None if it is the provider's own.
 
     A client that is already built decides, since later changes of a field or the environment do not reach it.
+
+    Args:
+        urls: Those of the clients, None for a client that shows none.
+        fallbacks: The settings that decide where no client shows a URL; the first one that is set.
+        official: The provider's own.
+
+    Raises:
+        UnclearSettingError: The synchronous and the asynchronous client use different URLs.
     """
-    found = {clean_url(str(url)) for url in values.get("urls", ()) if url is not None}
+    found = {clean_url(str(url)) for url in urls if url is not None}
     if len(found) > 1:
         msg = "its synchronous and its asynchronous client use different URLs"
         raise UnclearSettingError(msg)
-    for name in fallbacks:
-        if not found and values.get(name):
-            found = {clean_url(str(values[name]))}
-    url = found.pop() if found else None
+    url = found.pop() if found else next((clean_url(str(each)) for each in fallbacks if each), None)
     return None if url is None or url in official else url
 
 
 def in_host(url: str | None, *domains: str) -> bool:
-    """Tell whether an URL leads to one of some domains or below it."""
+    """Tell whether a URL leads to one of some domains or below it."""
     host = urlsplit(url or "").hostname or ""
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)

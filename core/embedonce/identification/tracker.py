@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import CacheMissError, IdentityError
 from embedonce.identification.known_classes import Description
-from embedonce.identification.settings import OPERATIONAL
+from embedonce.identification.settings.names import OPERATIONAL
 from embedonce.identity import Identity
 from embedonce.keys.specification import utf8
 from embedonce.options import checked_texts

@@ -1,8 +1,7 @@
 """The classes that `identities` knows, by the root of their module, since classes move within their package."""
 
-from embedonce.identification import Description, KnownClass
 from langchain_embedonce.providers import fakes, hosted, local, openai
 
-__all__ = ["ROWS", "Description", "KnownClass"]
+__all__ = ["ROWS"]
 
 ROWS = {**openai.ROWS, **local.ROWS, **hosted.ROWS, **fakes.ROWS}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from embedonce.identification import Description, KnownClass, Values, identity_of
+from typing import Any
+
+from embedonce.identification import Description, KnownClass, identity_of
 
 
-def _random(_: Values) -> Description:
+def _random() -> Description:
     return Description(None, not_cacheable="its vectors are random, new ones at each call")
 
 
-def _deterministic(values: Values) -> Description:
-    parameters = {"dimensions": values["size"]}
+def _deterministic(size: Any) -> Description:
+    parameters = {"dimensions": size}
     return Description(identity_of("langchain", "DeterministicFakeEmbedding", parameters, symmetric=True, exact=True))
 
 
 ROWS = {
-    ("langchain_core", "FakeEmbeddings"): KnownClass(_random, ""),
-    ("langchain_community", "FakeEmbeddings"): KnownClass(_random, ""),
-    ("langchain_core", "DeterministicFakeEmbedding"): KnownClass(_deterministic, "size"),
+    ("langchain_core", "FakeEmbeddings"): KnownClass(_random),
+    ("langchain_community", "FakeEmbeddings"): KnownClass(_random),
+    ("langchain_core", "DeterministicFakeEmbedding"): KnownClass(_deterministic),
 }

@@ -1,12 +1,16 @@
-"""Models behind the interfaces of other providers, and servers of one's own."""
+"""Models behind the interfaces of other providers, and self-hosted servers."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from embedonce.identification import (
+    At,
     Description,
+    Env,
     KnownClass,
     UnclearSettingError,
-    Values,
+    Urls,
     clean_url,
     endpoint_of,
     identity_of,
@@ -17,206 +21,194 @@ from embedonce.identification import (
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
 
-def _azure_ai(values: Values) -> Description:
-    parameters = {key: values[key] for key in ("endpoint", "dimensions", "model_kwargs")}
-    if not values["endpoint"]:
+def _azure_ai(
+    endpoint: Any,
+    model_name: Any,
+    _model_name: Any,
+    dimensions: Any,
+    model_kwargs: Any,
+    _embed_input_type: Any,
+) -> Description:
+    if not endpoint:
         msg = "its field `endpoint` is empty"
         raise UnclearSettingError(msg)
+    parameters = {"endpoint": endpoint, "dimensions": dimensions, "model_kwargs": model_kwargs}
     # An endpoint with one model need not name it. The input type is fixed for models that know none.
-    model = values["model_name"] or values["_model_name"] or "default"
-    symmetric = getattr(values["_embed_input_type"], "value", values["_embed_input_type"]) == "text"
+    model = model_name or _model_name or "default"
+    symmetric = getattr(_embed_input_type, "value", _embed_input_type) == "text"
     return Description(identity_of("azure-ai", model, parameters, symmetric=symmetric))
 
 
-def _huggingface_inference(values: Values) -> Description:
+def _huggingface_inference(
+    model: Any, repo_id: Any, provider: Any, task: Any, model_kwargs: Any, of_client: Any = At("client.model")
+) -> Description:
     identity = providers.huggingface_inference(
-        values["client.model"] or values["model"] or values["repo_id"],
-        inference_provider=values["provider"],
-        task=values["task"],
-        request=values["model_kwargs"],
+        of_client or model or repo_id, inference_provider=provider, task=task, request=model_kwargs
     )
     return Description(identity, effective_text=newlines_to_spaces)
 
 
-def _ollama(values: Values) -> Description:
-    identity = providers.ollama(
-        values["model"],
-        dimensions=values["dimensions"],
-        num_ctx=values["num_ctx"],
-        endpoint=endpoint_of(values, "base_url", "$OLLAMA_HOST"),
-    )
-    return Description(identity)
+def _ollama(
+    model: Any,
+    dimensions: Any,
+    num_ctx: Any,
+    base_url: Any,
+    host: Any = Env("OLLAMA_HOST"),
+    urls: Any = Urls("_client._client.base_url _async_client._client.base_url"),
+) -> Description:
+    endpoint = endpoint_of(urls, base_url, host)
+    return Description(providers.ollama(model, dimensions=dimensions, num_ctx=num_ctx, endpoint=endpoint))
 
 
-def _cohere(values: Values) -> Description:
-    types = values["embedding_types"]
-    types = [types] if isinstance(types, str) else list(types or ())
+def _cohere(
+    model: Any,
+    truncate: Any,
+    embedding_types: Any,
+    base_url: Any,
+    api_url: Any = Env("CO_API_URL"),
+    urls: Any = Urls("client._client_wrapper.base_url async_client._client_wrapper.base_url"),
+) -> Description:
+    types = [embedding_types] if isinstance(embedding_types, str) else list(embedding_types or ())
     if len(types) != 1:
         return Description(None, not_cacheable="not exactly one of `embedding_types` means not one vector per text")
-    endpoint = endpoint_of(values, "base_url", "$CO_API_URL")
-    return Description(
-        providers.cohere(values["model"], embedding_type=str(types[0]), truncate=values["truncate"], endpoint=endpoint)
-    )
+    endpoint = endpoint_of(urls, base_url, api_url)
+    return Description(providers.cohere(model, embedding_type=str(types[0]), truncate=truncate, endpoint=endpoint))
 
 
-def _voyage(values: Values) -> Description:
-    refused = providers.voyage_not_cacheable(values["model"])
+def _voyage(
+    model: Any,
+    output_dimension: Any,
+    truncation: Any,
+    base_url: Any,
+    urls: Any = Urls("_client._params.base_url _aclient._params.base_url"),
+) -> Description:
+    refused = providers.voyage_not_cacheable(model)
     if refused:
         return Description(None, not_cacheable=refused)
-    identity = providers.voyage(
-        values["model"],
-        dimensions=values["output_dimension"],
-        truncate=values["truncation"],
-        endpoint=endpoint_of(values, "base_url"),
-    )
-    return Description(identity)
+    endpoint = endpoint_of(urls, base_url)
+    return Description(providers.voyage(model, dimensions=output_dimension, truncate=truncation, endpoint=endpoint))
 
 
-def _bedrock(values: Values) -> Description:
+def _bedrock(
+    model_id: Any,
+    provider: Any,
+    dimensions: Any,
+    normalize: Any,
+    model_kwargs: Any,
+    endpoint_url: Any,
+    urls: Any = Urls("client.meta.endpoint_url"),
+) -> Description:
     identity = providers.bedrock(
-        values["model_id"],
-        family=values["provider"],
-        dimensions=values["dimensions"],
-        normalize=values["normalize"],
-        request=values["model_kwargs"],
-        endpoint=endpoint_of(values, "endpoint_url"),
+        model_id,
+        family=provider,
+        dimensions=dimensions,
+        normalize=normalize,
+        request=model_kwargs,
+        endpoint=endpoint_of(urls, endpoint_url),
     )
     return Description(identity, effective_text=line_separators_to_spaces)
 
 
-def _google(values: Values) -> Description:
-    vertex = values["client._api_client.vertexai"]
+_GOOGLE_URLS = Urls("client._api_client._http_options.base_url")
+
+
+def _google(
+    model: Any,
+    task_type: Any,
+    output_dimensionality: Any,
+    base_url: Any,
+    _use_vertexai: Any,
+    vertex: Any = At("client._api_client.vertexai"),
+    urls: Any = _GOOGLE_URLS,
+) -> Description:
     identity = providers.google(
-        values["model"],
-        vertex=bool(values["_use_vertexai"] if vertex is None else vertex),
-        dimensions=values["output_dimensionality"],
-        task=values["task_type"],
-        endpoint=endpoint_of(values, "base_url"),
+        model,
+        vertex=bool(_use_vertexai if vertex is None else vertex),
+        dimensions=output_dimensionality,
+        task=task_type,
+        endpoint=endpoint_of(urls, base_url),
     )
     return Description(identity)
 
 
-def _vertex(values: Values) -> Description:
-    endpoint = endpoint_of(values, "api_endpoint")
+def _vertex(
+    model_name: Any,
+    dimensions: Any,
+    tuned_model_name: Any,
+    instance: Any,
+    api_endpoint: Any,
+    urls: Any = _GOOGLE_URLS,
+) -> Description:
+    endpoint = endpoint_of(urls, api_endpoint)
     identity = providers.google(
-        values["model_name"],
+        model_name,
         vertex=True,
-        dimensions=values["dimensions"],
-        # A host without a scheme is no URL yet.
+        dimensions=dimensions,
+        # A host without a scheme is not a URL yet.
         endpoint=None if endpoint and endpoint.endswith("googleapis.com") else endpoint,
-        tuned_model=values["tuned_model_name"],
+        tuned_model=tuned_model_name,
         # Up to version 2 the class spoke to another service and left the task out for models that it did not know.
-        service=None if values["instance"] is None else "prediction",
+        service=None if instance is None else "prediction",
     )
     return Description(identity)
 
 
-def _mistral(values: Values) -> Description:
-    return Description(providers.mistral(values["model"], endpoint=endpoint_of(values, "endpoint")))
+def _mistral(model: Any, endpoint: Any, urls: Any = Urls("client.base_url async_client.base_url")) -> Description:
+    return Description(providers.mistral(model, endpoint=endpoint_of(urls, endpoint)))
 
 
-def _nomic(values: Values) -> Description:
-    identity = providers.nomic(
-        values["model"],
-        dimensions=values["dimensionality"],
-        inference_mode=values["inference_mode"],
-        endpoint=endpoint_of(values, "$ATLAS_API_PATH"),
+def _nomic(model: Any, dimensionality: Any, inference_mode: Any, api_path: Any = Env("ATLAS_API_PATH")) -> Description:
+    endpoint = endpoint_of((), api_path)
+    return Description(
+        providers.nomic(model, dimensions=dimensionality, inference_mode=inference_mode, endpoint=endpoint)
     )
-    return Description(identity)
 
 
-def _fireworks(values: Values) -> Description:
-    return Description(providers.fireworks(values["model"], endpoint=endpoint_of(values)))
+def _fireworks(model: Any, urls: Any = Urls("client.base_url")) -> Description:
+    return Description(providers.fireworks(model, endpoint=endpoint_of(urls)))
 
 
-def _nvidia(values: Values) -> Description:
-    endpoint = endpoint_of(values, "base_url", "$NVIDIA_BASE_URL")
-    path = values["_client.infer_path"]
+def _nvidia(
+    model: Any,
+    truncate: Any,
+    dimensions: Any,
+    base_url: Any,
+    path: Any = At("_client.infer_path"),
+    pending: Any = Env("NVIDIA_BASE_URL"),
+    urls: Any = Urls("_client.base_url _async_client.base_url"),
+) -> Description:
+    endpoint = endpoint_of(urls, base_url, pending)
     if isinstance(path, str) and "{base_url}" not in path:
-        # Some models are served under an URL of their own.
+        # Some models are served at a URL of their own.
         endpoint = clean_url(path)
-    identity = providers.nvidia(
-        values["model"], dimensions=values["dimensions"], truncate=values["truncate"], endpoint=endpoint
-    )
-    return Description(identity)
+    return Description(providers.nvidia(model, dimensions=dimensions, truncate=truncate, endpoint=endpoint))
 
 
-def _upstage(values: Values) -> Description:
+def _upstage(
+    model: Any,
+    dimensions: Any,
+    model_kwargs: Any,
+    upstage_api_base: Any,
+    base: Any = Env("UPSTAGE_API_BASE"),
+    urls: Any = OPENAI_URLS,
+) -> Description:
+    endpoint = endpoint_of(urls, upstage_api_base, base)
     # The class takes a role's suffix off and appends its own.
-    identity = providers.upstage(
-        values["model"],
-        dimensions=values["dimensions"],
-        request=values["model_kwargs"],
-        endpoint=endpoint_of(values, "upstage_api_base", "$UPSTAGE_API_BASE"),
-    )
-    return Description(identity)
+    return Description(providers.upstage(model, dimensions=dimensions, request=model_kwargs, endpoint=endpoint))
 
 
 ROWS = {
-    ("langchain_azure_ai", "AzureAIEmbeddingsModel"): KnownClass(
-        _azure_ai,
-        "endpoint model_name _model_name dimensions model_kwargs _embed_input_type",
-        batch=("embed_batch_size", 1024),
-    ),
-    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(
-        _huggingface_inference, "model repo_id provider task model_kwargs client.model"
-    ),
-    ("langchain_ollama", "OllamaEmbeddings"): KnownClass(
-        _ollama,
-        "model dimensions num_ctx base_url",
-        "_client._client.base_url _async_client._client.base_url",
-        "OLLAMA_HOST",
-    ),
-    ("langchain_cohere", "CohereEmbeddings"): KnownClass(
-        _cohere,
-        "model truncate embedding_types base_url",
-        "client._client_wrapper.base_url async_client._client_wrapper.base_url",
-        "CO_API_URL",
-        batch=96,
-    ),
-    ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(
-        _voyage,
-        "model output_dimension truncation base_url",
-        "_client._params.base_url _aclient._params.base_url",
-        batch=("batch_size", 1000),
-    ),
-    ("langchain_aws", "BedrockEmbeddings"): KnownClass(
-        _bedrock,
-        "model_id dimensions normalize model_kwargs provider endpoint_url",
-        "client.meta.endpoint_url",
-        batch=96,
-    ),
-    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(
-        _google,
-        "model task_type output_dimensionality base_url _use_vertexai client._api_client.vertexai",
-        "client._api_client._http_options.base_url",
-        batch=100,
-    ),
-    ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(
-        _vertex,
-        "model_name dimensions tuned_model_name instance api_endpoint",
-        "client._api_client._http_options.base_url",
-        batch=250,
-    ),
-    ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(
-        _mistral, "model endpoint", "client.base_url async_client.base_url"
-    ),
-    ("langchain_nomic", "NomicEmbeddings"): KnownClass(
-        _nomic, "model dimensionality inference_mode", env="ATLAS_API_PATH", ignores="device vision_model"
-    ),
-    ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks, "model", "client.base_url"),
-    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(
-        _nvidia,
-        "model truncate dimensions base_url _client.infer_path",
-        "_client.base_url _async_client.base_url",
-        "NVIDIA_BASE_URL",
-        ("max_batch_size", 50),
-    ),
-    ("langchain_upstage", "UpstageEmbeddings"): KnownClass(
-        _upstage,
-        "model dimensions model_kwargs upstage_api_base",
-        OPENAI_URLS,
-        "UPSTAGE_API_BASE",
-        ("embed_batch_size", 10),
-    ),
+    ("langchain_azure_ai", "AzureAIEmbeddingsModel"): KnownClass(_azure_ai, ("embed_batch_size", 1024)),
+    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(_huggingface_inference),
+    ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama),
+    ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, 96),
+    ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(_voyage, ("batch_size", 1000)),
+    ("langchain_aws", "BedrockEmbeddings"): KnownClass(_bedrock, 96),
+    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(_google, 100),
+    ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(_vertex, 250),
+    ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(_mistral),
+    ("langchain_nomic", "NomicEmbeddings"): KnownClass(_nomic, ignores="device vision_model"),
+    ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks),
+    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(_nvidia, ("max_batch_size", 50)),
+    ("langchain_upstage", "UpstageEmbeddings"): KnownClass(_upstage, ("embed_batch_size", 10)),
 }

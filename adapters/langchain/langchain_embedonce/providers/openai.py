@@ -2,79 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from embedonce.identification import Description, KnownClass, Values, endpoint_of, newlines_to_spaces, providers, unless
-
-
-def _tokens(values: Values, *, trusted: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return parameters and what becomes of the text, for the classes that tokenise on the client's side.
-
-    `trusted` says that the server is sure to understand the tokens as the text that they stand for. Any other
-    server may look them up in a vocabulary of its own, so there the tokens are part of the identity.
-    """
-    if values["check_embedding_ctx_length"] is False:
-        return {}, {}
-    model, length = values["model"], values["embedding_ctx_length"]
-    name = values["tiktoken_model_name"] or model
-    own = "" if name == model else f":{name}"
-    parameters: dict[str, Any] = {"context_length": unless(8191, length)}
-    if values["tiktoken_enabled"] is False:
-        # Encoded and decoded again, which a vocabulary may do with losses.
-        parameters["tokenizer"] = f"transformers{own}"
-        # No tokenizer needs more than 16 tokens for a byte, even after Unicode normalisation.
-        return parameters, {"whole_up_to": length // 16}
-    parameters["tokenizer"] = None if trusted else f"tiktoken{own}"
-    # `disallowed_special` only decides which texts are refused.
-    parameters["allowed_special"] = values["allowed_special"]
-    # A token is at least one byte long.
-    text: dict[str, Any] = {"whole_up_to": length}
-    if str(model).endswith("001"):
-        text["effective_text"] = newlines_to_spaces
-    return parameters, text
+from embedonce.identification import (
+    At,
+    Description,
+    Env,
+    KnownClass,
+    Urls,
+    endpoint_of,
+    group,
+    newlines_to_spaces,
+    providers,
+    unless,
+)
 
 
-def _requested(values: Values) -> dict[str, Any]:
-    return {
-        "dimensions": values["dimensions"],
-        "request": values["model_kwargs"],
-        "query": values["default_query"],
-    }
+class _Tokens(NamedTuple):
+    """How a class tokenises on the client's side, if it does."""
+
+    model: Any
+    name: Any = At("tiktoken_model_name")
+    checks: Any = At("check_embedding_ctx_length")
+    length: Any = At("embedding_ctx_length")
+    uses_tiktoken: Any = At("tiktoken_enabled")
+    allowed_special: Any = At("allowed_special")
+
+    @property
+    def vocabulary(self) -> Any:
+        """The name of the model whose vocabulary is used."""
+        return self.name or self.model
+
+    def described(self, *, trusted: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return parameters of the identity, and what becomes of the text.
+
+        Args:
+            trusted: True if the server certainly understands the tokens as the text that they stand for. Any other
+                server may look them up in a vocabulary of its own, so there the tokens are part of the identity.
+        """
+        if self.checks is False:
+            return {}, {}
+        own = "" if self.vocabulary == self.model else f":{self.vocabulary}"
+        parameters: dict[str, Any] = {"context_length": unless(8191, self.length)}
+        if self.uses_tiktoken is False:
+            # Encoded and decoded again, which may lose something in some vocabularies.
+            parameters["tokenizer"] = f"transformers{own}"
+            # No tokenizer needs more than 16 tokens for a byte, even after Unicode normalisation.
+            return parameters, {"whole_up_to": self.length // 16}
+        parameters["tokenizer"] = None if trusted else f"tiktoken{own}"
+        # `disallowed_special` only decides which texts are refused.
+        parameters["allowed_special"] = self.allowed_special
+        # A token is at least one byte long.
+        text: dict[str, Any] = {"whole_up_to": self.length}
+        if str(self.model).endswith("001"):
+            text["effective_text"] = newlines_to_spaces
+        return parameters, text
 
 
-def _openai(values: Values) -> Description:
-    endpoint = endpoint_of(values, "openai_api_base", "$OPENAI_API_BASE", "$OPENAI_BASE_URL")
-    names = (values["model"], values["tiktoken_model_name"] or values["model"])
-    same = names[0] == names[1] or all(map(providers.one_vocabulary, names))
-    tokens, text = _tokens(values, trusted=providers.is_official(endpoint) and same)
-    return Description(providers.openai(values["model"], **_requested(values), endpoint=endpoint, **tokens), **text)
+class _Request(NamedTuple):
+    """What a request names besides the model, by the arguments of `providers.openai`."""
+
+    dimensions: Any
+    request: Any = At("model_kwargs")
+    query: Any = At("default_query")
 
 
-def _azure_openai(values: Values) -> Description:
+OPENAI_URLS = Urls("client._client.base_url async_client._client.base_url")
+
+
+def _openai(
+    model: Any,
+    openai_api_base: Any,
+    base: Any = Env("OPENAI_API_BASE"),
+    base_url: Any = Env("OPENAI_BASE_URL"),
+    urls: Any = OPENAI_URLS,
+    request: _Request = group(_Request),
+    tokens: _Tokens = group(_Tokens),
+) -> Description:
+    endpoint = endpoint_of(urls, openai_api_base, base, base_url)
+    same = model == tokens.vocabulary or all(map(providers.one_vocabulary, (model, tokens.vocabulary)))
+    parameters, text = tokens.described(trusted=providers.is_official(endpoint) and same)
+    return Description(providers.openai(model, **request._asdict(), endpoint=endpoint, **parameters), **text)
+
+
+def _azure_openai(
+    model: Any,
+    deployment: Any,
+    azure_endpoint: Any,
+    openai_api_base: Any,
+    endpoint: Any = Env("AZURE_OPENAI_ENDPOINT"),
+    urls: Any = OPENAI_URLS,
+    request: _Request = group(_Request),
+    tokens: _Tokens = group(_Tokens),
+) -> Description:
     # The class's default model name says nothing about the deployment, but it chooses the vocabulary.
-    trusted = providers.one_vocabulary(values["tiktoken_model_name"] or values["model"])
-    tokens, text = _tokens(values, trusted=trusted)
-    # A client whose URL names no deployment sends the request to the one named like the model.
-    given = None if any(each is not None for each in values["urls"]) else values["deployment"]
+    trusted = providers.one_vocabulary(tokens.vocabulary)
+    parameters, text = tokens.described(trusted=trusted)
     identity = providers.azure_openai(
-        values["model"],
-        url=endpoint_of(values, "azure_endpoint", "openai_api_base", "$AZURE_OPENAI_ENDPOINT"),
-        deployment=given,
-        **_requested(values),
+        model,
+        url=endpoint_of(urls, azure_endpoint, openai_api_base, endpoint),
+        # A client whose URL names no deployment sends the request to the one named like the model.
+        deployment=None if any(each is not None for each in urls) else deployment,
+        **request._asdict(),
         exact=trusted,
-        **tokens,
+        **parameters,
     )
     return Description(identity, **text)
 
 
-_OPENAI_READS = (
-    "model dimensions model_kwargs default_query check_embedding_ctx_length embedding_ctx_length tiktoken_enabled "
-    "tiktoken_model_name allowed_special openai_api_base"
-)
-OPENAI_URLS = "client._client.base_url async_client._client.base_url"
-_OPENAI = KnownClass(_openai, _OPENAI_READS, OPENAI_URLS, "OPENAI_API_BASE OPENAI_BASE_URL", ("chunk_size", 1000))
-_AZURE_READS = f"{_OPENAI_READS} azure_endpoint deployment"
-_AZURE_OPENAI = KnownClass(_azure_openai, _AZURE_READS, OPENAI_URLS, "AZURE_OPENAI_ENDPOINT", ("chunk_size", 2048))
+_OPENAI = KnownClass(_openai, ("chunk_size", 1000))
+_AZURE_OPENAI = KnownClass(_azure_openai, ("chunk_size", 2048))
 
 ROWS = {
     ("langchain_openai", "OpenAIEmbeddings"): _OPENAI,

@@ -24,13 +24,11 @@ from embedonce.identification.providers.hosted import (
     watsonx,
 )
 from embedonce.identification.providers.loaded_transformers import (
-    NET,
-    READS,
+    Limits,
+    Loaded,
     commit_of,
     hub_folders,
     load_settings_of,
-    reads_at,
-    values_at,
 )
 from embedonce.identification.providers.local import (
     encode_settings,
@@ -40,7 +38,6 @@ from embedonce.identification.providers.local import (
     load_settings,
     loaded,
     names_loaded,
-    own_limit_or,
     prefixed,
     sentence_transformers,
     sentence_transformers_not_cacheable,
@@ -49,8 +46,8 @@ from embedonce.identification.providers.local import (
 from embedonce.identification.providers.openai import azure_openai, is_official, one_vocabulary, openai, requested
 
 __all__ = [
-    "NET",
-    "READS",
+    "Limits",
+    "Loaded",
     "azure_openai",
     "bedrock",
     "bedrock_family",
@@ -77,16 +74,13 @@ __all__ = [
     "ollama",
     "one_vocabulary",
     "openai",
-    "own_limit_or",
     "prefixed",
-    "reads_at",
     "requested",
     "sentence_transformers",
     "sentence_transformers_not_cacheable",
     "settings",
     "twelvelabs",
     "upstage",
-    "values_at",
     "voyage",
     "voyage_not_cacheable",
     "watsonx",

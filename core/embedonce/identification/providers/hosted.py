@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from embedonce.identification.known_classes import identity_of, in_host, unless
 from embedonce.identification.providers.openai import requested
-from embedonce.identification.settings import clean_url
+from embedonce.identification.settings.plain import clean_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,7 +31,7 @@ _OLLAMA_NOISE = frozenset(_NOISE.split())
 
 
 def _foreign(endpoint: str | None, official: Collection[str] = (), hosts: Collection[str] = ()) -> str | None:
-    """Return an URL that is none of the provider's own."""
+    """Return a URL that is none of the provider's own."""
     url = clean_url(endpoint) if endpoint else None
     return None if url is None or url in official or in_host(url, *hosts) else url
 
@@ -46,7 +46,7 @@ def huggingface_inference(
     query_prefix: str | None = None,
     pooling: str | None = None,
 ) -> Identity:
-    """Identify a model, or an URL in its place, behind the inference API of Hugging Face.
+    """Identify a model, or a URL in its place, behind the inference API of Hugging Face.
 
     Args:
         model: Its name on the hub or the URL of a server; a `model` in `request` wins.
@@ -191,7 +191,7 @@ def bedrock_family(model: Any) -> str:
 
 
 def is_amazon(endpoint: str | None) -> bool:
-    """Tell whether an URL is one of Amazon's own; None is."""
+    """Tell whether a URL is one of Amazon's own; None is."""
     return _foreign(endpoint, hosts=_AMAZON) is None
 
 

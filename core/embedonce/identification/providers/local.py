@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification.known_classes import identity_of, unless
-from embedonce.identification.settings import local_files, plain
+from embedonce.identification.settings.files import local_files
+from embedonce.identification.settings.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,22 +126,6 @@ def names_loaded(model: Any, loaded: Any) -> bool:
 def _without_owner(model: str) -> str:
     # The library itself looks for a name without an owner there.
     return model.removeprefix("sentence-transformers/")
-
-
-def own_limit_or(length: Any, own: Any, positions: Any) -> int | None:
-    """Return the tokens beyond which a model cuts texts, None if that is certainly its own limit.
-
-    The tokenizer knows the limit that it was loaded with, which a setting may have lowered; all that a net has
-    positions for cannot be that.
-
-    Args:
-        length: The limit that is in force.
-        own: The one that the tokenizer was loaded with.
-        positions: How many tokens the net has positions for.
-    """
-    # Some nets have two positions more than they can use.
-    is_own = length == own and type(own) is int and type(positions) is int and own <= positions <= own + 2
-    return length if type(length) is int and not is_own else None
 
 
 def instructor(

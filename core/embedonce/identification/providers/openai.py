@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from embedonce.identification.known_classes import identity_of
-from embedonce.identification.settings import UnclearSettingError, clean_url
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ _DEPLOYMENT = re.compile(r"(?P<root>.*?)(?:/openai(?:/v1)?)?(?:/deployments/(?P<
 
 
 def is_official(endpoint: str | None) -> bool:
-    """Tell whether an URL is OpenAI's own; None is."""
+    """Tell whether a URL is OpenAI's own; None is."""
     return endpoint is None or clean_url(endpoint) == _URL
 
 

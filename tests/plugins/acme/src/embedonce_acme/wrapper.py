@@ -12,7 +12,6 @@ from embedonce.identification import (
     EmbedRequest,
     IdentityTracker,
     KnownClass,
-    Values,
     describe_with,
     endpoint_of,
 )
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
     from embedonce.keys.specification import Role
 
 
-def _describe(values: Values) -> Description:
-    url = endpoint_of(values, "base_url", official={"https://api.acme.example/v1"})
-    return Description(Identity.of("acme", values["model_name"], url=url, prefix=values["prefix"]))
+def _describe(model_name: Any, base_url: Any, prefix: Any) -> Description:
+    url = endpoint_of((), base_url, official={"https://api.acme.example/v1"})
+    return Description(Identity.of("acme", model_name, url=url, prefix=prefix))
 
 
-describer = Describer(
-    {("acme", "Embedder"): KnownClass(_describe, reads="model_name base_url prefix", ignores="api_key billed")}
-)
+describer = Describer({("acme", "Embedder"): KnownClass(_describe, ignores="api_key billed")})
 """Which fields of an embedder of Acme decide its vectors; subclasses are told apart by all that they add."""
 
 

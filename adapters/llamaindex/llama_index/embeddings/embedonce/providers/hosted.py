@@ -1,12 +1,15 @@
-"""Models behind the interfaces of other providers, and servers of one's own."""
+"""Models behind the interfaces of other providers, and self-hosted servers."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from embedonce.identification import (
+    At,
     Description,
     KnownClass,
     UnclearSettingError,
-    Values,
+    Urls,
     clean_url,
     endpoint_of,
     providers,
@@ -36,22 +39,28 @@ _COHERE_TYPED = ("embed-v4.0", *[f"embed-{size}-v3.0" for size in _COHERE_SIZES]
 _COHERE_UNTYPED = tuple(f"embed-{size}-v2.0" for size in _COHERE_SIZES)
 
 
-def _cohere(values: Values) -> Description:
-    model, input_type = values["model_name"], values["input_type"]
+def _cohere(
+    model_name: Any,
+    input_type: Any,
+    embedding_type: Any,
+    truncate: Any,
+    base_url: Any,
+    urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
+) -> Description:
     more = {}
-    if model in _COHERE_UNTYPED:
+    if model_name in _COHERE_UNTYPED:
         # These get no input type, neither the role's nor the one that is set.
         input_type = "none"
-    elif model not in _COHERE_TYPED:
+    elif model_name not in _COHERE_TYPED:
         # The class sends input types only for models that it knows, and it need not be the class that was read here.
         more["through"] = "llamaindex"
     identity = providers.cohere(
-        model,
-        embedding_type=values["embedding_type"],
-        truncate=values["truncate"],
+        model_name,
+        embedding_type=embedding_type,
+        truncate=truncate,
         input_type=input_type,
         # The class passes even an empty `base_url` on, so the environment does not count.
-        endpoint=lazy_endpoint(values, "base_url", default="https://api.cohere.com"),
+        endpoint=lazy_endpoint(urls, base_url, default="https://api.cohere.com"),
         **more,
     )
     return Description(identity)
@@ -61,29 +70,39 @@ def _cohere(values: Values) -> Description:
 _MULTI_MODAL = ("voyage-multimodal-3", "voyage-multimodal-3.5")
 
 
-def _voyage(values: Values) -> Description:
-    model = values["model_name"]
-    refused = providers.voyage_not_cacheable(model)
+def _voyage(
+    model_name: Any,
+    truncation: Any,
+    output_dtype: Any,
+    output_dimension: Any,
+    urls: Any = Urls("_client._params.base_url _aclient._params.base_url"),
+) -> Description:
+    refused = providers.voyage_not_cacheable(model_name)
     if refused:
         return Description(None, not_cacheable=refused)
-    asked = {} if model in _MULTI_MODAL else values
-    truncate = values["truncation"]
+    is_asked = model_name not in _MULTI_MODAL
     identity = providers.voyage(
-        model,
-        dimensions=asked.get("output_dimension"),
-        truncate=True if truncate is None else truncate,
-        output_dtype=asked.get("output_dtype") or "float",
-        endpoint=endpoint_of(values),
+        model_name,
+        dimensions=output_dimension if is_asked else None,
+        truncate=True if truncation is None else truncation,
+        output_dtype=(output_dtype if is_asked else None) or "float",
+        endpoint=endpoint_of(urls),
     )
     return Description(identity)
 
 
-def _bedrock(values: Values) -> Description:
-    name, endpoint = str(values["model_name"]), endpoint_of(values)
-    if values["_asession"] is not None and not providers.is_amazon(endpoint):
-        msg = "its synchronous client has an URL of its own, and the asynchronous one does not show where it leads"
+def _bedrock(
+    model_name: Any,
+    application_inference_profile_arn: Any,
+    additional_kwargs: Any,
+    _asession: Any,
+    urls: Any = Urls("_client.meta.endpoint_url"),
+) -> Description:
+    name, endpoint = str(model_name), endpoint_of(urls)
+    if _asession is not None and not providers.is_amazon(endpoint):
+        msg = "its synchronous client has a URL of its own, and the asynchronous one does not show where it leads"
         raise UnclearSettingError(msg)
-    model = values["application_inference_profile_arn"] or name
+    model = application_inference_profile_arn or name
     # As the class reads it: `amazon.titan-…`, `us.cohere.embed-…` or an ARN that ends in one of them.
     parts = name.rpartition("/")[2].split(".")
     family = parts[-2] if len(parts) in (2, 3) else None
@@ -91,7 +110,7 @@ def _bedrock(values: Values) -> Description:
         # Nothing but the input type is sent, and long texts are cut off.
         identity = providers.bedrock(model, family=family, endpoint=endpoint)
         return Description(identity, effective_text=first_2048)
-    sent = dict(values["additional_kwargs"] or {})
+    sent = dict(additional_kwargs or {})
     identity = providers.bedrock(
         model,
         family=family,
@@ -103,41 +122,54 @@ def _bedrock(values: Values) -> Description:
     return Description(identity)
 
 
-_CONFIG = "embedding_config"
-_HTTP = f"{_CONFIG}.http_options"
-_GOOGLE = "_client._api_client"
+_API = "_client._api_client"
 
 
-def _google(values: Values) -> Description:
-    config = values[f"{_CONFIG}.__dict__"] or values[_CONFIG] or {}
+def _google(
+    model_name: Any,
+    embedding_config: Any,
+    config: Any = At("embedding_config.__dict__"),
+    own_url: Any = At("embedding_config.http_options.base_url"),
+    config_body: Any = At("embedding_config.http_options.extra_body"),
+    vertex: Any = At(f"{_API}.vertexai"),
+    extra_body: Any = At(f"{_API}._http_options.extra_body"),
+    urls: Any = Urls(f"{_API}._http_options.base_url"),
+) -> Description:
+    config = config or embedding_config or {}
     # The class overwrites the task with that of the role.
     more = {name: value for name, value in config.items() if name not in ("task_type", "http_options")}
-    own_url = values[f"{_HTTP}.base_url"]
     identity = providers.google(
-        values["model_name"],
-        vertex=bool(values[f"{_GOOGLE}.vertexai"]),
+        model_name,
+        vertex=bool(vertex),
         dimensions=more.pop("output_dimensionality", None),
-        endpoint=clean_url(str(own_url)) if own_url else endpoint_of(values),
-        extra_body=values[f"{_GOOGLE}._http_options.extra_body"],
-        config_body=values[f"{_HTTP}.extra_body"],
+        endpoint=clean_url(str(own_url)) if own_url else endpoint_of(urls),
+        extra_body=extra_body,
+        config_body=config_body,
         **more,
     )
     return Description(identity)
 
 
-def _mistral(values: Values) -> Description:
-    url = endpoint_of(values)
+def _mistral(model_name: Any, urls: Any = Urls("_client.sdk_configuration.server_url")) -> Description:
+    url = endpoint_of(urls)
     # The client adds the version itself.
-    return Description(providers.mistral(values["model_name"], endpoint=f"{url}/v1" if url else None))
+    return Description(providers.mistral(model_name, endpoint=f"{url}/v1" if url else None))
 
 
-def _ollama(values: Values) -> Description:
+def _ollama(
+    model_name: Any,
+    ollama_additional_kwargs: Any,
+    text_instruction: Any,
+    query_instruction: Any,
+    base_url: Any,
+    urls: Any = Urls("_client._client.base_url _async_client._client.base_url"),
+) -> Description:
     identity = providers.ollama(
-        values["model_name"],
-        options=values["ollama_additional_kwargs"],
-        endpoint=endpoint_of(values, "base_url"),
-        document_prefix=(values["text_instruction"] or "").strip(),
-        query_prefix=(values["query_instruction"] or "").strip(),
+        model_name,
+        options=ollama_additional_kwargs,
+        endpoint=endpoint_of(urls, base_url),
+        document_prefix=(text_instruction or "").strip(),
+        query_prefix=(query_instruction or "").strip(),
     )
     return Description(identity, effective_text=stripped)
 
@@ -151,9 +183,8 @@ _INSTRUCTOR_DOCUMENT = "Represent the document for retrieval: "
 _INSTRUCTOR_QUERY = "Represent the question for retrieving supporting documents: "
 
 
-def _instructions(values: Values) -> tuple[str, str]:
+def _instructions(model: Any, document: Any, query: Any) -> tuple[str, str]:
     """Return what is put in front of documents and of queries."""
-    model, document, query = values["model_name"], values["text_instruction"], values["query_instruction"]
     name = str(model).removesuffix("-v1.5")
     if document is None:
         document = _INSTRUCTOR_DOCUMENT if model in _INSTRUCTOR else ""
@@ -161,16 +192,22 @@ def _instructions(values: Values) -> tuple[str, str]:
         query = _BGE_ZH if name.endswith("zh") else _BGE_EN
     elif query is None:
         query = _INSTRUCTOR_QUERY if model in _INSTRUCTOR else ""
-    # Of white space in front nothing is left, and nothing at all of an instruction that is only that.
+    # White space in front is removed, and so is an instruction that is nothing else.
     return document.lstrip(), query.lstrip()
 
 
-def _huggingface_inference(values: Values) -> Description:
-    document_prefix, query_prefix = _instructions(values)
-    pooling = values["pooling"]
+def _huggingface_inference(
+    model_name: Any,
+    text_instruction: Any,
+    query_instruction: Any,
+    pooling: Any,
+    in_use: Any = At("_async_client.model"),
+    provider: Any = At("_async_client.provider"),
+) -> Description:
+    document_prefix, query_prefix = _instructions(model_name, text_instruction, query_instruction)
     identity = providers.huggingface_inference(
-        values["_async_client.model"] or values["model_name"],
-        inference_provider=values["_async_client.provider"] or "auto",
+        in_use or model_name,
+        inference_provider=provider or "auto",
         document_prefix=document_prefix,
         query_prefix=query_prefix,
         # Only for servers that do not pool, whose answers no other class takes; None refuses them as well.
@@ -180,7 +217,7 @@ def _huggingface_inference(values: Values) -> Description:
     return Description(identity, effective_text=stripped if plain else right_stripped)
 
 
-def _nvidia(_: Values) -> Description:
+def _nvidia() -> Description:
     msg = (
         "its synchronous methods embed queries as passages, its asynchronous ones embed them as queries "
         "and leave `dimensions` out, so that one text has two vectors"
@@ -188,66 +225,40 @@ def _nvidia(_: Values) -> Description:
     raise UnclearSettingError(msg)
 
 
-def _jina(values: Values) -> Description:
-    if values["_late_chunking"]:
+def _jina(
+    model: Any,
+    _task: Any,
+    _dimensions: Any,
+    _late_chunking: Any,
+    _encoding_documents: Any,
+    _encoding_queries: Any,
+    in_use: Any = At("_api.model"),
+    urls: Any = Urls("_api.api_url"),
+) -> Description:
+    if _late_chunking:
         return Description(None, not_cacheable="with late chunking, vectors depend on the other texts of the call")
-    url = endpoint_of(values)
+    url = endpoint_of(urls)
     identity = providers.jina(
-        values["_api.model"] or values["model"],
-        dimensions=values["_dimensions"],
-        task=values["_task"],
-        document_encoding=values["_encoding_documents"],
-        query_encoding=values["_encoding_queries"],
+        in_use or model,
+        dimensions=_dimensions,
+        task=_task,
+        document_encoding=_encoding_documents,
+        query_encoding=_encoding_queries,
         endpoint=url.removesuffix("/embeddings") if url else None,
     )
     return Description(identity)
 
 
 ROWS: dict[tuple[str, str], KnownClass] = {
-    ("llama_index.embeddings.cohere", "CohereEmbedding"): KnownClass(
-        _cohere,
-        "model_name input_type embedding_type truncate base_url",
-        "_client._client_wrapper.base_url _async_client._client_wrapper.base_url",
-        batch=_BATCH,
-    ),
-    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(
-        _voyage,
-        "model_name truncation output_dtype output_dimension",
-        "_client._params.base_url _aclient._params.base_url",
-        batch=("embed_batch_size", 1000),
-    ),
-    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(
-        _bedrock,
-        "model_name application_inference_profile_arn additional_kwargs _asession",
-        "_client.meta.endpoint_url",
-        batch=_BATCH,
-    ),
-    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(
-        _google,
-        f"model_name {_CONFIG} {_CONFIG}.__dict__ {_HTTP}.base_url {_HTTP}.extra_body "
-        f"{_GOOGLE}.vertexai {_GOOGLE}._http_options.extra_body",
-        f"{_GOOGLE}._http_options.base_url",
-        batch=_BATCH,
-    ),
-    ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(
-        _mistral, "model_name", "_client.sdk_configuration.server_url", batch=_BATCH
-    ),
-    ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(
-        _ollama,
-        "model_name ollama_additional_kwargs text_instruction query_instruction base_url",
-        "_client._client.base_url _async_client._client.base_url",
-        batch=_BATCH,
-    ),
+    ("llama_index.embeddings.cohere", "CohereEmbedding"): KnownClass(_cohere, _BATCH),
+    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(_voyage, ("embed_batch_size", 1000)),
+    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(_bedrock, _BATCH),
+    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(_google, _BATCH),
+    ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(_mistral, _BATCH),
+    ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(_ollama, _BATCH),
     ("llama_index.embeddings.huggingface_api", "HuggingFaceInferenceAPIEmbedding"): KnownClass(
-        _huggingface_inference,
-        "model_name text_instruction query_instruction pooling _async_client.model _async_client.provider",
-        batch=_BATCH,
+        _huggingface_inference, _BATCH
     ),
-    ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): KnownClass(_nvidia, "", batch=_BATCH),
-    ("llama_index.embeddings.jinaai", "JinaEmbedding"): KnownClass(
-        _jina,
-        "model _api.model _task _dimensions _late_chunking _encoding_documents _encoding_queries",
-        "_api.api_url",
-        batch=_BATCH,
-    ),
+    ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): KnownClass(_nvidia, _BATCH),
+    ("llama_index.embeddings.jinaai", "JinaEmbedding"): KnownClass(_jina, _BATCH),
 }

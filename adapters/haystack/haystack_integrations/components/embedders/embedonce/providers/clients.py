@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
-from embedonce.identification import Description, UnclearSettingError, Values, clean_url, in_host
+from embedonce.identification import Description, KnownClass, UnclearSettingError, clean_url, in_host
 
 INTEGRATIONS = "haystack_integrations.components.embedders"
-Describe = Callable[[Values], Description]
+Describe = Callable[..., Description]
+Rows = dict[tuple[str, str], KnownClass]
 
 
-def endpoint_of(values: Values, *fallbacks: str, default: str | None = None, hosts: Collection[str] = ()) -> str | None:
+def pair(
+    package: str,
+    name: str,
+    describe: Describe,
+    *,
+    roles: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    batch: int | tuple[str, int] = ("batch_size", 32),
+    ignores: str = "",
+) -> Rows:
+    """Return the rows of a text and a document component.
+
+    Args:
+        package: Where they come from.
+        name: What their names begin with.
+        describe: See `KnownClass`, as for all further ones.
+        roles: Arguments of `describe` for the text component, and those for the document component.
+        batch: How many documents a request has; the text component sends one text.
+        ignores: Fields that do not change vectors.
+    """
+    return {
+        (package, f"{name}TextEmbedder"): KnownClass(partial(describe, **roles[0]), 1, ignores),
+        (package, f"{name}DocumentEmbedder"): KnownClass(partial(describe, **roles[1]), batch, ignores),
+    }
+
+
+def endpoint_of(
+    urls: Collection[Any], *fallbacks: Any, default: str | None = None, hosts: Collection[str] = ()
+) -> str | None:
     """Return the URL that requests go to.
 
     A client that is built keeps its URL; one that is not will take what the settings say by then.
 
     Args:
-        values: What the row reads; its `urls` are those of the clients.
-        fallbacks: The values that tell the URL of a client yet to be built, the first one that is set.
+        urls: Those of the clients.
+        fallbacks: The settings that decide the URL of a client yet to be built; the first one that is set.
         default: That URL if none of them is set.
         hosts: Domains of the provider's own, for which the answer is None.
 
     Raises:
         UnclearSettingError: The synchronous and the asynchronous client use different URLs.
     """
-    pending = next((values[name] for name in fallbacks if values.get(name)), default)
-    urls = [_own(url or pending, hosts) for url in values["urls"] or (None,)]
-    found: str | None = one_of(urls, "URLs")
+    pending = next(filter(None, fallbacks), default)
+    found: str | None = one_of([_own(url or pending, hosts) for url in urls], "URLs")
     return found
 
 

@@ -6,67 +6,73 @@ import hashlib
 import importlib
 import sys
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from embedonce.identification import (
+    At,
     Description,
-    KnownClass,
     UnclearSettingError,
-    Values,
+    group,
     identity_of,
     local_files,
     providers,
     unless,
 )
-from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Rows, pair
 
 # sentence-transformers
 
-_MODEL = "embedding_backend.model"
-_NET = f"{_MODEL}._modules.0.auto_model.config"
-# What the loaded model says of where it cuts texts; a user may set that.
-_LIMITS = f"{_MODEL}.max_seq_length {_MODEL}.tokenizer.init_kwargs.model_max_length {_NET}.max_position_embeddings"
-_LOAD = "backend config_kwargs model_kwargs revision tokenizer_kwargs truncate_dim trust_remote_code"
-_SENTENCE_TRANSFORMERS = f"""
-model {_LOAD} normalize_embeddings precision quantization_ranges encode_kwargs {_NET}._name_or_path {_LIMITS}
-"""
+
+class _Load(NamedTuple):
+    """The arguments that the model is loaded with."""
+
+    backend: Any
+    config_kwargs: Any
+    model_kwargs: Any
+    revision: Any
+    tokenizer_kwargs: Any
+    truncate_dim: Any
+    trust_remote_code: Any
 
 
-def _sentence_transformers(values: Values) -> Description:
+def _sentence_transformers(
+    model: Any,
+    normalize_embeddings: Any,
+    precision: Any,
+    quantization_ranges: Any,
+    encode_kwargs: Any,
+    named: Any = At("embedding_backend.model._modules.0.auto_model.config._name_or_path"),
+    limits: providers.Limits = group(providers.Limits, at="embedding_backend.model"),
+    load_with: _Load = group(_Load),
+) -> Description:
     # A setting that is named twice is refused by the call itself.
-    encode = {**(values["encode_kwargs"] or {}), "normalize_embeddings": bool(values["normalize_embeddings"])}
-    encode["precision"] = values["precision"] or "float32"
-    ranges = values["quantization_ranges"]
-    if ranges is None:
+    encode = {**(encode_kwargs or {}), "normalize_embeddings": bool(normalize_embeddings)}
+    encode["precision"] = precision or "float32"
+    if quantization_ranges is None:
         refused = providers.sentence_transformers_not_cacheable(encode)
         if refused:
             return Description(None, not_cacheable=refused)
-    if not providers.names_loaded(values["model"], values[f"{_NET}._name_or_path"]):
+    if not providers.names_loaded(model, named):
         msg = "its field 'model' was changed and does not name the model that is loaded"
         raise UnclearSettingError(msg)
-    load = {name: values[name] for name in _LOAD.split() if values[name]}
+    load = {name: value for name, value in load_with._asdict().items() if value}
     if "model_kwargs" in load:
         # Writing a component down turns the types of torch into text, in the component itself.
         load["model_kwargs"] = {name: _unprefixed(value) for name, value in load["model_kwargs"].items()}
-    limit = _limit(values)
+    limit = _limit((load_with.tokenizer_kwargs or {}).get("model_max_length"), limits)
     if limit is not None:
         load["max_length"] = limit
-    if ranges is not None and encode["precision"] in ("int8", "uint8"):
-        load["quantization_ranges"] = _digest(ranges)
-    return Description(providers.sentence_transformers(values["model"], load=load, documents=encode, queries=encode))
+    if quantization_ranges is not None and encode["precision"] in ("int8", "uint8"):
+        load["quantization_ranges"] = _digest(quantization_ranges)
+    return Description(providers.sentence_transformers(model, load=load, documents=encode, queries=encode))
 
 
-def _limit(values: Values) -> Any:
+def _limit(given: Any, limits: providers.Limits) -> Any:
     """Return the tokens beyond which texts are cut, None if that is for the model itself to say.
 
     The answer before the model is loaded has to be the one afterwards, unless somebody sets another limit then.
     """
-    given = (values["tokenizer_kwargs"] or {}).get("model_max_length")
-    length, own, positions = (values[path] for path in _LIMITS.split())
+    length, own, positions = limits
     if type(length) is not int or length == given:
         return given
     expected = {own, min(own, positions) if type(own) is type(positions) is int else own}
@@ -84,27 +90,23 @@ def _digest(numbers: Any) -> str:
 
 # FastEmbed
 
-_FASTEMBED_IN_USE = "embedding_backend.model"
 _HARDWARE = ("cuda", "device_ids", "lazy_load", "providers")
 
 
-def _fastembed(kind: str) -> Describe:
-    def describe(values: Values) -> Description:
-        model = values[f"{_FASTEMBED_IN_USE}.model_name"] or values["model_name"]
-        if _is_custom(model):
-            msg = "its model was registered by a program, which may give that name to another one"
-            raise UnclearSettingError(msg)
-        load = {name: value for name, value in (values["model_kwargs"] or {}).items() if name not in _HARDWARE}
-        folder = load.pop("specific_model_path", None)
-        identity = providers.fastembed(
-            model,
-            # The text component embeds queries as if they were documents, which other frameworks do not.
-            query_method="embed" if kind == "Text" else None,
-            load=load,
-        )
-        return Description(identity.with_parameters({"folder": folder, **local_files(folder)} if folder else {}))
-
-    return describe
+def _fastembed(
+    model_name: Any,
+    model_kwargs: Any,
+    in_use: Any = At("embedding_backend.model.model_name"),
+    query_method: str | None = None,
+) -> Description:
+    model = in_use or model_name
+    if _is_custom(model):
+        msg = "its model was registered by a program, which may give that name to another one"
+        raise UnclearSettingError(msg)
+    load = {name: value for name, value in (model_kwargs or {}).items() if name not in _HARDWARE}
+    folder = load.pop("specific_model_path", None)
+    identity = providers.fastembed(model, query_method=query_method, load=load)
+    return Description(identity.with_parameters({"folder": folder, **local_files(folder)} if folder else {}))
 
 
 def _is_custom(model: Any) -> bool:
@@ -116,44 +118,50 @@ def _is_custom(model: Any) -> bool:
 
 # Optimum: up to version 3 the parameters were those of a backend that the constructor built.
 
-_OPTIMUM_FIELDS = "normalize_embeddings onnx_execution_provider pooling_mode optimizer_settings quantizer_settings"
-_OPTIMUM_OWNERS = ("_params", "_backend.params", "_backend.parameters")
-_OPTIMUM = " ".join(
-    f"{owner}.{name}" for owner in _OPTIMUM_OWNERS for name in ("model", "model_kwargs", *_OPTIMUM_FIELDS.split())
-)
+
+class _Parameters(NamedTuple):
+    model: Any
+    model_kwargs: Any
+    normalize_embeddings: Any
+    onnx_execution_provider: Any
+    pooling_mode: Any
+    optimizer_settings: Any
+    quantizer_settings: Any
 
 
-def _optimum(values: Values) -> Description:
-    owner = next((each for each in _OPTIMUM_OWNERS if values[f"{each}.model"]), _OPTIMUM_OWNERS[0])
-    own = {name: values[f"{owner}.{name}"] for name in ("model", "model_kwargs", *_OPTIMUM_FIELDS.split())}
-    model, provider = own.pop("model"), own["onnx_execution_provider"]
+def _optimum(
+    own: _Parameters = group(_Parameters, at="_params"),
+    former: _Parameters = group(_Parameters, at="_backend.params"),
+    oldest: _Parameters = group(_Parameters, at="_backend.parameters"),
+) -> Description:
+    settings = next((each for each in (own, former, oldest) if each.model), own)._asdict()
+    model, provider = settings.pop("model"), settings["onnx_execution_provider"]
     # The backend adds these to what it was given.
     repeated = {"model_id": model, "provider": provider, "use_auth_token": None, "token": None}
-    given = own.pop("model_kwargs") or {}
-    own["model_kwargs"] = {
+    given = settings.pop("model_kwargs") or {}
+    settings["model_kwargs"] = {
         name: value for name, value in given.items() if name not in repeated or repeated[name] not in (None, value)
     }
     for name in ("optimizer_settings", "quantizer_settings"):
-        if is_dataclass(own[name]) and not isinstance(own[name], type):
-            own[name] = asdict(own[name])
-    own["onnx_execution_provider"] = unless("CPUExecutionProvider", provider)
-    own["normalize_embeddings"] = unless(True, own["normalize_embeddings"])
-    return Description(providers.loaded("optimum", model, providers.settings(own, {}), symmetric=True))
+        if is_dataclass(settings[name]) and not isinstance(settings[name], type):
+            settings[name] = asdict(settings[name])
+    settings["onnx_execution_provider"] = unless("CPUExecutionProvider", provider)
+    settings["normalize_embeddings"] = unless(True, settings["normalize_embeddings"])
+    return Description(providers.loaded("optimum", model, providers.settings(settings, {}), symmetric=True))
 
 
 # Stand-ins
 
 
-def _mock(values: Values) -> Description:
-    function, fixed = values["embedding_fn"], values["embedding"]
-    parameters: dict[str, Any] = {"dimensions": values["dimension"]}
-    if function is not None:
-        name = _name_of(function)
+def _mock(embedding: Any, embedding_fn: Any, dimension: Any) -> Description:
+    parameters: dict[str, Any] = {"dimensions": dimension}
+    if embedding_fn is not None:
+        name = _name_of(embedding_fn)
         if not name:
             return Description(None, not_cacheable="its `embedding_fn` cannot be imported under a name")
         parameters = {"function": name}
-    elif fixed is not None:
-        parameters = {"dimensions": len(fixed), "vector": _digest(fixed)}
+    elif embedding is not None:
+        parameters = {"dimensions": len(embedding), "vector": _digest(embedding)}
     # Its field `model` only turns up in what it reports.
     return Description(identity_of("haystack", "MockEmbedder", parameters, symmetric=True, exact=True))
 
@@ -172,41 +180,22 @@ def _name_of(function: Any) -> str:
     return f"{module}.{name}" if found is function else ""
 
 
-def _pair(
-    package: str,
-    name: str,
-    describe: Callable[[str], Describe],
-    reads: str,
-    ignores: str = "",
-    batch: int | tuple[str, int] = ("batch_size", 32),
-) -> dict[tuple[str, str], KnownClass]:
-    """Return the rows of a text and a document component."""
-    return {
-        (package, f"{name}{kind}Embedder"): KnownClass(
-            describe(kind), reads, batch=batch if kind == "Document" else 1, ignores=ignores
-        )
-        for kind in ("Text", "Document")
-    }
+_ST_IGNORES = "device embedding_backend local_files_only"
 
-
-_ST = (
-    "SentenceTransformers",
-    lambda _: _sentence_transformers,
-    _SENTENCE_TRANSFORMERS,
-    "device embedding_backend local_files_only",
-)
-
-ROWS: dict[tuple[str, str], KnownClass] = {
-    **_pair(f"{INTEGRATIONS}.sentence_transformers", *_ST),
-    **_pair("haystack", *_ST),
-    **_pair(
+ROWS: Rows = {
+    **pair(
+        f"{INTEGRATIONS}.sentence_transformers", "SentenceTransformers", _sentence_transformers, ignores=_ST_IGNORES
+    ),
+    **pair("haystack", "SentenceTransformers", _sentence_transformers, ignores=_ST_IGNORES),
+    **pair(
         f"{INTEGRATIONS}.fastembed",
         "Fastembed",
         _fastembed,
-        f"model_name model_kwargs {_FASTEMBED_IN_USE}.model_name",
-        "embedding_backend local_files_only",
-        ("batch_size", 256),
+        # The text component embeds queries as if they were documents, which other frameworks do not.
+        roles=({"query_method": "embed"}, {}),
+        batch=("batch_size", 256),
+        ignores="embedding_backend local_files_only",
     ),
-    **_pair(f"{INTEGRATIONS}.optimum", "Optimum", lambda _: _optimum, _OPTIMUM, batch=("_params.batch_size", 32)),
-    **_pair("haystack", "Mock", lambda _: _mock, "embedding embedding_fn dimension", "model meta is_warmed_up", 1024),
+    **pair(f"{INTEGRATIONS}.optimum", "Optimum", _optimum, batch=("_params.batch_size", 32)),
+    **pair("haystack", "Mock", _mock, batch=1024, ignores="model meta is_warmed_up"),
 }

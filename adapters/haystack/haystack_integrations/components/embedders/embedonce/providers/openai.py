@@ -6,96 +6,94 @@ namespace that it has in every framework.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from embedonce.identification import Description, KnownClass, Values, providers
-from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe, endpoint_of
+from embedonce.identification import At, Description, Env, Urls, group, providers
+from haystack_integrations.components.embedders.embedonce.providers.clients import (
+    INTEGRATIONS,
+    Rows,
+    endpoint_of,
+    pair,
+)
 
 _URL = "https://api.openai.com/v1"
+_CLIENTS = Urls("client.base_url async_client.base_url")
 
 
-def _endpoint(values: Values) -> str | None:
-    return endpoint_of(values, "api_base_url", "$OPENAI_BASE_URL", default=_URL)
+class _Settings(NamedTuple):
+    """What OpenAI's components hold, and each that inherits from them."""
+
+    model: Any
+    dimensions: Any
+    api_base_url: Any
+    query: Any = At("http_client_kwargs.params")
+    base_url: Any = Env("OPENAI_BASE_URL")
+    urls: Any = _CLIENTS
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where requests go."""
+        return endpoint_of(self.urls, self.api_base_url, self.base_url, default=_URL)
+
+    def described(self, request: dict[str, Any]) -> Description:
+        """Describe a component that sends further arguments in each request."""
+        identity = providers.openai(
+            self.model, dimensions=self.dimensions, request=request, query=self.query, endpoint=self.endpoint
+        )
+        return Description(identity)
 
 
-def _openai(values: Values) -> Description:
-    return _compatible(values, {})
+def _openai(settings: _Settings = group(_Settings)) -> Description:
+    return settings.described({})
 
 
-def _compatible(values: Values, request: dict[str, Any]) -> Description:
-    identity = providers.openai(
-        values["model"],
-        dimensions=values["dimensions"],
-        request=request,
-        query=values["http_client_kwargs.params"],
-        endpoint=_endpoint(values),
-    )
-    return Description(identity)
+def _perplexity(encoding_format: Any, settings: _Settings = group(_Settings)) -> Description:
+    return settings.described({"encoding_format": encoding_format})
 
 
-def _perplexity(values: Values) -> Description:
-    return _compatible(values, {"encoding_format": values["encoding_format"]})
+def _vllm(extra_parameters: Any, settings: _Settings = group(_Settings)) -> Description:
+    return settings.described({"extra_body": extra_parameters} if extra_parameters else {})
 
 
-def _vllm(values: Values) -> Description:
-    extra = values["extra_parameters"]
-    return _compatible(values, {"extra_body": extra} if extra else {})
-
-
-def _mistral(values: Values) -> Description:
-    identity = providers.mistral(values["model"], endpoint=_endpoint(values))
+def _mistral(settings: _Settings = group(_Settings)) -> Description:
+    identity = providers.mistral(settings.model, endpoint=settings.endpoint)
     # Not among the parameters of the component, but sent if set.
-    sent = {"dimensions": values["dimensions"], "query": values["http_client_kwargs.params"]}
-    return Description(identity.with_parameters(sent))
+    return Description(identity.with_parameters({"dimensions": settings.dimensions, "query": settings.query}))
 
 
-def _azure_openai(values: Values) -> Description:
-    model, pending = values["model"], values["azure_endpoint"]
+def _azure_openai(
+    model: Any,
+    dimensions: Any,
+    azure_endpoint: Any,
+    azure_deployment: Any,
+    query: Any = At("http_client_kwargs.params"),
+    urls: Any = _CLIENTS,
+) -> Description:
+    pending = azure_endpoint
     if pending:
         # What the client makes of the two.
-        pending = f"{pending.rstrip('/')}/openai/deployments/{quote(str(values['azure_deployment']))}"
+        pending = f"{pending.rstrip('/')}/openai/deployments/{quote(str(azure_deployment))}"
     identity = providers.azure_openai(
         model,
-        url=endpoint_of(values, default=pending),
-        dimensions=values["dimensions"],
-        query=values["http_client_kwargs.params"],
+        url=endpoint_of(urls, default=pending),
+        dimensions=dimensions,
+        query=query,
         exact=providers.one_vocabulary(model),
     )
     return Description(identity)
 
 
-_READS = "model dimensions http_client_kwargs.params"
-_CLIENTS = "client.base_url async_client.base_url"
 # Attributes of components that subclasses inherit; none of them changes a vector.
 _IGNORES = "http_client_kwargs raise_on_failure"
-
-
-def _pair(
-    package: str, name: str, describe: Describe, further: str = "", ignores: str = ""
-) -> dict[tuple[str, str], KnownClass]:
-    """Return the rows of a text and a document component."""
-    reads, left_out = f"{_READS} api_base_url {further}", f"{_IGNORES} {ignores}"
-    return {
-        (package, f"{name}TextEmbedder"): KnownClass(describe, reads, _CLIENTS, "OPENAI_BASE_URL", 1, left_out),
-        (package, f"{name}DocumentEmbedder"): KnownClass(
-            describe, reads, _CLIENTS, "OPENAI_BASE_URL", ("batch_size", 32), left_out
-        ),
-    }
-
-
-_AZURE_READS = f"{_READS} azure_endpoint azure_deployment"
 _AZURE_IGNORES = f"{_IGNORES} api_version azure_ad_token_provider"
 
-ROWS: dict[tuple[str, str], KnownClass] = {
-    **_pair("haystack", "OpenAI", _openai),
-    **_pair(f"{INTEGRATIONS}.mistral", "Mistral", _mistral),
-    **_pair(f"{INTEGRATIONS}.edenai", "EdenAI", _openai),
-    **_pair(f"{INTEGRATIONS}.stackit", "STACKIT", _openai),
-    **_pair(f"{INTEGRATIONS}.perplexity", "Perplexity", _perplexity, "encoding_format"),
-    **_pair(f"{INTEGRATIONS}.vllm", "VLLM", _vllm, "extra_parameters"),
-    ("haystack", "AzureOpenAITextEmbedder"): KnownClass(_azure_openai, _AZURE_READS, _CLIENTS, "", 1, _AZURE_IGNORES),
-    ("haystack", "AzureOpenAIDocumentEmbedder"): KnownClass(
-        _azure_openai, _AZURE_READS, _CLIENTS, "", ("batch_size", 32), _AZURE_IGNORES
-    ),
+ROWS: Rows = {
+    **pair("haystack", "OpenAI", _openai, ignores=_IGNORES),
+    **pair("haystack", "AzureOpenAI", _azure_openai, ignores=_AZURE_IGNORES),
+    **pair(f"{INTEGRATIONS}.mistral", "Mistral", _mistral, ignores=_IGNORES),
+    **pair(f"{INTEGRATIONS}.edenai", "EdenAI", _openai, ignores=_IGNORES),
+    **pair(f"{INTEGRATIONS}.stackit", "STACKIT", _openai, ignores=_IGNORES),
+    **pair(f"{INTEGRATIONS}.perplexity", "Perplexity", _perplexity, ignores=_IGNORES),
+    **pair(f"{INTEGRATIONS}.vllm", "VLLM", _vllm, ignores=_IGNORES),
 }

@@ -1,11 +1,11 @@
-"""Components whose vectors are not a function of one text, or are no dense vectors: they bypass the cache."""
+"""Components whose vectors are not a function of one text, or are not dense: they bypass the cache."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embedonce.identification import Description, KnownClass
-from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe
+from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Describe, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,11 +16,11 @@ CONTEXT = "contextualised vectors depend on the other documents of the call"
 
 
 def _because(reason: str) -> Describe:
-    return lambda _: Description(None, not_cacheable=reason)
+    return lambda: Description(None, not_cacheable=reason)
 
 
-def _rows(reason: str, classes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], KnownClass]:
-    return {each: KnownClass(_because(reason), "") for each in classes}
+def _rows(reason: str, classes: Iterable[tuple[str, str]]) -> Rows:
+    return {each: KnownClass(_because(reason)) for each in classes}
 
 
 _FILES = [
@@ -43,7 +43,7 @@ _SPARSE = [
 ]
 _SPARSE += [("haystack", f"SentenceTransformersSparse{kind}Embedder") for kind in ("Text", "Document")]
 
-ROWS: dict[tuple[str, str], KnownClass] = {
+ROWS: Rows = {
     **_rows(FILES, _FILES),
     **_rows(SPARSE, _SPARSE),
     **_rows(CONTEXT, [(f"{INTEGRATIONS}.voyage_embedders", "VoyageContextualizedDocumentEmbedder")]),

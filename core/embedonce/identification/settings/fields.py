@@ -6,7 +6,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.settings import is_skipped, plain
+from embedonce.identification.settings.names import is_skipped
+from embedonce.identification.settings.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

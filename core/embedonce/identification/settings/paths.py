@@ -1,0 +1,179 @@
+"""What a describing function reads of an embedder: its parameters say it.
+
+A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env` or `group`. One
+with another default, or none of a name, is not read.
+
+    def describe(model, dimensions, vertex=At("client._api_client.vertexai"), urls=Urls("client.base_url")): ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_T = TypeVar("_T")
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A value that is read at a dotted path of attributes and keys; None where the path breaks off."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """The URLs of the clients that the embedder has built, at paths separated by spaces; None for one not built."""
+
+    paths: str
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """An environment variable, which counts as long as one of the `Urls` is None; else it is None."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    of: Callable[..., Any]
+    at: str
+
+
+_Source = At | Urls | Env | _Group
+
+
+def group(of: Callable[..., _T], at: str = "") -> _T:
+    """Read several values into one object.
+
+    Args:
+        of: Makes the object, such as a `NamedTuple`; its own parameters say what is read.
+        at: The path that theirs begin with.
+
+    Returns:
+        Nothing but a default for a parameter.
+    """
+    return cast("_T", _Group(of, at))
+
+
+class Paths:
+    """All that a function reads.
+
+    Args:
+        function: The function; its parameters are looked at once.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        sources = dict.fromkeys(_flat(function))
+        self._function = function
+        self._fields = [(each.path, tuple(each.path.split("."))) for each in sources if isinstance(each, At)]
+        self._urls = [
+            tuple(path.split(".")) for each in sources if isinstance(each, Urls) for path in each.paths.split()
+        ]
+        self._environment = [each.name for each in sources if isinstance(each, Env)]
+        self.names = {steps[0] for steps in (*self._urls, *(steps for _, steps in self._fields))}
+        """The fields of the embedder in which the paths begin."""
+
+    def values(self, embedder: object) -> dict[object, Any]:
+        """Return what the function reads of an embedder: by path, by `$NAME`, and all URLs under `Urls`."""
+        own = getattr(embedder, "__dict__", None) or _NOTHING
+        values: dict[object, Any] = {
+            path: own[path] if path in own else read(embedder, steps) for path, steps in self._fields
+        }
+        urls = tuple([_as_url(read(embedder, steps)) for steps in self._urls])
+        values[Urls] = urls
+        if self._environment and not (urls and all(urls)):
+            values.update({f"${name}": os.environ.get(name) for name in self._environment})
+        return values
+
+    def called_with(self, values: Mapping[object, Any]) -> Any:
+        """Return what the function makes of values."""
+        return _called(self._function, values)
+
+
+@lru_cache(maxsize=512)
+def _sources(function: Callable[..., Any], at: str) -> tuple[tuple[str, _Source], ...]:
+    """Return the parameters of a function that are read, with where that is."""
+    found: list[tuple[str, _Source]] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        source = At(name) if parameter.default is parameter.empty else parameter.default
+        if isinstance(source, At):
+            found.append((name, At(_joined(at, source.path))))
+        elif isinstance(source, Urls):
+            found.append((name, Urls(" ".join(_joined(at, path) for path in source.paths.split()))))
+        elif isinstance(source, _Group):
+            found.append((name, _Group(source.of, _joined(at, source.at))))
+        elif isinstance(source, Env):
+            found.append((name, source))
+    return tuple(found)
+
+
+def _joined(at: str, path: str) -> str:
+    return f"{at}.{path}" if at and path else at or path
+
+
+def _flat(function: Callable[..., Any], at: str = "") -> Iterator[At | Urls | Env]:
+    for _, source in _sources(function, at):
+        if isinstance(source, _Group):
+            yield from _flat(source.of, source.at)
+        else:
+            yield source
+
+
+def _called(function: Callable[..., Any], values: Mapping[object, Any], at: str = "") -> Any:
+    arguments = {}
+    for name, source in _sources(function, at):
+        if isinstance(source, _Group):
+            arguments[name] = _called(source.of, values, source.at)
+        else:
+            key = source.path if isinstance(source, At) else f"${source.name}" if isinstance(source, Env) else Urls
+            arguments[name] = values.get(key)
+    return function(**arguments)
+
+
+def read(embedder: object, steps: tuple[str, ...]) -> Any:
+    """Follow a path of attributes and keys; None if it breaks off.
+
+    The dictionaries come first: they are quick, and no property of a client can run. A step also finds the
+    attribute behind the property of that name: `base_url` finds `_base_url`.
+    """
+    value: Any = embedder
+    for step in steps:
+        own = value if isinstance(value, dict) else getattr(value, "__dict__", None) or _NOTHING
+        if step in own:
+            value = own[step]
+        elif f"_{step}" in own:
+            value = own[f"_{step}"]
+        else:
+            value = _read_further(value, step)
+        if value is None:
+            return None
+    return value
+
+
+def _read_further(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return None
+    # Asking pydantic for a private attribute takes fifty times as long as looking where it is.
+    private = getattr(value, "__pydantic_private__", None)
+    for name in (step, f"_{step}"):
+        if isinstance(private, dict) and name in private:
+            return private[name]
+    try:
+        return getattr(value, step, None)
+    except Exception:
+        # The property has no value for this embedder.
+        return None
+
+
+def _as_url(value: Any) -> Any:
+    """Return a string or a URL object as it is, and None for a test's stand-in, whose text means nothing."""
+    return value if value and (isinstance(value, str) or type(value).__name__ == "URL") else None
