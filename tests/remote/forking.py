@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork does not exist")
 # Python 3.12 warns about forking with threads around, which is what users do.
 may_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

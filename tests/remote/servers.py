@@ -281,7 +281,7 @@ class S3Server(Recording):
         start_response(f"{given.status} -", [*headers, ("Content-Length", length)])
         sent = given.body[: len(given.body) // 2] if given.ending == "half" else given.body
         request.sent = len(sent)
-        # Before the answer is on its way, so that whoever gets it can count on the record.
+        # Before the answer is on its way, so that the client can count on the record.
         self.add(request)
         return [sent]
 
@@ -294,7 +294,7 @@ class S3Server(Recording):
     def _asked(self, environ: dict[str, Any], body: bytes) -> Answer:
         from werkzeug.test import run_wsgi_app
 
-        # Moto changes it, and whoever applies a request twice needs it twice.
+        # Moto changes it, and an action that applies a request twice needs it twice.
         own = {**environ, "wsgi.input": io.BytesIO(body)}
         chunks, status, headers = run_wsgi_app(self._moto, own, buffered=True)
         return Answer(int(status.split()[0]), list(headers), b"".join(chunks))

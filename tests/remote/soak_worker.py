@@ -2,7 +2,7 @@
 
     python soak_worker.py ROLE NUMBER STORAGE-OPTIONS URL JOURNAL STOP-FILE
 
-Writers put a line `time namespace numbers .` into their journal when a flush was answered. Everybody
+Writers put a line `time namespace numbers .` into their journal when a flush was answered. Each
 puts `WRONG …` there if a vector is not that of its text, and evictors say when they look at the clock.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from embedonce import EmbeddingCache
 
 KEPT, EVICTED = "acme/kept@1", "acme/evicted@1"
-EVICTED_AFTER = 8.0
+EVICTED_AFTER = 30.0
 DIMENSIONS = 16
 
 
@@ -72,7 +72,8 @@ def work(role, number, options, url, journal, stop):
         elif number % 2:
             cache.compact(KEPT if chance.random() < 0.7 else None)
         else:
-            journal.write(f"EVICTED {time.time() + 2}\n")
+            # However long it takes until the clock is looked at.
+            journal.write(f"EVICTED {time.time() + 10}\n")
             cache.evict(older_than=EVICTED_AFTER, namespace=EVICTED)
             cache.compact(EVICTED)
         journal.flush()

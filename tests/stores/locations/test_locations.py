@@ -61,7 +61,7 @@ def test_without_a_path_the_variable_decides_and_else_the_users_cache_directory(
     assert as_location(None) == LocalLocation(default_path(), private=True)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no permission bits")
+@pytest.mark.skipif(sys.platform == "win32", reason="permission bits do not exist")
 def test_the_default_directory_is_private_and_others_follow_the_umask(tmp_path):
     LocalLocation(tmp_path / "a" / "private", private=True).check(create=True)
     assert (tmp_path / "a" / "private").stat().st_mode & 0o777 == 0o700
@@ -97,7 +97,7 @@ def test_a_upath_is_a_path():
     assert as_location(upath.UPath("/a/b")) == LocalLocation(Path("/a/b"))
 
 
-def test_whatever_has_a_file_system_and_a_path_is_a_path():
+def test_an_object_with_a_file_system_and_a_path_is_a_path():
     class Like:
         protocol = "memory"
         path = "/a/b"
@@ -106,7 +106,7 @@ def test_whatever_has_a_file_system_and_a_path_is_a_path():
     assert str(as_location(Like())) == "memory://a/b"
 
 
-def test_windows_drives_are_no_urls():
+def test_windows_drives_are_not_urls():
     assert isinstance(as_location("C:\\cache"), LocalLocation)
     assert isinstance(as_location("C:/cache"), LocalLocation)
 
@@ -125,21 +125,21 @@ def test_windows_drives_are_no_urls():
         ("nonsense::s3://x", "nonsense"),
     ],
 )
-def test_what_is_no_place_is_refused_at_once(store, what):
+def test_what_is_not_a_place_is_refused_at_once(store, what):
     with pytest.raises(StoreError, match=what):
         as_location(store)
     with pytest.raises(StoreError, match=what):
         EmbeddingCache(store)
 
 
-def test_a_file_is_no_cache(tmp_path):
+def test_a_file_is_not_a_cache(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(StoreError, match="directory"):
             EmbeddingCache(path)
 
 
-def test_a_directory_with_other_things_in_it_is_no_cache(tmp_path, open_store):
+def test_a_directory_with_other_things_in_it_is_not_a_cache(tmp_path, open_store):
     (tmp_path / "thesis.docx").write_text("x")
     with pytest.raises(StoreError, match=r"thesis\.docx.*new directory"):
         EmbeddingCache(tmp_path)
@@ -242,7 +242,7 @@ def test_a_copy_in_the_same_process_has_everything(kind):
         copied.check(create=True)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork does not exist")
 def test_a_forked_child_has_everything():
     location = as_location("memory://a/b", OPTIONS)
     pickled = pickle.dumps(location)
@@ -306,7 +306,7 @@ def test_a_place_without_secrets_is_the_same_everywhere(monkeypatch):
     assert "not pickled" not in str(pickle.loads(pickled).error(PermissionError("x"), "read"))
 
 
-def test_a_file_of_credentials_is_no_secret(tmp_path, monkeypatch):
+def test_a_file_of_credentials_is_not_a_secret(tmp_path, monkeypatch):
     (tmp_path / "key.json").write_text("{}")
     location = as_location("memory://a/b", {"token": str(tmp_path / "key.json")})
     pickled = pickle.dumps(location)
@@ -354,7 +354,7 @@ def test_passwords_in_urls_are_never_shown(url, monkeypatch):
     assert caught.value.__cause__ is None
 
 
-def test_a_fault_of_a_file_system_with_options_says_nothing_of_them(monkeypatch):
+def test_a_fault_of_a_file_system_does_not_show_its_options(monkeypatch):
     def fail(*arguments, **options):
         raise ValueError(options)
 
@@ -365,7 +365,7 @@ def test_a_fault_of_a_file_system_with_options_says_nothing_of_them(monkeypatch)
 
 
 @pytest.mark.parametrize("path", ["s3:/bucket/x", "nosuchscheme:/x"])
-def test_half_a_url_is_no_path(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_url_is_not_a_path(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What looks like a URL with a slash missing is refused, and makes no directory of that name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match="neither a path nor a URL"):
@@ -392,7 +392,7 @@ def test_a_query_in_a_url_is_not_shown() -> None:
     assert "secret" not in str(as_location("memory://cache?sig=secret"))
 
 
-def test_a_directory_that_cannot_be_made_is_no_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_made_is_not_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some file systems say "not found" when asked to make a directory."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -423,7 +423,7 @@ def test_schemes_may_hold_an_underscore(url, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options", [SECRET, [SECRET], [("key", SECRET)], "", 1])
 @pytest.mark.parametrize("store", ["memory://a/b", "cache"])
-def test_storage_options_that_are_no_mapping_are_refused(store, options, tmp_path, monkeypatch):
+def test_storage_options_that_are_not_a_mapping_are_refused(store, options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match=rf"must be a dict of options, got {type(options).__name__}") as caught:
         EmbeddingCache(store, storage_options=options)

@@ -62,7 +62,7 @@ def test_directories_of_namespaces_are_found(remote_place):
     assert remote_place.location().directories() == [DIRECTORY]
 
 
-def test_a_missing_bucket_is_no_empty_place(remote_place):
+def test_a_missing_bucket_is_not_an_empty_place(remote_place):
     location = as_location(
         remote_place.url.replace(remote_place.bucket, "no-such-bucket"), remote_place.storage_options
     )
@@ -164,7 +164,7 @@ class FailingFileSystem(MemoryFileSystem):
         return super().ls(path, detail=detail, **kwargs)
 
 
-def test_an_outage_of_any_file_system_is_no_empty_place(no_waiting):
+def test_an_outage_of_any_file_system_is_not_an_empty_place(no_waiting):
     fs = FailingFileSystem()
     location = RemoteLocation("failing://store", file_system=(fs, "/store"))
     io = location.open(DIRECTORY, create=True)
@@ -178,7 +178,7 @@ def test_an_outage_of_any_file_system_is_no_empty_place(no_waiting):
     assert caught.value.fault == "unavailable"
 
 
-def test_a_missing_container_of_any_file_system_is_no_empty_place():
+def test_a_missing_container_of_any_file_system_is_not_an_empty_place():
     class ContainerMissingError(Exception):
         error_code = "ContainerNotFound"
 
@@ -262,7 +262,7 @@ def test_a_put_that_was_applied_although_it_failed_is_one_object(s3_place, no_wa
     assert io.listing() == {"a0": 6, "a1": 6}
 
 
-def test_what_is_shorter_than_asked_is_no_outage(s3_place):
+def test_what_is_shorter_than_asked_is_not_an_outage(s3_place):
     io = opened(s3_place)
     io.put("a", [b"abc"])
     (answer,) = io.get_ranges(["a"], [5], [8])

@@ -152,7 +152,7 @@ def _use(store, rows, key, new):
 @needs_fork
 @may_fork
 @each_once(kind=["local", "fsspec", *KINDS], lock=["catalog", "refreshing", "writer", "files", "merger", "maps"])
-def test_a_forked_child_works_whatever_lock_a_thread_of_the_parent_holds(
+def test_a_forked_child_works_while_a_thread_of_the_parent_holds_any_lock(
     place_of, open_store, digest, vectors, eager_merging, kind, lock
 ):
     from embedonce.stores.segments.files import files

@@ -1,4 +1,4 @@
-"""Several writers may store one key: the newest write wins, in every reader, in whatever order it learns of them."""
+"""Several writers may store one key: the newest write wins, in every reader, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_merge_of_equal_stamps_keeps_the_winner(tmp_path, open_store, clock, s
     assert _read(writer) == _read(open_store(tmp_path / "gathered")) == before
 
 
-def test_merging_changes_no_winner_whoever_merges_what(tmp_path, open_store, clock, segments_in, eager_merging):
+def test_merging_never_changes_the_winner(tmp_path, open_store, clock, segments_in, eager_merging):
     # Writers with wildly different clocks, who see each other only now and then.
     dice = random.Random(3)
     stores = [open_store(tmp_path / "a") for _ in range(3)]
@@ -137,7 +137,7 @@ def test_merging_changes_no_winner_whoever_merges_what(tmp_path, open_store, clo
     assert len(segments_in(tmp_path / "a")) < 40
 
 
-def test_a_write_that_saw_another_one_is_newer_whatever_the_clocks_say(tmp_path, open_store, clock):
+def test_a_write_that_saw_another_one_is_newer_by_any_clock(tmp_path, open_store, clock):
     store, other = open_store(tmp_path), open_store(tmp_path)
     clock.now += 10_000_000
     store.mset([(key, b"from a clock that is ten seconds ahead") for key in KEYS])

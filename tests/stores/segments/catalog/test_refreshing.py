@@ -128,7 +128,9 @@ def test_a_refresh_that_failed_is_tried_at_the_next_miss(distant, open_store, di
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_whoever_asks_meanwhile_shares_the_answer(distant, open_store, digest, vectors, monkeypatch, monotonic, fails):
+def test_threads_that_ask_meanwhile_share_the_answer(
+    distant, open_store, digest, vectors, monkeypatch, monotonic, fails
+):
     store, other = open_store(distant), open_store(distant)
     write(other, digest, vectors, 0)
     monotonic[0] += 31
@@ -197,7 +199,7 @@ def test_a_refresh_under_way_does_not_take_away_what_is_published_meanwhile(
     assert found(store, digest, 0, 1, 2) == [True, True, False]
 
 
-def test_an_own_file_that_others_have_merged_is_let_go_of(distant, open_store, digest, vectors, monotonic):
+def test_an_own_file_that_others_have_merged_is_closed(distant, open_store, digest, vectors, monotonic):
     store = open_store(distant)
     write(store, digest, vectors, 0)
     (own,) = (segment.file for segment in store._catalog.view.segments)

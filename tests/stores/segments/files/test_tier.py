@@ -341,7 +341,7 @@ def test_a_tier_that_is_a_file_is_as_good_as_none(written, open_tiered, director
     assert directory.read_text() == "not ours"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no permission bits")
+@pytest.mark.skipif(os.name == "nt", reason="permission bits do not exist")
 def test_the_tier_is_private(written, open_tiered, directory):
     keys, matrix = written()
     check(open_tiered(), keys, matrix)
@@ -389,7 +389,7 @@ def _blocks(directory):
     return sum(512 * file.stat().st_blocks for file in directory.glob("*/*.safetensors*"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no holes to be seen")
+@pytest.mark.skipif(os.name == "nt", reason="holes cannot be seen")
 def test_what_was_used_longest_ago_goes_first_over_all_spaces(written, open_tiered, directory):
     spaces = [f"acme/{i}" for i in range(6)]
     batches = [written(5000, 16, namespace=namespace) for namespace in spaces]
@@ -410,7 +410,7 @@ def test_what_was_used_longest_ago_goes_first_over_all_spaces(written, open_tier
         check(open_tiered(limit, namespace), *batch)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no holes to be seen")
+@pytest.mark.skipif(os.name == "nt", reason="holes cannot be seen")
 def test_a_process_that_reads_much_keeps_the_limit_too(written, open_tiered, directory):
     batches = [written(5000, 16, first=5000 * i) for i in range(8)]
     store, limit, largest = open_tiered(1_500_000), 1_500_000, 700_000

@@ -140,7 +140,7 @@ def test_names_are_read_as_they_are_written(fields):
 
 
 @given(st.text())
-def test_other_names_are_no_segments(text):
+def test_other_names_are_not_segments(text):
     name = SegmentName.parse(text)
     assert name is None or str(name) == text
 
@@ -296,7 +296,7 @@ def test_a_header_that_contradicts_the_name_is_damage_and_nothing_else(table):
         parse_index(name, block)
 
 
-def test_a_header_of_brackets_is_damage_and_no_crash():
+def test_a_header_of_brackets_is_damage_and_not_a_crash():
     import hashlib
 
     block = (4088).to_bytes(8, "little") + b"[" * 4088 + bytes(48)

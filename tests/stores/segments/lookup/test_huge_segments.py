@@ -275,7 +275,7 @@ def test_a_huge_segment_that_is_closed_forgotten_or_replaced_is_still_right(dist
     assert store.get_rows(digests(keys[:2]))[1].all()
     store.close()
     assert np.array_equal(store.get_rows(digests(keys[1:3]))[0], matrix[1:3])
-    # Merged with another one, by somebody else.
+    # Merged with another one, by another process.
     more = random_keys(100, 5)
     publish(distant, np.concatenate([keys, more]), np.concatenate([matrix, matrix[:100]]), replaces=[str(name)])
     as_location(distant).open(SPACE.name, create=False).delete(str(name))
@@ -286,7 +286,7 @@ def test_a_huge_segment_that_is_closed_forgotten_or_replaced_is_still_right(dist
 
 
 @pytest.mark.usefixtures("small_windows")
-def test_a_huge_segment_that_disappears_during_a_lookup_is_no_miss(distant, open_store, asked):
+def test_a_huge_segment_that_disappears_during_a_lookup_is_not_a_miss(distant, open_store, asked):
     keys, matrix = random_keys(3000), numbered(3000)
     name = str(publish(distant, keys, matrix))
     store = open_store(distant, read_only=True)

@@ -1,4 +1,4 @@
-"""Rows are copied out of maps one by one: wherever they lie, whatever the disk does, and never a wrong one."""
+"""Rows are copied out of maps one by one: from any position, with a slow disk or a fast one, and never a wrong one."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def test_damage_is_warned_about_once_per_segment(tmp_path, open_store, segments_
 
 @pytest.mark.parametrize("name", ["space.json", "segment"])
 def test_a_directory_in_place_of_a_file_does_not_break_embedding(tmp_path, name, segments_in):
-    """Somebody's odd directory below a cache is reported or left out, and vectors are returned anyway."""
+    """An odd directory below a cache is reported or left out, and vectors are returned anyway."""
     embedder = Embedder()
     EmbeddingCache(tmp_path).embed(TEXTS, embedder, namespace=NAMESPACE)
     (file,) = segments_in(tmp_path) if name == "segment" else list(tmp_path.glob("*/space.json"))

@@ -113,7 +113,7 @@ def test_long_reads_are_cut_and_never_too_many_bytes_are_in_flight(written, dist
     st.sampled_from([0, 1000, 1 << 40]),
     st.sampled_from([1, 50_000, 1 << 40]),
 )
-def test_every_span_is_in_one_run_whatever_the_limits(gaps_and_sizes, gap, largest):
+def test_every_span_is_in_one_run_with_any_limits(gaps_and_sizes, gap, largest):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranges, "GAP", gap)
         patch.setattr(ranges, "LARGEST", largest)
@@ -186,7 +186,7 @@ ALWAYS = 1000
 @pytest.mark.parametrize("count", [1, 2, 5000])
 @pytest.mark.parametrize("change", [flipped, cut, refused])
 @pytest.mark.parametrize("is_meant", [is_index, is_rows])
-def test_damage_on_the_way_is_no_miss(change, is_meant, count, written, distant, open_store, asked):
+def test_damage_on_the_way_is_not_a_miss(change, is_meant, count, written, distant, open_store, asked):
     keys, matrix = written(5000)
     asked.answer = Once(change, is_meant, ONE)
     reader = open_store(distant, read_only=True)
@@ -196,7 +196,7 @@ def test_damage_on_the_way_is_no_miss(change, is_meant, count, written, distant,
 
 
 @pytest.mark.parametrize("change", [flipped, cut, refused])
-def test_damage_of_a_whole_small_segment_on_the_way_is_no_miss(change, written, distant, open_store, asked):
+def test_damage_of_a_whole_small_segment_on_the_way_is_not_a_miss(change, written, distant, open_store, asked):
     keys, matrix = written(100)
     asked.answer = Once(change, lambda name, start, end: end == name.size, ONE)
     reader = open_store(distant, read_only=True)
@@ -210,7 +210,7 @@ def test_damage_of_a_whole_small_segment_on_the_way_is_no_miss(change, written, 
 
 
 @pytest.mark.parametrize("change", [flipped, cut, refused])
-def test_damage_on_the_way_is_no_miss_for_values_either(change, distant, open_store, asked):
+def test_damage_on_the_way_is_not_a_miss_for_values_either(change, distant, open_store, asked):
     pairs = [(f"{i}", b"%d" % i * (i % 700)) for i in range(300)]
     open_store(distant).mset(pairs)
     for is_meant in (is_index, is_rows):
@@ -223,7 +223,7 @@ def test_damage_on_the_way_is_no_miss_for_values_either(change, distant, open_st
 
 
 @pytest.mark.parametrize("change", [flipped, cut, refused])
-def test_damage_on_the_way_is_no_miss_when_a_segment_is_opened_again(change, written, distant, open_store, asked):
+def test_damage_on_the_way_is_not_a_miss_when_a_segment_is_opened_again(change, written, distant, open_store, asked):
     keys, matrix = written(5000)
     reader = open_store(distant, read_only=True)
     reader.close()

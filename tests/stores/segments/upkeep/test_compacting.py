@@ -1,4 +1,4 @@
-"""Compacting changes what a store takes and nothing else, whoever else is at work, and wherever it is stopped."""
+"""Compacting changes what a store takes and nothing else, while others work too, and if it is stopped at any point."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_an_old_tombstone_stays_while_an_older_row_is_somewhere(
     assert not store.get_rows([digest(7)])[1].any()
 
 
-def test_tombstones_that_are_merged_again_and_again_grow_old_all_the_same(
+def test_tombstones_that_are_merged_again_and_again_still_grow_old(
     tmp_path, open_store, digest, vectors, files_of, later, no_grace
 ):
     store, rows = open_store(tmp_path), vectors(100)

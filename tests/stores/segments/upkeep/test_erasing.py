@@ -87,11 +87,11 @@ def test_an_older_row_does_not_come_back_when_its_successor_goes(
     assert _numbers(dry) == _numbers(report)
     for look in (store, open_store(tmp_path)):
         assert look.get_rows([digest(0), digest(1)])[1].tolist() == [False, True]
-    # Its tombstone is as old as the row was, but somebody may have begun to merge that row just now.
+    # Its tombstone is as old as the row was, but another process may have begun to merge that row just now.
     for _ in range(4):
         store.compact()
     assert any("-del-" in file for file in files_of(store))
-    # What somebody writes later is not touched by what was evicted.
+    # What is written later is not touched by what was evicted.
     store.put_rows([digest(0)], rows[:1])
     later(2 * DAY)
     for _ in range(4):
@@ -134,7 +134,7 @@ def test_tombstones_are_not_evicted(tmp_path, open_store, digest, vectors, later
     assert not reader.get_rows([digest(3)])[1].any()
 
 
-def test_what_is_purged_is_in_no_file_any_more(every_place, open_store, digest, vectors, files_of, monkeypatch):
+def test_what_is_purged_is_no_longer_in_any_file(every_place, open_store, digest, vectors, files_of, monkeypatch):
     monkeypatch.setattr(LocalDirectory, "grace", 1000.0)
     store, rows = open_store(every_place), vectors(8)
     for i in range(6):

@@ -96,7 +96,7 @@ def test_age_and_size_together_cut_a_large_segment_once(tmp_path, digest, compac
     assert _found(store, digest) == [False] * (300 - report.rows_after) + [True] * report.rows_after
 
 
-def test_rows_that_count_no_more_take_no_room_from_others(tmp_path, open_store, digest, vectors, later, no_grace):
+def test_dead_rows_do_not_take_room_from_others(tmp_path, open_store, digest, vectors, later, no_grace):
     store = open_store(tmp_path)
     store.put_rows([digest(i) for i in range(300)], vectors(300, ROW_BYTES // 4))
     later(DAY)

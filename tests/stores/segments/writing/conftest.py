@@ -16,7 +16,7 @@ class Puts(list):
     def __init__(self):
         super().__init__()
         self.fault = None
-        self.is_applied_all_the_same = False
+        self.is_applied_nevertheless = False
         self.happened = threading.Condition()
 
     @property
@@ -41,7 +41,7 @@ def puts(monkeypatch, distant):
             counted.append((name, b"".join(parts)))
             counted.happened.notify_all()
         if counted.fault is not None:
-            if counted.is_applied_all_the_same:
+            if counted.is_applied_nevertheless:
                 put(io, name, parts)
             raise counted.fault
         return put(io, name, parts)

@@ -117,7 +117,7 @@ def test_a_reader_with_an_old_view_survives_the_end_of_its_files(
     assert np.array_equal(matrix, rows)
 
 
-def test_writing_alone_survives_that_somebody_else_merges(tmp_path, open_store, digest, vectors, monkeypatch):
+def test_writing_alone_survives_that_another_store_merges(tmp_path, open_store, digest, vectors, monkeypatch):
     """A store that only writes never lists the directory, and its own segments are merged away under it."""
     monkeypatch.setattr(LocalDirectory, "grace", 0.0)
     monkeypatch.setattr("embedonce.stores.segments.catalog.catalog._OVERLAY", 20)
@@ -273,7 +273,7 @@ print("fine")
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.skipif(sys.platform == "win32", reason="such a limit does not exist")
 def test_a_thousand_mapped_segments_leave_most_descriptors_to_others(tmp_path):
     done = subprocess.run([sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "fine"), done.stderr

@@ -157,7 +157,7 @@ def test_a_failed_flush_keeps_everything_and_sends_the_same_bytes_again(distant,
 def test_a_write_that_was_applied_but_answered_with_an_error_is_there_once(distant, open_store, puts, digest, vectors):
     store = open_store(distant)
     one_row(store, digest, vectors, 0)
-    puts.fault, puts.is_applied_all_the_same = OSError("500"), True
+    puts.fault, puts.is_applied_nevertheless = OSError("500"), True
     with pytest.raises(StoreError):
         store.flush()
     reader = open_store(distant)

@@ -44,7 +44,7 @@ def fail(place, rows):
 
 
 class Gate:
-    """Stops whoever comes until it is opened."""
+    """Stops everyone who comes until it is opened."""
 
     def __init__(self):
         self.reached, self.opened = threading.Event(), threading.Event()
@@ -203,7 +203,7 @@ def test_what_a_call_saves_after_the_cache_was_closed_does_not_wait(distant, bef
     assert reader.embed(["a"], embed, namespace=NAMESPACE).tolist() == [[1.0, 1.0]]
 
 
-def test_numbers_are_told_while_a_namespace_is_being_opened(distant, monkeypatch):
+def test_statistics_are_available_while_a_namespace_is_being_opened(distant, monkeypatch):
     gate, listing = Gate(), RemoteDirectory.listing
 
     def slow(io):

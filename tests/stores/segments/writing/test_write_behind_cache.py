@@ -109,7 +109,7 @@ def test_an_embedder_that_fails_costs_nothing_that_was_paid(distant, puts, is_as
     assert EmbeddingCache(distant, mode="replay").embed(texts[:30], embed, namespace=NAMESPACE).shape == (30, 2)
 
 
-def test_flush_tells_of_a_fault_whatever_the_policy(distant, puts):
+def test_flush_reports_a_fault_under_any_policy(distant, puts):
     cache = EmbeddingCache(distant, on_store_error="warn")
     cache.embed(["a"], embed, namespace=NAMESPACE)
     puts.fault = OSError("500")
