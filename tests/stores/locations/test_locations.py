@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import fsspec
 import pytest
+from covering import each_once
 
 from embedonce import EmbeddingCache, MemoryStore, StoreError
 from embedonce.stores.locations.location import LocalLocation, RemoteLocation, as_location, default_path
@@ -421,8 +422,7 @@ def test_schemes_may_hold_an_underscore(url, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [SECRET, [SECRET], [("key", SECRET)], "", 1])
-@pytest.mark.parametrize("store", ["memory://a/b", "cache"])
+@each_once(options=[SECRET, [SECRET], [("key", SECRET)], "", 1], store=["memory://a/b", "cache"])
 def test_storage_options_that_are_not_a_mapping_are_refused(store, options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match=rf"must be a dict of options, got {type(options).__name__}") as caught:

@@ -203,8 +203,7 @@ def test_values_of_every_kind_are_mirrored(kind, distant, open_store, open_tiere
     assert asked == []
 
 
-@pytest.mark.parametrize("complete", [True, False], ids=["whole", "part"])
-@pytest.mark.parametrize("what", ["index", "rows", "have", "zeroes", "no have", "short", "long", "no file"])
+@each_once(what=["index", "rows", "have", "zeroes", "no have", "short", "long", "no file"], complete=[True, False])
 def test_no_damage_of_the_disk_is_a_miss_and_all_of_it_is_repaired(
     what, complete, written, open_tiered, directory, asked
 ):
@@ -233,9 +232,11 @@ def test_no_damage_of_the_disk_is_a_miss_and_all_of_it_is_repaired(
         have.unlink()
     elif what == "no file":
         file.unlink()
+    asked.clear()
     store = open_tiered()
     check(store, keys, matrix, some)
-    assert bool(asked)
+    # Bytes beyond the last row are not looked at.
+    assert bool(asked) == (what != "long")
     check(store, keys, matrix, some)
     check(open_tiered(), keys, matrix, some)
     asked.clear()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import fsspec
 import numpy as np
 import pytest
+from covering import each_once
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,8 +165,7 @@ KEYS = {
 
 
 @pytest.mark.usefixtures("small_windows")
-@pytest.mark.parametrize("kind", KEYS)
-@pytest.mark.parametrize("batch", [1, 7, 16, 17])
+@each_once(kind=list(KEYS), batch=[1, 7, 16, 17])
 def test_keys_are_found_wherever_they_lie(kind, batch, distant, open_store):
     keys, matrix = np.unique(KEYS[kind](3000), axis=0), numbered(3000)
     matrix = matrix[: len(keys)]

@@ -6,6 +6,7 @@ import errno
 
 import numpy as np
 import pytest
+from covering import each_once
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,9 +184,7 @@ ONE = 1
 ALWAYS = 1000
 
 
-@pytest.mark.parametrize("count", [1, 2, 5000])
-@pytest.mark.parametrize("change", [flipped, cut, refused])
-@pytest.mark.parametrize("is_meant", [is_index, is_rows])
+@each_once(change=[flipped, cut, refused], is_meant=[is_index, is_rows], count=[1, 2, 5000])
 def test_damage_on_the_way_is_not_a_miss(change, is_meant, count, written, distant, open_store, asked):
     keys, matrix = written(5000)
     asked.answer = Once(change, is_meant, ONE)

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from covering import each_once
 
 from embedonce.stores.places.local import LocalDirectory
 from embedonce.stores.segments.upkeep import compacting
@@ -198,8 +199,7 @@ def _build(open_store, place, digest, rows):
     return digests, np.concatenate([rows[6:8], rows[2:3], rows[4:8]])
 
 
-@pytest.mark.parametrize("grace", [-1.0, 1000.0])
-@pytest.mark.parametrize("action", ["compact", "evict", "purge", "clear"])
+@each_once(action=["compact", "evict", "purge", "clear"], grace=[-1.0, 1000.0])
 def test_stopped_anywhere_nothing_is_lost_or_brought_back_and_the_next_run_finishes_it(
     tmp_path, open_store, digest, vectors, monkeypatch, watched, action, grace
 ):
