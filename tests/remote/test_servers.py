@@ -9,16 +9,6 @@ import pytest
 import servers
 
 
-def test_a_segment_store_works_on_every_server(remote_place):
-    store = remote_place.store()
-    store.mset([("a", b"1"), ("b", b"22")])
-    store.flush()
-    assert remote_place.store().mget(["a", "b", "c"]) == [b"1", b"22", None]
-    store.mdelete(["a"])
-    store.flush()
-    assert list(remote_place.store().yield_keys()) == ["b"]
-
-
 def test_a_server_in_another_process_serves(s3_process):
     fs = fsspec.filesystem("s3", **s3_process.storage_options)
     path = f"{s3_process.make_bucket()}/x"
