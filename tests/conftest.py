@@ -50,7 +50,14 @@ def _nothing_left_behind(monkeypatch):
 
 
 @pytest.fixture
-def s3_server(_s3_server, _nothing_left_behind):
+def _slow_answers_are_awaited(monkeypatch):
+    """Lets drivers wait longer for the servers, which share the machine with other programs."""
+    monkeypatch.setattr("embedonce.stores.drivers.drivers.READ_TIMEOUT", 120)
+    monkeypatch.setattr("embedonce.stores.drivers.drivers.CONNECT_TIMEOUT", 60)
+
+
+@pytest.fixture
+def s3_server(_s3_server, _nothing_left_behind, _slow_answers_are_awaited):
     """The S3 server, which fails nothing and has recorded nothing yet."""
     _s3_server.fault, _s3_server.only = None, ""
     _s3_server.clear()
@@ -59,7 +66,7 @@ def s3_server(_s3_server, _nothing_left_behind):
 
 
 @pytest.fixture
-def gcs_server(_gcs_server, _nothing_left_behind):
+def gcs_server(_gcs_server, _nothing_left_behind, _slow_answers_are_awaited):
     """The GCS server, which has recorded nothing yet."""
     _gcs_server.only = ""
     _gcs_server.clear()
