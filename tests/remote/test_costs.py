@@ -11,6 +11,12 @@ NAMESPACE = "acme/e5@3"
 COUNT, DIMENSIONS = 10_000, 1536
 
 
+@pytest.fixture(autouse=True)
+def _nothing_becomes_due(monkeypatch):
+    """However long a test takes, what waits is published by calls and at the end alone."""
+    monkeypatch.setattr("embedonce.stores.segments.writing.writer.FLUSH_SECONDS", 3600.0)
+
+
 def texts(count=COUNT):
     return [f"text {i}" for i in range(count)]
 
@@ -78,9 +84,7 @@ def test_a_thousand_hits_out_of_many_are_few_ranges(s3_place):
 
 
 @pytest.mark.parametrize("durability", ["write_behind", "write_through"])
-def test_what_queries_cost(s3_place, durability, monkeypatch):
-    # However busy the machine is, what waits becomes due only at the end.
-    monkeypatch.setattr("embedonce.stores.segments.writing.writer.FLUSH_SECONDS", 3600.0)
+def test_what_queries_cost(s3_place, durability):
     with EmbeddingCache(s3_place.url, storage_options=s3_place.storage_options, durability=durability) as cache:
         cache.open(NAMESPACE)
         s3_place.server.clear()

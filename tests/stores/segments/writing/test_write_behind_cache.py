@@ -21,7 +21,7 @@ def embed(texts):
     return [[float(len(text)), 1.0] for text in texts]
 
 
-def test_a_bulk_call_is_published_by_size_and_not_by_batch(distant, puts, monkeypatch):
+def test_a_bulk_call_is_published_by_size_and_not_by_batch(distant, puts, nothing_late, monkeypatch):
     monkeypatch.setattr(writing, "FLUSH_BYTES", 2 << 20)
     numbers = np.arange(10_000 * 64, dtype="<f4").reshape(10_000, 64)
     cache = EmbeddingCache(distant, batch_size=100)
@@ -36,7 +36,7 @@ def test_a_bulk_call_is_published_by_size_and_not_by_batch(distant, puts, monkey
     assert np.array_equal(again, numbers)
 
 
-def test_ten_thousand_vectors_are_three_requests(distant, puts):
+def test_ten_thousand_vectors_are_three_requests(distant, puts, nothing_late):
     numbers = np.zeros((10_000, 1536), "<f4")
     numbers[:, 0] = np.arange(10_000)
     cache = EmbeddingCache(distant)
