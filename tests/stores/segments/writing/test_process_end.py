@@ -170,7 +170,7 @@ def test_a_store_that_hangs_at_the_end_does_not_cost_what_waits_for_another_one(
         """
         for number in range(5):
             ask("a", namespace=f"acme/e5@{number}")
-        hangs, left, offset = str(cache.opened()[0].store._directory), [None] * 4, [0]
+        hangs, left, offset = str(cache.open("acme/e5@0").store._directory), [None] * 4, [0]
         def hanging(io, name, parts):
             if str(io) == hangs:
                 threading.Event().wait()

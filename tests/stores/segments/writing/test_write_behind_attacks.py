@@ -174,7 +174,7 @@ def test_all_namespaces_are_flushed_and_closed_even_if_the_first_one_fails(dista
         cache = EmbeddingCache(distant, on_store_error="raise")
         for namespace in (NAMESPACE, OTHER):
             cache.embed([leave.__name__], embed, namespace=namespace)
-        first = cache.opened()[0].store._directory
+        first = cache.open(NAMESPACE).store._directory
 
         def fail_first(place, rows, first=str(first)):
             if place == first:
