@@ -72,21 +72,21 @@ def over(**variants):
 def covering(*axes):
     """Return parameters for all combinations of some values, of which few are asked in the fast suite.
 
-    Those few hold each value of the longest axis once, each of the others as often as possible, and neighbours of an
-    axis in turn; the others are marked as `soak`.
+    Those few hold each value of each axis, and as far as possible each pair of values of the first two; the others are
+    marked as `soak`.
     """
     counts = [len(axis) for axis in axes]
     chosen, step = set(), [1] * len(axes)
     for position in range(2, len(axes)):
         step[position] = step[position - 1] * counts[position - 1]
-    for number in range(max(counts)):
+    for number in range(max(each * count for each, count in zip(step, counts, strict=True))):
         chosen.add(tuple(number // step[position] % count for position, count in enumerate(counts)))
     every = itertools.product(*(enumerate(axis) for axis in axes))
     return [
         pytest.param(
             *(value for _, value in combination),
             marks=[] if tuple(position for position, _ in combination) in chosen else [pytest.mark.soak],
-            id="-".join(str(value) for _, value in combination),
+            id="-".join(getattr(value, "__name__", None) or str(value) for _, value in combination),
         )
         for combination in every
     ]

@@ -10,15 +10,18 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
 
 import pytest
-from st_support import Folders, counted, load
+from lazily import lazily
+
+st = lazily("st_support")
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
     """Where the models of all tests are; nothing is written to them."""
-    return Folders(tmp_path_factory.mktemp("models"))
+    return st.Folders(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +34,10 @@ def _clean_environment(monkeypatch, folders):
 @pytest.fixture
 def model(folders):
     """A model without prompts."""
-    return load(folders.plain)
+    return st.load(folders.plain)
 
 
 @pytest.fixture
 def asked(model):
     """The texts that have reached `model`."""
-    return counted(model)
+    return st.counted(model)

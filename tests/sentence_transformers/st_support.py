@@ -9,17 +9,11 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding, Transformer
+from st_constants import COMMIT, OLD_COMMIT, POSITIONS, PROMPTS, WIDTH
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertConfig, BertModel, BertTokenizerFast
-
-WIDTH = 16
-POSITIONS = 64
-COMMIT = "a" * 40
-OLD_COMMIT = "b" * 40
-PROMPTS = {"query": "query: ", "document": "passage: "}
-TEXTS = ["a short one", "b", "a much longer text than all of the others, with many more words in it"]
 
 
 class Folders:

@@ -9,13 +9,15 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Router, Transformer
-from st_support import COMMIT, OLD_COMMIT, PROMPTS, TEXTS, WIDTH, Halved, counted, load
+from lazily import lazily
+from st_constants import COMMIT, OLD_COMMIT, PROMPTS, TEXTS, WIDTH
+from variants import covering
 
 import embedonce
 from embedonce.errors import CacheMissError, IdentityError
+
+torch = lazily("torch")
+st = lazily("sentence_transformers", "sentence_transformers.sentence_transformer.modules", "st_support")
 
 STORE = embedonce.MemoryStore
 
@@ -25,23 +27,23 @@ def namespace(model, **options):
 
 
 def hub(name="acme/tiny", **settings):
-    return load(name, **settings)
+    return st.load(name, **settings)
 
 
 # -- models --------------------------------------------------------------------------------------------------------
 
 
 def test_local_model_is_named_by_its_folder_and_its_files(folders, tmp_path):
-    assert namespace(load(folders.plain)).startswith(f"sentence-transformers/{folders.plain}?files=")
-    assert "&" not in namespace(load(folders.plain))
-    assert namespace(load(folders.net)).startswith(f"sentence-transformers/{folders.net}?files=")
+    assert namespace(st.load(folders.plain)).startswith(f"sentence-transformers/{folders.plain}?files=")
+    assert "&" not in namespace(st.load(folders.plain))
+    assert namespace(st.load(folders.net)).startswith(f"sentence-transformers/{folders.net}?files=")
     copied = tmp_path / "model"
     shutil.copytree(folders.plain, copied)
-    before = namespace(load(copied))
+    before = namespace(st.load(copied))
     (copied / "1_Pooling" / "config.json").write_text(
         (folders.plain / "1_Pooling" / "config.json").read_text().replace('"mean"', '"cls"')
     )
-    assert namespace(load(copied)) != before
+    assert namespace(st.load(copied)) != before
 
 
 def test_model_of_the_hub_is_named_by_its_name_and_a_version_that_is_not_that_of_the_main_branch():
@@ -73,7 +75,7 @@ def _pool_by_first(model):
 
 
 def _pool_otherwise(model):
-    model[1] = Pooling(WIDTH, "max")
+    model[1] = st.Pooling(WIDTH, "max")
 
 
 def _without_normalising(model):
@@ -81,7 +83,7 @@ def _without_normalising(model):
 
 
 def _add_a_layer(model):
-    model.append(Dense(WIDTH, 4))
+    model.append(st.Dense(WIDTH, 4))
 
 
 def _lower_limit(model):
@@ -109,13 +111,12 @@ CHANGES = [_pool_by_first, _pool_otherwise, _without_normalising, _lower_limit, 
 CHANGES += [_cut_at_the_left]
 
 
-@pytest.mark.parametrize("source", ["folder", "hub"])
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("change", "source"), covering(CHANGES, ["folder", "hub"]))
 def test_change_after_loading_is_another_identity(folders, tmp_path, change, source):
     """Whether it happens before wrapping or afterwards; what was stored before is not served."""
 
     def fresh():
-        return load(folders.plain) if source == "folder" else hub()
+        return st.load(folders.plain) if source == "folder" else hub()
 
     unchanged = fresh()
     stored = embedonce.wrap(unchanged, tmp_path)
@@ -127,7 +128,7 @@ def test_change_after_loading_is_another_identity(folders, tmp_path, change, sou
     first = embedonce.wrap(model, tmp_path)
     assert len({stored.namespace, first.namespace}) == 2
     assert later.namespace == first.namespace
-    asked = counted(model)
+    asked = st.counted(model)
     expected = model.encode(TEXTS)
     asked.clear()
     assert np.array_equal(first.encode(TEXTS), expected)
@@ -142,19 +143,21 @@ def test_change_after_loading_is_another_identity(folders, tmp_path, change, sou
         {"truncate_dim": 8},
         {"processor_kwargs": {"model_max_length": 8}},
         {"processor_kwargs": {"do_lower_case": False}},
-        {"model_kwargs": {"dtype": torch.float16}},
+        {"model_kwargs": {"dtype": "float16"}},
         {"config_kwargs": {"hidden_act": "relu"}},
         {"prompts": {"all": "x "}, "default_prompt_name": "all"},
     ],
     ids=str,
 )
 def test_settings_of_the_constructor_are_part_of_the_identity(folders, settings):
+    if "model_kwargs" in settings:
+        settings = {"model_kwargs": {"dtype": torch.float16}}
     for place in (folders.plain, "acme/tiny"):
-        assert namespace(load(place, **settings)) != namespace(load(place))
+        assert namespace(st.load(place, **settings)) != namespace(st.load(place))
 
 
 def test_files_of_half_precision_are_told_from_a_model_that_was_widened(folders):
-    assert namespace(load(folders.half)) != namespace(load(folders.half).float())
+    assert namespace(st.load(folders.half)) != namespace(st.load(folders.half).float())
 
 
 def test_prompt_of_the_files_is_told_from_one_that_was_taken_away(folders):
@@ -175,11 +178,11 @@ def test_prompt_of_the_files_is_told_from_one_that_was_taken_away(folders):
 
 
 def test_model_that_was_built_of_modules_is_refused_unless_it_is_named(folders):
-    model = SentenceTransformer(modules=[Transformer(str(folders.net)), Pooling(WIDTH, "mean")], device="cpu")
+    model = st.SentenceTransformer(modules=[st.Transformer(str(folders.net)), st.Pooling(WIDTH, "mean")], device="cpu")
     with pytest.raises(IdentityError, match=r"built from modules.*namespace="):
         embedonce.wrap(model, STORE())
     with pytest.raises(IdentityError, match=r"does not show what it was loaded from.*namespace="):
-        embedonce.wrap(load(folders.static), STORE())
+        embedonce.wrap(st.load(folders.static), STORE())
     wrapped = embedonce.wrap(model, STORE(), namespace="acme/built@1")
     assert wrapped.namespace == "acme/built@1"
     assert np.array_equal(wrapped.encode(TEXTS), model.encode(TEXTS))
@@ -201,7 +204,7 @@ def _another_tokenizer(model):
     ("change", "reason"), [(_add_a_layer, "'3', a Dense, was added"), (_another_tokenizer, "tokenizer is not the one")]
 )
 def test_parts_that_have_no_name_are_refused_and_bypass_the_cache_once_wrapped(folders, tmp_path, change, reason):
-    model = load(folders.plain)
+    model = st.load(folders.plain)
     wrapped = embedonce.wrap(model, tmp_path)
     wrapped.encode(TEXTS)
     change(model)
@@ -214,7 +217,7 @@ def test_parts_that_have_no_name_are_refused_and_bypass_the_cache_once_wrapped(f
 def test_weights_that_are_changed_in_memory_bypass_the_cache(folders, tmp_path, caplog):
     """Whatever they are called: their vectors are others, and nothing says which; so it is for copies."""
     for options in ({}, {"namespace": "acme/trained@1"}):
-        model = load(folders.plain)
+        model = st.load(folders.plain)
         wrapped = embedonce.wrap(model, tmp_path, **options)
         before = wrapped.encode(TEXTS)
         with torch.no_grad():
@@ -230,9 +233,9 @@ def test_weights_that_are_changed_in_memory_bypass_the_cache(folders, tmp_path, 
 
 
 def test_a_model_that_was_trained_is_cached_again_under_another_version(folders, tmp_path):
-    model = load(folders.plain)
+    model = st.load(folders.plain)
     embedonce.wrap(model, tmp_path).encode(TEXTS)
-    model.load_state_dict(load(folders.prompted).state_dict())
+    model.load_state_dict(st.load(folders.prompted).state_dict())
     again = embedonce.wrap(model, tmp_path)
     again.encode(TEXTS)
     assert again.cache.stats().stored == 0
@@ -256,7 +259,7 @@ def test_weights_that_are_changed_while_they_are_used_are_not_stored(model, tmp_
 
 
 def test_prompt_that_is_changed_while_it_is_used_is_not_stored(folders, tmp_path, monkeypatch):
-    model = load(folders.prompted)
+    model = st.load(folders.prompted)
     wrapped = embedonce.wrap(model, tmp_path)
     forward = model[2].forward
 
@@ -270,16 +273,16 @@ def test_prompt_that_is_changed_while_it_is_used_is_not_stored(folders, tmp_path
 
 
 def test_class_of_a_user_has_an_identity_of_its_own(folders):
-    model = load(folders.plain, Halved)
+    model = st.load(folders.plain, st.Halved)
     wrapped = embedonce.wrap(model, STORE())
     assert 'class="st_support.Halved"' in wrapped.namespace
-    assert isinstance(wrapped, Halved)
-    assert np.array_equal(wrapped.encode(TEXTS), load(folders.plain).encode(TEXTS) * 0.5)
+    assert isinstance(wrapped, st.Halved)
+    assert np.array_equal(wrapped.encode(TEXTS), st.load(folders.plain).encode(TEXTS) * 0.5)
     before = wrapped.namespace
     wrapped.scale = 2.0
     assert model.scale == 2.0
     assert wrapped.namespace != before
-    assert np.array_equal(wrapped.encode(TEXTS), load(folders.plain).encode(TEXTS) * 2.0)
+    assert np.array_equal(wrapped.encode(TEXTS), st.load(folders.plain).encode(TEXTS) * 2.0)
 
 
 def test_version_is_part_of_the_identity(folders):
@@ -311,11 +314,11 @@ CALLS = [
 @pytest.mark.parametrize("options", [{}, {"namespace": "acme/e5@3"}, {"symmetric": False}], ids=str)
 def test_each_call_gets_its_own_vectors_from_one_store(folders, tmp_path, options):
     """In any order, and again in reverse from the cache alone."""
-    model = load(folders.prompted)
+    model = st.load(folders.prompted)
     expected = [getattr(model, method)(TEXTS, **arguments) for method, arguments in CALLS]
     wrapped = embedonce.wrap(model, tmp_path, **options)
     given = [getattr(wrapped, method)(TEXTS, **arguments) for method, arguments in CALLS]
-    asked = counted(model)
+    asked = st.counted(model)
     again = [getattr(wrapped, method)(TEXTS, **arguments) for method, arguments in reversed(CALLS)]
     assert asked == []
     for one, two, three in zip(given, reversed(again), expected, strict=True):
@@ -323,7 +326,7 @@ def test_each_call_gets_its_own_vectors_from_one_store(folders, tmp_path, option
 
 
 def test_settings_of_the_model_that_are_changed_after_wrapping_count_in_the_next_call(folders, tmp_path):
-    model = load(folders.prompted)
+    model = st.load(folders.prompted)
     for options in ({}, {"namespace": "acme/e5@3"}):
         wrapped = embedonce.wrap(model, tmp_path, **options)
         wrapped.prompts = dict(PROMPTS)
@@ -347,17 +350,18 @@ def test_methods_share_entries_where_they_do_the_same(model, asked, tmp_path):
 
 
 def test_prompts_for_roles_keep_them_apart(folders, tmp_path):
-    model = load(folders.prompted)
+    model = st.load(folders.prompted)
     wrapped = embedonce.wrap(model, tmp_path)
-    asked = counted(model)
+    asked = st.counted(model)
     query, document = wrapped.encode_query("b"), wrapped.encode_document("b")
     assert not np.array_equal(query, document)
     assert asked == ["b", "b"]
 
 
 def test_routes_keep_tasks_apart(folders, tmp_path):
-    routes = {name: [Transformer(str(folders.net)), Pooling(WIDTH, mode)] for name, mode in _ROUTES.items()}
-    model = SentenceTransformer(modules=[Router.for_query_document(routes["query"], routes["document"])], device="cpu")
+    routes = {name: [st.Transformer(str(folders.net)), st.Pooling(WIDTH, mode)] for name, mode in _ROUTES.items()}
+    router = st.Router.for_query_document(routes["query"], routes["document"])
+    model = st.SentenceTransformer(modules=[router], device="cpu")
     wrapped = embedonce.wrap(model, tmp_path, namespace="acme/routed@1")
     for _ in range(2):
         for method in ("encode_query", "encode_document"):
@@ -428,46 +432,7 @@ def test_former_name_of_the_inputs_is_taken(model, tmp_path):
     assert np.array_equal(wrapped.encode(sentences=TEXTS), model.encode(TEXTS))
 
 
-# -- the same model in other frameworks ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "encode", [{}, {"normalize_embeddings": True}, {"prompt": "query: "}, {"truncate_dim": 8}], ids=str
-)
-@pytest.mark.parametrize("place", ["folder", "hub"])
-def test_the_same_model_in_langchain_has_the_same_entries(folders, tmp_path, place, encode):
-    from langchain_huggingface import HuggingFaceEmbeddings
-
-    name = str(folders.plain) if place == "folder" else "acme/tiny"
-    theirs = embedonce.wrap(
-        HuggingFaceEmbeddings(model_name=name, model_kwargs={"device": "cpu"}, encode_kwargs=encode), tmp_path
-    )
-    vectors = theirs.embed_documents(TEXTS)
-    model = load(name)
-    asked = counted(model)
-    wrapped = embedonce.wrap(model, tmp_path)
-    assert wrapped.encode(TEXTS, **encode).tolist() == vectors
-    assert asked == []
-    assert encode or wrapped.namespace == theirs.namespace
-
-
-@pytest.mark.parametrize("settings", [{}, {"normalize": False, "query_instruction": "query: "}], ids=str)
-def test_the_same_model_in_llamaindex_has_the_same_entries(folders, tmp_path, settings):
-    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
-
-    name = str(folders.plain)
-    theirs = embedonce.wrap(HuggingFaceEmbedding(model_name=name, device="cpu", **settings), tmp_path)
-    documents, query = theirs.get_text_embedding_batch(TEXTS), theirs.get_query_embedding(TEXTS[0])
-    model = load(name, prompts={"query": settings.get("query_instruction", "")})
-    asked = counted(model)
-    wrapped = embedonce.wrap(model, tmp_path)
-    normalize = settings.get("normalize", True)
-    assert wrapped.encode_document(TEXTS, normalize_embeddings=normalize).tolist() == documents
-    assert wrapped.encode_query(TEXTS[0], normalize_embeddings=normalize).tolist() == query
-    assert asked == []
-
-
 def test_namespaces_are_plain_json(folders):
-    for model in (load(folders.prompted), hub(), load(folders.half)):
+    for model in (st.load(folders.prompted), hub(), st.load(folders.half)):
         identity = embedonce.wrap(model, STORE()).identity
         assert all(json.loads(value) is not None for _, value in identity.parameters)

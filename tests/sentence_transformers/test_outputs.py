@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from st_support import TEXTS, load
+from lazily import lazily
+from st_constants import TEXTS
+from variants import covering
 
 import embedonce
+
+torch = lazily("torch")
+st = lazily("st_support")
 
 FORMS = [
     {},
@@ -45,12 +49,14 @@ def assert_same(given, expected):
 @pytest.fixture(scope="module")
 def prompted(folders):
     """A model that no test changes."""
-    return load(folders.prompted)
+    return st.load(folders.prompted)
 
 
-@pytest.mark.parametrize("arguments", FORMS, ids=str)
-@pytest.mark.parametrize("method", ["encode", "encode_query", "encode_document"])
-@pytest.mark.parametrize("inputs", [TEXTS, TEXTS[0], [], ["b"], tuple(TEXTS), np.array(TEXTS)], ids=len)
+METHODS = ["encode", "encode_query", "encode_document"]
+INPUTS = [TEXTS, TEXTS[0], [], ["b"], tuple(TEXTS), np.array(TEXTS)]
+
+
+@pytest.mark.parametrize(("arguments", "method", "inputs"), covering(FORMS, METHODS, INPUTS))
 def test_answers_are_those_of_the_model_cold_and_warm(prompted, tmp_path, method, inputs, arguments):
     expected = getattr(prompted, method)(inputs, **arguments)
     wrapped = embedonce.wrap(prompted, tmp_path)
@@ -64,7 +70,7 @@ def test_answers_are_those_of_the_model_cold_and_warm(prompted, tmp_path, method
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("arguments", FORMS[:3], ids=str)
 def test_types_of_numbers_are_those_of_the_model(folders, tmp_path, dtype, arguments):
-    model = load(folders.plain).to(getattr(torch, dtype))
+    model = st.load(folders.plain).to(getattr(torch, dtype))
     expected = model.encode(TEXTS, **arguments)
     wrapped = embedonce.wrap(model, tmp_path)
     for _ in range(2):
@@ -113,7 +119,7 @@ def test_answers_of_another_type_than_the_model_has_are_given_and_not_stored(mod
 
 
 def test_pool_of_processes_is_asked_for_what_is_missing(folders, tmp_path):
-    model = load(folders.plain)
+    model = st.load(folders.plain)
     expected = model.encode(TEXTS)
     wrapped = embedonce.wrap(model, tmp_path)
     pool = wrapped.start_multi_process_pool(["cpu"])

@@ -11,15 +11,16 @@ from dataclasses import make_dataclass
 
 import numpy as np
 import pytest
-import torch
-from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
-from st_support import TEXTS, counted, load
+from lazily import lazily
+from st_constants import TEXTS
 
 import embedonce
 from embedonce.errors import CacheMissError
 from embedonce.options import CacheOptions
 from embedonce.wrappers import Wrapper
-from sentence_transformers_embedonce import CachedSentenceTransformer
+
+torch = lazily("torch")
+st = lazily("sentence_transformers", "st_support", "sentence_transformers_embedonce")
 
 
 @pytest.fixture
@@ -28,24 +29,24 @@ def wrapped(model, tmp_path):
 
 
 def test_it_is_a_model_and_a_wrapper(model, wrapped):
-    assert type(wrapped) is CachedSentenceTransformer
-    assert isinstance(wrapped, SentenceTransformer)
+    assert type(wrapped) is st.CachedSentenceTransformer
+    assert isinstance(wrapped, st.SentenceTransformer)
     assert isinstance(wrapped, Wrapper)
     assert embedonce.wrap(wrapped) is wrapped
     assert wrapped.inner is model
     assert wrapped.namespace == wrapped.identity.namespace
     assert "_embedonce" not in vars(model)
     with pytest.raises(ValueError, match="wrapped already"):
-        CachedSentenceTransformer(wrapped)
+        st.CachedSentenceTransformer(wrapped)
     with pytest.raises(TypeError, match="must be a SentenceTransformer, got str"):
-        CachedSentenceTransformer("all-MiniLM-L6-v2")
+        st.CachedSentenceTransformer("all-MiniLM-L6-v2")
 
 
 def test_constructor_does_what_wrap_does(model, tmp_path):
-    made = CachedSentenceTransformer(model, tmp_path, namespace="acme/e5@3", mode="read_only")
+    made = st.CachedSentenceTransformer(model, tmp_path, namespace="acme/e5@3", mode="read_only")
     assert (made.namespace, made.cache.mode) == ("acme/e5@3", "read_only")
     with pytest.raises(TypeError, match="unknown option"):
-        CachedSentenceTransformer(model, tmp_path, modus="off")
+        st.CachedSentenceTransformer(model, tmp_path, modus="off")
 
 
 def test_each_text_reaches_the_model_once(wrapped, asked):
@@ -58,9 +59,9 @@ def test_each_text_reaches_the_model_once(wrapped, asked):
 
 
 def test_a_later_process_embeds_nothing(folders, tmp_path):
-    expected = embedonce.wrap(load(folders.plain), tmp_path).encode(TEXTS)
-    model = load(folders.plain)
-    asked = counted(model)
+    expected = embedonce.wrap(st.load(folders.plain), tmp_path).encode(TEXTS)
+    model = st.load(folders.plain)
+    asked = st.counted(model)
     assert embedonce.wrap(model, tmp_path).encode(TEXTS).tobytes() == expected.tobytes()
     assert asked == []
 
@@ -135,8 +136,8 @@ def test_everything_else_is_that_of_the_model(model, wrapped):
 def test_what_is_saved_is_the_model(wrapped, tmp_path):
     for method in ("save", "save_pretrained"):
         getattr(wrapped, method)(str(tmp_path / method))
-        again = SentenceTransformer(str(tmp_path / method), device="cpu")
-        assert type(again) is SentenceTransformer
+        again = st.SentenceTransformer(str(tmp_path / method), device="cpu")
+        assert type(again) is st.SentenceTransformer
         assert np.array_equal(again.encode(TEXTS), wrapped.encode(TEXTS))
 
 
@@ -148,7 +149,7 @@ def test_copies_work_and_leave_the_original_as_it_was(model, wrapped, asked, cop
     another = copied(wrapped)
     assert type(another) is type(wrapped)
     assert another.namespace == wrapped.namespace
-    asked = counted(another.inner)
+    asked = st.counted(another.inner)
     assert another.encode(TEXTS).tobytes() == expected.tobytes()
     assert asked == []
     another.truncate_dim = 4
@@ -168,9 +169,10 @@ def test_pickles_hold_no_secret(model):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [(SparseEncoder, "vectors are sparse"), (CrossEncoder, "scores pairs of texts")]
+    ("name", "reason"), [("SparseEncoder", "vectors are sparse"), ("CrossEncoder", "scores pairs of texts")]
 )
-def test_models_without_dense_vectors_are_refused(kind, reason, tmp_path):
+def test_models_without_dense_vectors_are_refused(name, reason, tmp_path):
+    kind = getattr(st, name)
     with pytest.raises(TypeError, match=f"cannot wrap a {kind.__name__}: .*{reason}.*use it as it is"):
         embedonce.wrap(kind.__new__(kind), tmp_path)
 
@@ -202,15 +204,15 @@ def test_a_package_that_is_too_old_is_named_with_its_extra(model, tmp_path, monk
 def test_a_new_option_of_caches_reaches_the_wrapper(model, tmp_path, monkeypatch):
     """Added to `CacheOptions`, and nowhere else."""
     with pytest.raises(TypeError, match="unknown option colour"):
-        CachedSentenceTransformer(model, tmp_path, colour="blue")
+        st.CachedSentenceTransformer(model, tmp_path, colour="blue")
     kind = make_dataclass("Further", [("colour", str, "red")], bases=(CacheOptions,), frozen=True, kw_only=True)
     monkeypatch.setattr("embedonce.options.CacheOptions", kind)
-    wrapped = CachedSentenceTransformer(model, tmp_path, namespace="m", colour="blue")
+    wrapped = st.CachedSentenceTransformer(model, tmp_path, namespace="m", colour="blue")
     assert wrapped.cache.arguments["colour"] == "blue"
 
 
 def test_the_warning_about_sha1_points_at_the_users_line(model, tmp_path):
     with pytest.warns(UserWarning, match="not collision-resistant") as caught:
-        CachedSentenceTransformer(model, tmp_path, namespace="m", key_encoder="sha1")
+        st.CachedSentenceTransformer(model, tmp_path, namespace="m", key_encoder="sha1")
     (found,) = caught
     assert found.filename == __file__
