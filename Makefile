@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Tests start hundreds of processes: none of them should compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-torch soak azure lint wheel bench bench-full clean
+.PHONY: setup demo test test-torch soak soak-torch azure lint wheel bench bench-full clean
 
 setup: $(VENV)/.test $(VENV)/.lint
 
@@ -20,7 +20,10 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not soak and not azure" --ignore=tests/sentence_transformers
 
 test-torch: $(VENV_TORCH)/.test
-	$(VENV_TORCH)/bin/python -m pytest tests/sentence_transformers
+	$(VENV_TORCH)/bin/python -m pytest -m "not soak" tests/sentence_transformers
+
+soak-torch: $(VENV_TORCH)/.test
+	$(VENV_TORCH)/bin/python -m pytest -m soak tests/sentence_transformers
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m soak --ignore=tests/sentence_transformers
