@@ -100,13 +100,13 @@ class Stores(RuleBasedStateMachine):
     def read(self, which, keys):
         store = self.stores[which]
         # What a store has seen it may answer for a second without looking at the directory again.
-        store._catalog._refreshed = float("-inf")
+        store._catalog._recency.expire()
         assert store.mget(keys) == [self.model.get(key) for key in keys]
 
     @rule(which=st.integers(0, 1), keys=st.lists(st.sampled_from(KEYS[:8]), min_size=1, unique=True))
     def read_rows(self, which, keys):
         store = self.stores[which]
-        store._catalog._refreshed = float("-inf")
+        store._catalog._recency.expire()
         matrix, found = store.get_rows([bytes.fromhex(key) for key in keys], 3)
         for i, key in enumerate(keys):
             row = Envelope.open(self.model[key]) if key in self.model else None

@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 
 def _read(store):
-    store._catalog._refreshed = float("-inf")
+    store._catalog._recency.expire()
     return store.mget(KEYS)
 
 
@@ -166,7 +166,7 @@ def test_a_delete_outlives_every_merge(tmp_path, open_store, digest, vectors, ea
             other.mdelete([digest(i).hex()])
     expected = [i not in {0, 2, *range(4, 40, 4)} for i in range(40)]
     for reader in (store, other, open_store(tmp_path)):
-        reader._catalog._refreshed = float("-inf")
+        reader._catalog._recency.expire()
         assert reader.get_rows([digest(i) for i in range(40)])[1].tolist() == expected
 
 
@@ -188,7 +188,7 @@ def test_a_merge_that_has_not_seen_a_tombstone_brings_nothing_back(tmp_path, ope
         store.mset([(f"k{i}", b"1")])
     assert state["deleted"]
     for reader in (other, open_store(tmp_path), store):
-        reader._catalog._refreshed = float("-inf")
+        reader._catalog._recency.expire()
         assert reader.mget(["a", "k0", "k7"]) == [None, b"1", b"1"]
 
 

@@ -182,7 +182,7 @@ def test_files_with_other_names_are_ignored(tmp_path, open_store, segments_in, c
         shutil.copy(file, file.parent / name)
     (file.parent / "sub").mkdir()
     for reader in (open_store(tmp_path), store):
-        reader._catalog._refreshed = float("-inf")
+        reader._catalog._recency.expire()
         assert reader.mget(["a", "b"]) == [b"1", None]
         assert list(reader.yield_keys()) == ["a"]
         assert reader.counts.damaged_segments == 0
@@ -224,7 +224,7 @@ def test_a_segment_that_belongs_elsewhere_is_left_out_with_a_warning(place, open
         content, name = _with_new_hash(name, content)
     store._directory.put(name, [content])
     for reader in (open_store(place), store):
-        reader._catalog._refreshed = float("-inf")
+        reader._catalog._recency.expire()
         assert reader.mget(["a", "b"]) == [None, b"1"]
         assert reader.counts.damaged_segments == 1
     assert caplog.records

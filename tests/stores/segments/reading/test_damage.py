@@ -288,10 +288,10 @@ def test_a_half_copied_segment_is_read_once_it_is_complete(every_place, open_sto
     reader = open_store(every_place)
     for part in (content[:10], content[:4200], content[:-1]):
         io.put(name, [part])
-        reader._catalog._refreshed = float("-inf")
+        reader._catalog._recency.expire()
         assert reader.mget(["a"]) == [None]
     io.put(name, [content])
-    reader._catalog._refreshed = float("-inf")
+    reader._catalog._recency.expire()
     assert reader.mget(["a"]) == [b"1" * 100]
 
 

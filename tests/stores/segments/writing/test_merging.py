@@ -88,7 +88,7 @@ def test_two_stores_may_merge_the_same_segments(tmp_path, open_store, digest, ve
     for i in range(3, 40):
         (first, second)[i % 2].put_rows([digest(i)], rows[i : i + 1])
     for look in (first, second, open_store(tmp_path)):
-        look._catalog._refreshed = float("-inf")
+        look._catalog._recency.expire()
         matrix, found = look.get_rows([digest(i) for i in range(40)])
         assert found.all()
         assert np.array_equal(matrix, rows)
@@ -105,7 +105,7 @@ def test_a_reader_with_an_old_view_survives_the_end_of_its_files(
     reader = open_store(place, read_only=True)
     reader.close()
     monkeypatch.setattr("time.monotonic", lambda: 1.0)  # hits alone do not refresh any more
-    reader._catalog._refreshed = 1.0
+    reader._catalog._recency.listed()
     for i in range(3, 20):
         writer.put_rows([digest(i)], rows[i : i + 1])
     listed = writer._directory.listing()

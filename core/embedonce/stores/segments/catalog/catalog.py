@@ -1,8 +1,7 @@
-"""Which segments a space has, as this process knows them: listed, checked and merged into one view."""
+"""Which segments a namespace has, as this process knows them: listed, checked and merged into one view."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce.errors import EmbedOnceError
 from embedonce.runtime.locks import ForkLock
 from embedonce.runtime.sharing import SharedAttempt
+from embedonce.stores.segments.catalog.recency import Recency
 from embedonce.stores.segments.catalog.space_file import SpaceFile
 from embedonce.stores.segments.files.files import SegmentFiles
 from embedonce.stores.segments.format.layout import DamagedSegmentError
@@ -35,36 +35,33 @@ logger = logging.getLogger("embedonce")
 
 _ATTEMPTS = 10
 _DISTANT_ATTEMPTS = 5
+"""How often a look is tried when segments disappear during it; on a distant place each attempt costs requests."""
 _FUTURE_US = 3_600_000_000
 _OVERLAY = 4096
-_MANY_MISSES = 64
-_PAUSE = 1.0
-"""Seconds between two looks, for hits alone or many misses, however short the refresh interval is."""
-_HIT_INTERVALS = 10
-"""Hits are believed for so many refresh intervals: what others deleted or wrote anew may be seen as late as that."""
+"""So many keys may be in the overlay of a small index; a large one may have more, see `Catalog.add`."""
 
 
 @dataclass(slots=True)
 class StoreCounts:
-    """What a store met since the object was made."""
+    """What a store has met since the object was made."""
 
     damaged_rows: int = 0
     damaged_segments: int = 0
 
 
 class Catalog:
-    """The segments of one space.
+    """The segments of one namespace.
 
     Lookups use `view` without a lock. Every change replaces it or adds to its overlay, under `lock`, which is never
-    held while a distant place is asked.
+    held during a request to a distant place.
 
     Args:
-        directory: The space's directory.
-        namespace_directory: What it must hold.
+        directory: Where the files are.
+        namespace_directory: What the directory must hold.
         counts: Where damage is counted.
         place: The store as users name it.
         interval: Seconds for which a listing is believed when something is not found.
-        tier: Where what is read is mirrored.
+        tier: Keeps what is read from a distant place on the local disk.
     """
 
     def __init__(
@@ -80,13 +77,11 @@ class Catalog:
         self.directory = directory
         self.files = SegmentFiles(directory, tier)
         self.lock = ForkLock()
-        # How often something is tried when segments disappear under it.
         self.attempts = _ATTEMPTS if directory.has_views else _DISTANT_ATTEMPTS
         self.space_file = SpaceFile(directory, namespace_directory, place)
         self._namespace_directory = namespace_directory
         self._counts = counts
-        self._interval = interval
-        self._hit_interval = max(_PAUSE, _HIT_INTERVALS * interval)
+        self._recency = Recency(interval)
         self._stamp = 0
         self._warned: set[str] = set()
         self.clear()
@@ -98,21 +93,19 @@ class Catalog:
         self.dimensions: int | None = None
         # Segments in memory that are not published yet, by file.
         self.pending: dict[str, Segment] = {}
-        # Sizes of own files that no listing has begun after.
+        # Sizes of own files that were published after the last listing had begun.
         self._unlisted: dict[str, int] = {}
         # Names of the segments that each merged one replaces.
         self._replaces: dict[str, frozenset[str]] = {}
         self._damaged: dict[str, int] = {}
-        self._refreshed = float("-inf")
-        # Until when, counted as the time of a refresh, hits are believed since there could be none.
-        self._believed = float("-inf")
-        # Its lock is taken before `lock`, never after.
+        self._recency.expire()
+        # Lock order: the lock of an attempt is taken before `lock`, never after it.
         self._attempt = SharedAttempt()
         self._stale = True
         self._show(View())
 
     def _show(self, view: View) -> View:
-        """Let lookups see a view from now on."""
+        """Let lookups use a view from now on."""
         oldest = view.key_index.oldest_typed
         self.dimensions = oldest.name.dimensions if oldest is not None else None
         self._newest_stamp = view.key_index.newest_stamp
@@ -122,9 +115,8 @@ class Catalog:
     # Refreshing
 
     def refresh_for_hits(self) -> None:
-        """Look now and then, even for a batch of hits, for what others wrote or deleted."""
-        now, interval = time.monotonic(), self._hit_interval
-        if now - self._refreshed <= interval or now - self._believed <= interval:
+        """Refresh now and then even if everything is found, to see what others have written or deleted."""
+        if time.monotonic() <= self._recency.hits_until:
             return
         try:
             self.refresh()
@@ -133,19 +125,17 @@ class Catalog:
         except Exception as error:
             if self.directory.has_views:
                 raise
-            # What is at hand, perhaps even nowhere else, is still right: whatever must be asked for fails on its own.
-            self._believed = now - interval + max(_PAUSE, self._interval)
+            # What this process knows is still right, and some of it may be nowhere else. Rows that must be read from
+            # the place raise an error of their own.
+            self._recency.unreachable()
             self.warn(
-                "hits", f"{self.directory} cannot be listed ({type(error).__name__}); what is known is believed on"
+                "hits",
+                f"{self.directory} cannot be listed ({type(error).__name__}); its last listing is used",
             )
 
     def refresh_for_misses(self, count: int) -> bool:
-        """Look whether others have written what is missing, if it is time; True if it is worth to look it up again.
-
-        Many misses are worth a request even if it is not time yet: they are about to be paid for.
-        """
-        since = time.monotonic() - self._refreshed
-        return (since >= self._interval or (count >= _MANY_MISSES and since >= _PAUSE)) and self.refresh()
+        """Refresh if it is time, since others may have written what is missing; True to look it up again."""
+        return not self._recency.suffices_for_misses(count) and self.refresh()
 
     def retried(self, look: Callable[[], T]) -> T:
         """Return what a look at segments gives; after a refresh it looks again if some have just been merged away.
@@ -162,29 +152,29 @@ class Catalog:
         return look()
 
     def look_again(self, view: View) -> None:
-        """Get a newer view than one of whose segments some are gone; raises as `refresh` does."""
+        """Refresh, unless there is a newer view than this one, of which segments are gone; raises as `refresh` does."""
         if self.view is view:
             self.refresh(force=True)
 
     def refresh(self, *, force: bool = False) -> bool:
-        """Take in segments that appeared and let go of those that are gone; True if anything changed.
+        """Add segments that have appeared and drop those that are gone; True if anything has changed.
 
-        Whoever asks while somebody else is already asking gets that answer, or that error.
+        A call during the refresh of another thread shares its result or its error.
 
         Raises:
-            StoreError: The space has disappeared.
-            KeyEncoderError: Somebody has written with another key encoder.
+            StoreError: The directory has disappeared.
+            KeyEncoderError: Another process has written with another key encoder.
             OSError: Any other fault of the place.
         """
         if not force and not self._stale and not self.directory.changed():
-            self._refreshed = time.monotonic()
+            self._recency.listed()
             return False
-        # One that is under way is recent enough, unless something is known to have changed.
+        # A refresh that has already begun is recent enough, unless the caller knows of a change.
         return self._attempt.run(self._refresh, fresh=force)
 
     def _refresh(self) -> bool:
         before = self.view
-        # Whatever goes wrong below: the next refresh must not take the listing for known.
+        # If anything below fails, the next refresh must not take this listing as known.
         self._stale = True
         for _ in range(self.attempts):
             with self.lock:
@@ -192,7 +182,7 @@ class Catalog:
             listed = self.directory.listing()
             self._look_at_space_file(listed)
             is_complete = self._take(listed, known)
-            self._refreshed = time.monotonic()
+            self._recency.listed()
             if is_complete:
                 break
         return self.view is not before
@@ -205,10 +195,10 @@ class Catalog:
             self.warn(SPACE_FILE, f"{self.directory}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
 
     def ensure_namespace(self) -> None:
-        """Make the directory and its `space.json` unless they are there.
+        """Make the directory and its `space.json` unless they exist.
 
         Raises:
-            OSError: That is not possible.
+            OSError: They cannot be made.
         """
         if self.space_file.is_good:
             return
@@ -220,7 +210,7 @@ class Catalog:
             self.space_file.write()
 
     def _take(self, listed: dict[str, int], known: Sequence[str]) -> bool:
-        """Make the view that of a listing; False if segments have disappeared since, so that it is out of date.
+        """Show what a listing says; False if it is out of date, since segments have disappeared after it.
 
         Args:
             listed: Sizes of all files.
@@ -236,7 +226,7 @@ class Catalog:
             for file in (listed.keys() - shown - hidden) | (gone & listed.keys())
             if self._damaged.get(file) != listed[file] and (name := SegmentName.parse(file)) is not None
         ]
-        # Replaced segments too: their mirrors must not outlive what was erased.
+        # Replaced segments too: their mirrors must not outlive rows that were erased.
         self.files.forget(*gone, *(self.hidden - listed.keys()))
         self.files.open_all(appeared)
         good: list[Segment] = []
@@ -260,25 +250,25 @@ class Catalog:
         return is_complete
 
     def _gone(self, listed: dict[str, int], known: Sequence[str]) -> frozenset[str]:
-        """Return the files of the view that a listing does not show as they are: not those of which it cannot know."""
+        """Return the files of the view that a listing does not confirm, without those that it cannot know yet."""
         own = {file: segment.name.size for file, segment in self.pending.items()}
         own.update({file: size for file, size in self._unlisted.items() if file not in known})
         return frozenset(
             segment.file
             for segment in self.view.segments
-            # A file that is shorter than its name says is as good as gone.
+            # A file with another size than its name says is of no more use than a missing one.
             if listed.get(segment.file, own.get(segment.file)) != segment.name.size or segment.file in self._damaged
         )
 
     def _show_listed(self, gone: frozenset[str], good: Sequence[Segment], replaces: dict[str, frozenset[str]]) -> bool:
-        """Show a view without what is gone or merged, and with what is good; False if more is gone by now."""
+        """Show a view without segments that are gone or merged, and with good new ones; False if more are gone now."""
         hidden = frozenset[str]().union(*replaces.values()) & self.listed.keys()
         leave = gone | hidden
         view = self.view
         stays = {segment.file for segment in view.segments} - gone
         added = [
             *(segment for segment in view.newest if segment.file not in leave),
-            # An own file may have come into the view while this one was being opened.
+            # An own segment may have been added to the view while the listed file was being opened.
             *(segment for segment in good if segment.file not in leave - gone and segment.file not in stays),
         ]
         try:
@@ -299,12 +289,7 @@ class Catalog:
                 msg = f"{size} bytes instead of {segment.name.size}"
                 raise DamagedSegmentError(msg)
             metadata = self.files.open_partly(segment).index.metadata
-            ours = self._namespace_directory.metadata()
-            if metadata.get("space") != ours["space"]:
-                msg = "it belongs to another namespace"
-                raise DamagedSegmentError(msg)
-            if metadata.get("key_encoder") != ours["key_encoder"]:
-                self._namespace_directory.check_encoder(_encoder_of(metadata), f"{self.directory}/{segment.file}")
+            self._namespace_directory.check_segment(metadata, f"{self.directory}/{segment.file}")
         except DamagedSegmentError as error:
             self._leave_out(segment, size, str(error))
             return False
@@ -334,7 +319,7 @@ class Catalog:
         """Return the index records of a segment that lookups know of; raises as `opened` does."""
         return self.opened(segment, partly=True).index.records
 
-    # Adding what this process has written
+    # Segments of this process
 
     def next_stamp(self) -> int:
         """Return a stamp that is larger than any that was issued or seen here."""
@@ -357,13 +342,13 @@ class Catalog:
             if not is_published:
                 self.pending[segment.file] = segment
             elif segment.file in self.listed and not self._stale:
-                # A refresh of another thread was quicker.
+                # A refresh in another thread has already added it.
                 return
             else:
                 self._unlisted[segment.file] = segment.name.size
             view, stamp = self.view, segment.name.stamp
             fits = len(view.overlay) + segment.name.rows <= max(_OVERLAY, len(view.key_index.prefixes) // 16)
-            # The overlay always wins, so what is older than anything in the snapshot must not get in.
+            # An entry of the overlay always wins, so it must be newer than everything in the key index.
             if fits and stamp > self._newest_stamp and not segment.is_tombstone:
                 view.overlaid(segment, records, texts, stamp)
                 if self.dimensions is None and segment.name.dtype is not None:
@@ -372,25 +357,25 @@ class Catalog:
                 self._show(self._extended(view.key_index, [*view.newest, segment]))
 
     def published(self, segment: Segment) -> None:
-        """Take note that a segment which was in memory only can be read by everybody."""
+        """Record that a segment which was only in memory is published now."""
         with self.lock:
             self.pending.pop(segment.file, None)
             self._unlisted[segment.file] = self.listed[segment.file] = segment.name.size
 
     def replace(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
-        """Show other segments instead of some that are in memory only."""
+        """Show other segments instead of some that are only in memory."""
         leave = frozenset(segment.file for segment in old)
         with self.lock:
             newest = [segment for segment in self.view.newest if segment.file not in leave]
             view = self._extended(self.view.key_index.without(leave), [*newest, *new])
-            # In this order: wherever it is interrupted, what is shown is known to be pending.
+            # In this order, since an interrupt may come anywhere: what is shown must be known as pending.
             self.pending.update({segment.file: segment for segment in new})
             self._show(view)
             for segment in old:
                 self.pending.pop(segment.file, None)
 
     def _extended(self, key_index: KeyIndex, added: Sequence[Segment]) -> View:
-        """Return a view with further segments, without those that have been merged away just now."""
+        """Return a view with further segments, without those that were merged away in the meantime."""
         try:
             return View(key_index.extended(added, self.records))
         except FileNotFoundError:
@@ -407,12 +392,12 @@ class Catalog:
         return True
 
     def show_entries(self, key_index: KeyIndex) -> None:
-        """Show a snapshot of the same segments with other entries; to be called under `lock`."""
+        """Show a key index of the same segments with other entries; to be called under `lock`."""
         if key_index is not self.view.key_index:
             self.view = View(key_index, self.view.newest, self.view.overlay)
 
     def fold(self) -> View:
-        """Take the overlay into the snapshot and return the view; raises as `opened` does."""
+        """Move the overlay into the key index and return the view; raises as `opened` does."""
         with self.lock:
             view = self.view
             if view.newest:
@@ -422,7 +407,7 @@ class Catalog:
     # Faults
 
     def damaged_segment(self, segment: Segment, what: str) -> None:
-        """See `DamageReport`: the next refresh leaves it out and brings back what it had replaced."""
+        """Report a damaged segment: the next refresh leaves it out and shows again what it had replaced."""
         with self.lock:
             self._stale = True
             self.files.forget(segment.file)
@@ -430,12 +415,12 @@ class Catalog:
                 self._leave_out(segment, self.listed.get(segment.file, segment.name.size), what)
 
     def damaged_rows(self, segment: Segment, count: int) -> None:
-        """See `DamageReport`."""
+        """Count rows of a segment that have failed their checksums."""
         self._counts.damaged_rows += count
         self.warn(segment.file, f"{self.directory}/{segment.file} holds damaged rows; they count as misses")
 
     def _leave_out(self, segment: Segment, size: int, what: str) -> None:
-        """Leave a segment out until its size changes: it may be half copied."""
+        """Leave a segment out until its size changes, since it may be half copied."""
         self._damaged[segment.file] = size
         self._counts.damaged_segments += 1
         self.warn(segment.file, f"{self.directory}/{segment.file} is damaged and left out: {what}; its rows are misses")
@@ -445,11 +430,3 @@ class Catalog:
         if subject not in self._warned:
             self._warned.add(subject)
             logger.warning(message)
-
-
-def _encoder_of(metadata: dict[str, str]) -> object:
-    try:
-        return json.loads(metadata["key_encoder"])
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        msg = f"its key encoder is not readable ({error})"
-        raise DamagedSegmentError(msg) from error

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Resolver:
-    """Gives views that know where keys are, also in huge segments.
+    """Returns views that know where keys are, also in huge segments.
 
     Args:
         catalog: The segments.
@@ -30,7 +30,7 @@ class Resolver:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        # Held while a huge index is loaded; taken before the catalog's lock, never after.
+        # Held while a huge index is loaded. Lock order: taken before the catalog's lock, never after it.
         self._loading = ForkLock()
 
     def resolve(self, digests: Sequence[bytes]) -> View:
@@ -66,7 +66,7 @@ class Resolver:
             for sparse_index in list(catalog.files.sparse_indexes.values()):
                 self._load(sparse_index.segment)
             with catalog.lock:
-                # A refresh of another thread may have been quicker.
+                # A refresh in another thread may have added a huge segment.
                 if not any(segment.file in catalog.files.sparse_indexes for segment in catalog.view.segments):
                     return catalog.fold()
 
@@ -99,11 +99,11 @@ def _find_records(
         sparse_indexes: The segments by file.
         view: What lookups know so far.
         digests: 32 bytes per key.
-        records_of: Gives the index records of a segment.
+        records_of: Returns the index records of a segment.
 
     Returns:
-        By file the keys that are there and the numbers of their records, and the segments whose index must be loaded
-        as a whole to tell.
+        By file the keys that were found and the numbers of their records; and the segments of which the whole index
+        must be loaded to find out.
 
     Raises:
         FileNotFoundError: A segment is gone.
@@ -112,15 +112,15 @@ def _find_records(
     stamps = _known_stamps(view, digests, records_of)
     few: list[tuple[SparseIndex, list[bytes]]] = []
     many: list[SparseIndex] = []
-    asked: dict[str, list[bytes]] = {}
+    keys_of: dict[str, list[bytes]] = {}
     for segment in view.key_index.segments:
         sparse_index = sparse_indexes.get(segment.file)
         if sparse_index is None:
             continue
-        # What is newer than anything in a segment holds, whatever the segment says.
+        # An entry that is newer than a whole segment is right, whatever is in the segment.
         keys = [digests[i] for i in np.flatnonzero(stamps <= segment.name.stamp).tolist()]
         unknown = [key for key in keys if range(*sparse_index.gap(key))]
-        asked[segment.file] = keys
+        keys_of[segment.file] = keys
         if len(unknown) > FEW_KEYS:
             many.append(sparse_index)
         elif unknown:
@@ -128,7 +128,7 @@ def _find_records(
     many += load_windows(directory, few)
     whole = {sparse_index.segment.file for sparse_index in many}
     found: dict[str, list[tuple[bytes, int]]] = {}
-    for file, keys in asked.items():
+    for file, keys in keys_of.items():
         if file not in whole:
             numbers = ((key, sparse_indexes[file].record(key)) for key in keys)
             found[file] = [(key, number) for key, number in numbers if number is not None]
@@ -138,7 +138,7 @@ def _find_records(
 def _known_stamps(
     view: View, digests: Sequence[bytes], records_of: Callable[[Segment], NDArray[Any]]
 ) -> NDArray[np.uint64]:
-    """Return the stamp of the newest entry of each key, 0 where there is none for sure."""
+    """Return the stamp of the newest entry of each key, 0 where no entry is certain."""
     stamps = np.zeros(len(digests), np.uint64)
     keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
     segment_of, record_of = view.first_candidates(digests, keys, np.arange(len(digests)))

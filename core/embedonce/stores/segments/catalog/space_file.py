@@ -1,4 +1,4 @@
-"""The `space.json` of one directory: looked for in every listing, written by whoever writes first."""
+"""The `space.json` of one directory: looked for in every listing, written by the first process that writes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class SpaceFile:
-    """What is known of it.
+    """What is known of the file.
 
     Attributes:
-        seen: True if it is or has been there.
-        damage: What is wrong with it, if anything is.
+        seen: True if the file exists or has existed.
+        damage: What is wrong with it, empty if nothing is.
     """
 
     def __init__(self, directory: Directory, namespace_directory: NamespaceDirectory, place: str) -> None:
@@ -33,14 +33,14 @@ class SpaceFile:
 
     @property
     def is_good(self) -> bool:
-        """True if there is nothing to be written."""
+        """True if the file need not be written."""
         return self.seen and not self.damage
 
     def look(self, listed: Mapping[str, int]) -> None:
-        """Compare it with what it should say, once.
+        """Look for the file in a listing, and compare its content with what it should be, once.
 
         Raises:
-            StoreError: It was there before.
+            StoreError: It has existed and is gone.
             FormatError: It is of another format.
             IdentityError: It belongs to another namespace.
             KeyEncoderError: The keys were made by another encoder.
@@ -58,7 +58,7 @@ class SpaceFile:
                 error.fault = "missing"
                 raise error
         elif not self.seen:
-            # On a distant place any segment says the same, and its header is read anyway.
+            # On a distant place every segment names its namespace too, and its header is read anyway.
             if self._directory.has_views or all(SegmentName.parse(file) is None for file in listed):
                 try:
                     self._namespace_directory.check(
@@ -69,10 +69,10 @@ class SpaceFile:
             self.seen = True
 
     def write(self) -> None:
-        """Write it unless it is there and good.
+        """Write the file unless it exists and is good.
 
         Raises:
-            OSError: That is not possible.
+            OSError: It cannot be written.
         """
         if not self.is_good:
             self._directory.put(SPACE_FILE, [self._namespace_directory.to_bytes()])

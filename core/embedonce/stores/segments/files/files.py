@@ -1,4 +1,4 @@
-"""Opened segments: checked once per process, kept while there is room, opened again on demand."""
+"""Open segments: checked once per process, kept while there is room, opened again on demand."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _KEPT_WHOLE = 16 << 10
 
 
 class SegmentFiles:
-    """The segments of one space that are open.
+    """The open segments of one namespace.
 
     Args:
-        directory: The space's directory.
-        tier: Where what is read from a distant place is mirrored.
+        directory: Where the files are.
+        tier: Keeps what is read from a distant place on the local disk.
 
     Attributes:
-        sparse_indexes: Huge segments, by file, of whose index lookups know only some windows. They stay until they are
-            dropped, whatever becomes of their files: what a lookup does not know of must not look like a miss.
+        sparse_indexes: By file, the indexes of huge segments of which only some windows are loaded. They stay until
+            `drop_sparse_indexes`, even if their files go: a record that is not loaded must not look like a miss.
     """
 
     def __init__(self, directory: Directory, tier: Tier | None = None) -> None:
@@ -39,9 +39,9 @@ class SegmentFiles:
         self._tier = tier
         self._opener = Opener(directory, tier)
         self._open: dict[str, OpenSegment] = {}
-        # By age, as dicts keep their order.
+        # By age, since dicts keep their order.
         self._in_memory: dict[str, None] = {}
-        # Not published yet: this process has the only copy.
+        # Not published yet, so that this process has the only copy.
         self._pinned: set[str] = set()
         self.sparse_indexes: dict[str, SparseIndex] = {}
         self._checked: set[str] = set()
@@ -62,7 +62,7 @@ class SegmentFiles:
         return opened
 
     def open_partly(self, segment: Segment) -> OpenSegment:
-        """Return an open segment; of one in `sparse_indexes` perhaps only those records that lookups know of.
+        """Return an open segment, perhaps with a sparse index.
 
         Raises as `open` does.
         """
@@ -72,7 +72,7 @@ class SegmentFiles:
             self._keep(segment, opened)
         elif opened.mirror is not None:
             if not opened.mirror.is_uncut:
-                # It must not be touched any more.
+                # Touching a map beyond the end of its file would kill the process.
                 self.reopen(segment.file)
                 if self._tier is not None:
                     self._tier.forget([segment.file])
@@ -85,9 +85,9 @@ class SegmentFiles:
         return opened
 
     def open_all(self, segments: Sequence[Segment]) -> None:
-        """Read the indexes of segments with few requests, where they are not mapped; faults are left to `open`.
+        """Read the indexes of segments with few requests, where they are not mapped; `open` raises the faults.
 
-        Of a huge segment that is not open yet, only the header is read; see `sparse_indexes`.
+        Only the header of a huge segment is read, if it is not open yet; see `sparse_indexes`.
         """
         closed = [segment for segment in segments if segment.file not in self._open]
         if self._directory.has_views or not closed:
@@ -96,7 +96,7 @@ class SegmentFiles:
             self._keep(segment, opened)
 
     def drop_sparse_indexes(self, files: Iterable[str]) -> None:
-        """Take note that lookups know all that is in some segments, or have nothing to do with them any more."""
+        """Drop the sparse indexes of segments that lookups know completely now, or do not use any more."""
         with self._lock:
             for file in files:
                 self.sparse_indexes.pop(file, None)
@@ -105,7 +105,7 @@ class SegmentFiles:
                     self._close(file)
 
     def reopen(self, file: str) -> None:
-        """Open a segment anew when it is needed again, since its mirror is another one."""
+        """Close a segment whose mirror has changed; it is opened again when it is needed."""
         with self._lock:
             self._close(file)
 
@@ -114,21 +114,21 @@ class SegmentFiles:
         self._keep(segment, open_whole(segment.name, memoryview(data)))
 
     def pin(self, segment: Segment, data: bytes) -> None:
-        """Keep a whole segment that is not published yet, whatever else has to go, until `unpin` or `published`."""
+        """Keep a whole segment that is not published yet, even if the memory is full, until `unpin` or `published`."""
         opened = open_whole(segment.name, memoryview(data))
         with self._lock:
             self._pinned.add(segment.file)
             self._open[segment.file] = opened
 
     def unpin(self, file: str) -> None:
-        """Let go of a segment that will not be published; one that is not pinned is left alone."""
+        """Close a segment that will not be published; a segment that is not pinned stays as it is."""
         with self._lock:
             if file in self._pinned:
                 self._pinned.discard(file)
                 self._close(file)
 
     def published(self, segment: Segment, parts: Sequence[Part]) -> None:
-        """Keep of a segment that has just been published, pinned or not, what saves a request later.
+        """Keep what saves a request later of a segment that has just been published, whether it was pinned or not.
 
         Args:
             segment: The segment.
@@ -144,7 +144,7 @@ class SegmentFiles:
             self.forget(segment.file)
 
     def _keep(self, segment: Segment, opened: OpenSegment) -> None:
-        """Keep a segment open; what was opened first goes when there are too many."""
+        """Keep a segment open; the one that was opened first is closed when there are too many."""
         with self._lock:
             if segment.file in self._pinned:
                 return
@@ -177,7 +177,7 @@ class SegmentFiles:
         return opened
 
     def forget(self, *files: str) -> None:
-        """Close segments, delete their mirrors, and check them again if they are ever opened again."""
+        """Close segments and delete their mirrors; they are checked again if they are opened again."""
         with self._lock:
             for file in files:
                 self._close(file)
@@ -187,19 +187,19 @@ class SegmentFiles:
             self._tier.forget(files)
 
     def close(self) -> None:
-        """Close all segments but those that are pinned."""
+        """Close all segments except those that are pinned."""
         with self._lock:
             self._open = {file: self._open[file] for file in self._pinned}
             self._in_memory.clear()
 
 
-# Maps of all stores of this process, by age: each costs a descriptor, and the whole process shares those.
+# Maps of all stores of this process, by age: each takes a descriptor, of which the process has a limited number.
 _MAPS: dict[tuple[int, str], weakref.ref[SegmentFiles]] = {}
 _MAPS_LOCK = ForkLock()
 
 
 def _count_map(files: SegmentFiles, file: str, limit: int) -> None:
-    """Take note of a map, and let go of the oldest ones when there are more than `limit`."""
+    """Record a map, and close the oldest ones when there are more than `limit`."""
     with _MAPS_LOCK:
         _MAPS[id(files), file] = weakref.ref(files)
         while len(_MAPS) > limit:

@@ -1,4 +1,4 @@
-"""Opening segments: what is read for it, how it is checked, and what stays of it."""
+"""Opening segments: what is read, how it is checked, and what stays in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.format.names import Segment, SegmentName
 
 SMALL = 64 << 10
-"""A distant segment up to this size is read with one request and kept whole."""
+"""A distant segment up to this size is read with one request, and all of it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class OpenSegment:
         index: The index block.
         view: The whole file, None if rows must be read by range.
         values: Typed rows as an array of shape (n, d) over `view`, else None.
-        mirror: What the local tier has of it, if it is there and not in memory.
-        sparse_index: What is loaded of its index if that is not all, else None.
-        source: What copying a row takes, if there are `values`: the records, `view`, and start and number of its rows.
+        mirror: The part of it that the local tier has; None if there is none, or if all of it is in memory.
+        sparse_index: The loaded part of its index, None if all of it is loaded.
+        source: What copying a row needs, if there are `values`: the records, `view`, and start and number of its rows.
     """
 
     name: SegmentName
@@ -55,11 +55,11 @@ class OpenSegment:
 
     @property
     def is_mapped(self) -> bool:
-        """True if it holds a file descriptor."""
+        """True if it takes a file descriptor."""
         return self.mirror is not None or (self.view is not None and not isinstance(self.view.obj, bytes))
 
     def row_start(self, row: int) -> int:
-        """Return where a row starts in the file; for the number behind the last one, where the rows end."""
+        """Return where a row starts in the file; for the number of rows, where the last one ends."""
         ends = self.index.value_ends
         offset = row * self.name.stride if ends is None else int(ends[row - 1]) if row else 0
         return self.name.values_start + offset
@@ -68,16 +68,16 @@ class OpenSegment:
 def open_whole(
     name: SegmentName, view: memoryview, index: Index | None = None, mirror: Mirror | None = None
 ) -> OpenSegment:
-    """Open a segment all of whose bytes are there.
+    """Open a segment of which all bytes are available.
 
     Args:
         name: Its name.
         view: The bytes.
         index: Its index block if that has been checked.
-        mirror: The local file that the bytes are in.
+        mirror: The local file with the bytes.
 
     Raises:
-        DamagedSegmentError: They are not what the name says.
+        DamagedSegmentError: The bytes are not what the name says.
     """
     if len(view) != name.size:
         msg = f"{len(view)} bytes instead of {name.size}"
@@ -95,8 +95,8 @@ class Opener:
     """Opens segments of a place that can only be read by range.
 
     Args:
-        directory: The place.
-        tier: Where what is read is mirrored.
+        directory: Where the files are.
+        tier: Keeps what is read on the local disk.
     """
 
     def __init__(self, directory: Directory, tier: Tier | None) -> None:
@@ -104,7 +104,7 @@ class Opener:
         self._tier = tier
 
     def open(self, segment: Segment) -> OpenSegment:
-        """Open a segment with its whole index; what is damaged is read once more.
+        """Open a segment with its whole index; a damaged index is read once more.
 
         Raises:
             FileNotFoundError: It is gone.
@@ -120,7 +120,7 @@ class Opener:
             return self._read(segment, mirror)
 
     def open_all(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, OpenSegment]]:
-        """Yield those segments that can be opened, without the whole of a huge index, with few requests."""
+        """Yield the segments that can be opened, with few requests; of a huge index only the header is read."""
         unread: list[tuple[Segment, Mirror | None, range]] = []
         spans: list[Span] = []
         for segment in segments:
@@ -160,7 +160,7 @@ class Opener:
         return self._built(segment, block, mirror)
 
     def _built(self, segment: Segment, block: bytes, mirror: Mirror | None) -> OpenSegment:
-        """Open a segment from what `_index_span` asks for."""
+        """Open a segment from the bytes of its `_index_span`."""
         name = segment.name
         if name.size <= SMALL:
             opened = open_whole(name, memoryview(block))
@@ -176,7 +176,7 @@ class Opener:
         return OpenSegment(name, index, mirror=mirror)
 
     def _mirrored(self, segment: Segment) -> tuple[OpenSegment | None, Mirror | None]:
-        """Return a segment whose index is in the local tier, and else where to mirror it."""
+        """Return a segment whose index is in the local tier, else None; and its mirror."""
         if self._tier is None:
             return None, None
         name, mirror = segment.name, None
@@ -197,7 +197,7 @@ class Opener:
 
 
 def _leading(parts: Sequence[Part], size: int) -> bytes:
-    """Return the first bytes of something in parts."""
+    """Return the first bytes of a file in parts."""
     taken: list[Part] = []
     for part in parts:
         taken.append(part[:size])
@@ -213,7 +213,7 @@ def _index_span(segment: Segment) -> Span:
 
 
 def _header_spans(segment: Segment) -> list[Span]:
-    """Return what is read of a huge segment at first: its header, and the names that it replaces."""
+    """Return what is read first of a huge segment: its header, and the names of the segments that it replaces."""
     name = segment.name
     replaces = DATA_START + RECORD.itemsize * name.rows
     spans = [Span(segment.file, 0, DATA_START)]

@@ -1,10 +1,15 @@
-"""The local tier: what was read from a distant place, kept on this machine's disk for whoever asks again.
+"""The local tier: a copy on the local disk of what was read from a distant place.
 
-Each segment has one sparse file, laid out as the segment itself with holes for what was not read yet, and beside it a
-`.have` file: one byte per row and one for the index block, 1 where it is there. Processes share both without a lock:
-writing twice only repeats the same bytes, and data is written before it is marked. Nothing here is believed: index
-blocks and rows pass the same checks as those from the distant place, so the worst that a crash or a lost file can do
-is that something is read from there again. No fault of this disk is ever an error or a miss.
+Each segment has a mirror: one sparse file with the layout of the segment, and holes for what was not read yet. Beside
+it is a `.have` file with one byte per row and one for the index block, 1 for what is present:
+
+    segment   index  row 0  row 1  row 2        .have   0 1 0 1     index and row 1 are present
+    mirror    index  hole   row 1  hole
+
+Processes share both files without a lock: writing twice only repeats the same bytes, and data is written before it is
+marked. The tier is not trusted: index blocks and rows pass the same checks as those from the distant place. So after a
+crash, or with a lost file, the only cost is to read something again. No fault of the local disk is ever an error or a
+miss.
 """
 
 from __future__ import annotations
@@ -36,15 +41,15 @@ logger = logging.getLogger("embedonce")
 
 _HAVE = ".have"
 _CHECKED_EVERY = 16 << 20
-"""The size of the tier is looked at whenever a process has written so many bytes."""
+"""After so many written bytes a process checks the size of the tier."""
 _TOUCHED_EVERY = 60.0
-"""Seconds for which a file that is in use is not marked as used again."""
+"""Seconds before a file in use is marked as used again."""
 _LOOKED_EVERY = 0.1
-"""Seconds for which single rows that are not there are believed not to be."""
+"""Seconds before a process looks again whether another one has read a missing row."""
 
 
 class Piece(NamedTuple):
-    """Some consecutive rows of a segment, and where they start in its file."""
+    """Consecutive rows of a segment, and where they start in its file."""
 
     row: int
     rows: int
@@ -53,11 +58,11 @@ class Piece(NamedTuple):
 
 
 class Tier:
-    """The mirrors of one space.
+    """The mirrors of one namespace.
 
     Args:
-        directory: Where they are: below the tier, under the name of the space's directory. Made when it is needed.
-        limit: Most bytes that the whole tier takes, all spaces together; what was used longest ago goes first.
+        directory: Where the mirrors are, below the root of the tier. Made when it is needed.
+        limit: Most bytes of the whole tier, with all its namespaces; the mirrors that were used longest ago go first.
     """
 
     def __init__(self, directory: Path, limit: int) -> None:
@@ -70,13 +75,13 @@ class Tier:
             self._trim()
 
     def open(self, segment: Segment) -> Mirror | None:
-        """Return the mirror of a segment, empty if it is new; None if this disk does not do."""
+        """Return the mirror of a segment, empty if it is new; None if the disk fails."""
         with self._harmless():
             return Mirror(self, segment.name, str(self._directory / segment.file))
         return None
 
     def whole(self, segment: Segment) -> bytes | None:
-        """Return a small segment if all of it is here."""
+        """Return a small segment if all of it is present."""
         with self._harmless(), suppress(FileNotFoundError):
             path = str(self._directory / segment.file)
             if _read(path + _HAVE) == b"\1" * (segment.name.rows + 1):
@@ -85,7 +90,7 @@ class Tier:
         return None
 
     def keep_whole(self, segment: Segment, parts: Sequence[Part]) -> None:
-        """Mirror a segment all of whose bytes are at hand."""
+        """Mirror a segment of which all bytes are available."""
         with self._harmless():
             path = str(self._directory / segment.file)
             self._prepare()
@@ -105,7 +110,7 @@ class Tier:
                 _delete(str(self._directory / file))
 
     def keep_only(self, files: Container[str]) -> None:
-        """Delete the mirrors of all other segments: they went while nobody here was looking."""
+        """Delete the mirrors of all other segments: these were deleted while no process here was running."""
         with self._harmless():
             for entry in _entries(str(self._directory)):
                 name = entry.name.removesuffix(_HAVE)
@@ -113,24 +118,24 @@ class Tier:
                     _delete(str(self._directory / name))
 
     def wrote(self, size: int) -> None:
-        """Take note of bytes that were written, and make room if they are many."""
+        """Count written bytes, and make room if they are many."""
         self._unchecked += size
         if self._unchecked > min(_CHECKED_EVERY, self._limit // 8):
             self._unchecked = 0
             self._trim()
 
     def _prepare(self) -> None:
-        """Make the directories: what is in them is as private as what was embedded."""
+        """Make the directories, for this user alone: vectors are as private as their texts."""
         self._root.mkdir(0o700, parents=True, exist_ok=True)
         self._directory.mkdir(0o700, exist_ok=True)
 
     def _trim(self) -> None:
-        """Delete what was used longest ago if the tier has grown beyond its limit."""
+        """Delete the mirrors that were used longest ago if the tier has grown beyond its limit."""
         found = sorted(self._scan())
         excess = sum(size for _, size, _ in found) - self._limit
         if excess <= 0:
             return
-        # Some room, so that the next few bytes do not make it necessary again.
+        # A tenth more, so that the next written bytes do not exceed the limit again.
         excess += self._limit // 10
         for _, size, path in found:
             if excess <= 0:
@@ -140,7 +145,7 @@ class Tier:
                 excess -= size
 
     def _scan(self) -> Iterator[tuple[float, int, str]]:
-        """Yield time of last use, bytes on the disk and path of all mirrors; no other file is ever touched."""
+        """Yield time of last use, bytes on disk and path of each mirror; no other file is ever touched."""
         for namespace_directory in _entries(str(self._root)):
             if not (
                 is_namespace_directory(namespace_directory.name) and namespace_directory.is_dir(follow_symlinks=False)
@@ -161,7 +166,7 @@ class Tier:
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
-        """Let a fault of this disk cost nothing but its use; warn once."""
+        """Ignore a fault of the disk: it costs only the use of the tier. Warn once."""
         try:
             yield
         except OSError as error:
@@ -171,15 +176,15 @@ class Tier:
 
 
 class Mirror:
-    """What the tier has of one segment; mapped, so that reading it needs no call.
+    """The local copy of one segment, mapped, so that reading it needs no system call.
 
     Args:
-        tier: Where it belongs.
+        tier: The tier that it belongs to.
         name: The segment's name.
-        path: The sparse file; made if it is not there.
+        path: The sparse file; made if it does not exist.
 
     Raises:
-        OSError: This disk does not do.
+        OSError: The disk fails.
     """
 
     def __init__(self, tier: Tier, name: SegmentName, path: str) -> None:
@@ -197,16 +202,16 @@ class Mirror:
 
     @property
     def is_uncut(self) -> bool:
-        """False if the file must not be touched any more, since somebody has cut it."""
+        """False if the file was cut, so that it must not be touched any more."""
         return is_uncut(self.map)
 
     @property
     def is_whole(self) -> bool:
-        """True if everything is there."""
+        """True if the index and all rows are present."""
         return bool((self._have == 1).all())
 
     def used(self) -> None:
-        """Take note that the segment is in use, so that others go first."""
+        """Mark the segment as used, so that others are deleted first."""
         now = time.monotonic()
         if now - self._touched > _TOUCHED_EVERY:
             self._touched = now
@@ -214,14 +219,14 @@ class Mirror:
                 os.utime(self._path)
 
     def index(self) -> memoryview | None:
-        """Return the index block, which is not checked yet; None if it is not there."""
+        """Return the index block, which is not checked yet; None if it is missing."""
         return self.map[: self._name.index_end] if self._have[-1] == 1 else None
 
     def holds(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return which rows are there."""
+        """Return which rows are present."""
         there: NDArray[np.bool_] = self._have[rows] == 1
         if not there.all():
-            # Another process may have read them meanwhile.
+            # Another process may have read them in the meantime.
             with self._tier._harmless():
                 self._look()
             there = self._have[rows] == 1
@@ -234,7 +239,7 @@ class Mirror:
         return vectors.reshape(name.rows, name.dimensions).take(rows, axis=0)
 
     def piece(self, row: int, start: int, end: int) -> memoryview | None:
-        """Return a row, which is not checked yet; None if it is not there."""
+        """Return a row, which is not checked yet; None if it is missing."""
         if self._have[row] != 1 and time.monotonic() - self._looked > _LOOKED_EVERY:
             self.holds(np.array([row]))
         return self.map[start:end] if self._have[row] == 1 else None
@@ -244,14 +249,14 @@ class Mirror:
         self._keep([Piece(self._name.rows, 1, 0, memoryview(block))])
 
     def keep_rows(self, pieces: Sequence[Piece]) -> bool:
-        """Keep rows that have passed their checks; True if the segment should be opened anew.
+        """Keep rows that have passed their checks; True if the segment should be opened again.
 
-        That is so when it is complete now, and when somebody has deleted its file under us.
+        That is so if the mirror is complete now, or if its file was deleted in the meantime.
         """
         return not self._keep(pieces) or self.is_whole
 
     def _keep(self, pieces: Sequence[Piece]) -> bool:
-        """Write to the file and then mark what was written; False if it is no longer the file that is mapped."""
+        """Write rows and then mark them as present; False if the path is not the mapped file any more."""
         with self._tier._harmless():
             try:
                 with open(self._path, "r+b") as file, open(self._path + _HAVE, "r+b") as have:
@@ -268,7 +273,7 @@ class Mirror:
         return True
 
     def _look(self) -> None:
-        """Read which rows are there."""
+        """Read which rows are present."""
         self._looked = time.monotonic()
         with _open_for_writing(self._path + _HAVE, len(self._have)) as file:
             have = np.frombuffer(file.read(), np.uint8)
@@ -277,7 +282,7 @@ class Mirror:
 
 
 def _open_for_writing(path: str, size: int) -> BufferedRandom:
-    """Open a file of our own, made and filled up with a hole if it is not there."""
+    """Open a file of the tier; one that does not exist is made, with a hole of its whole size."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     file = open(os.open(path, flags, 0o600), "r+b")  # noqa: SIM115
     try:
@@ -290,7 +295,7 @@ def _open_for_writing(path: str, size: int) -> BufferedRandom:
 
 
 def _write(file: BufferedRandom, pieces: Iterable[tuple[int, Part]]) -> None:
-    """Write through the system and never through a map: a full disk is an error there, and a killed process here."""
+    """Write with system calls, never through a map: on a full disk these raise an error, a map kills the process."""
     for start, data in pieces:
         file.seek(start)
         file.write(data)
@@ -303,7 +308,7 @@ def _read(path: str) -> bytes:
 
 
 def _delete(path: str) -> None:
-    """Delete a mirror: first what says that something is there."""
+    """Delete a mirror, first its marks of what is present."""
     for each in (path + _HAVE, path):
         with suppress(FileNotFoundError):
             os.unlink(each)
@@ -316,6 +321,6 @@ def _entries(directory: str) -> list[os.DirEntry[str]]:
 
 
 def _size_on_disk(status: os.stat_result) -> int:
-    # Windows does not say how much of a file is a hole.
+    # Windows does not report how much of a file is a hole.
     blocks: int | None = getattr(status, "st_blocks", None)
     return status.st_size if blocks is None else 512 * blocks

@@ -1,4 +1,4 @@
-"""How keys stand in an index: as 32 bytes."""
+"""The form of keys in an index: 32 bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _KEY_SALT = b"embedonce/key\0"
 
 
 def key_digest(text: bytes) -> bytes:
-    """Return the 32 bytes under which the index keeps a key that is no digest key."""
+    """Return the 32 bytes under which the index keeps a key that is not a digest key."""
     return hashlib.sha256(_KEY_SALT + text).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """A key as the index keeps it: 32 bytes, and its text if it is no digest key."""
+    """A key as the index keeps it: 32 bytes, and its text if it is not a digest key."""
 
     digest: bytes
     text: bytes = b""

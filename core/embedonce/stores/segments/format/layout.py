@@ -1,7 +1,7 @@
 """Segment format 1: bytes and checks of one segment file; no I/O.
 
 `docs/storage-format.md` specifies the format. A segment is a valid safetensors file
-(https://huggingface.co/docs/safetensors: u64 header length, JSON, data) whose name is enough to plan every read.
+(https://huggingface.co/docs/safetensors: u64 header length, JSON, data). Its name is enough to plan every read.
 """
 
 from __future__ import annotations
@@ -39,26 +39,27 @@ _HEADER_LENGTH = DATA_START - 8
 
 
 def buffer_of(array: NDArray[Any]) -> memoryview:
-    """Return an array's bytes in C order, without copying them where that is possible."""
+    """Return an array's bytes in C order, without a copy where possible."""
     return memoryview(np.ascontiguousarray(array).data).cast("B")
 
 
 def row_checksum(row: Part, key: bytes) -> int:
-    """CRC-32 over a row and the first four bytes of its key: it binds the row to its key."""
+    """Return the CRC-32 over a row and the first four bytes of its key, which ties the row to its key."""
     return crc32(key[:4], crc32(row))
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRows:
-    """Rows to be written into one segment, in insertion order.
+    """Rows to write into one segment, in insertion order.
 
     Attributes:
         layout: `raw`, `var`, `del` or a safetensors dtype in lower case.
         digests: 32 bytes per row, all different.
-        texts: The key of each row in UTF-8, b"" where it is a digest key; None if all are.
+        texts: The key of each row in UTF-8, b"" for a digest key; None if all are digest keys.
         stamps: u64, one per row.
-        values: A C-contiguous (n, d) array of typed or (n, stride) u8 rows; a list of bytes for `var`; None for `del`.
-        replaces: Names of the segments whose rows are all in here, if this is a merge.
+        values: A C-contiguous array of typed rows (n, d) or of u8 rows (n, stride); a list of bytes for `var`; None for
+            `del`.
+        replaces: For a merge, the names of the segments whose rows are all in here.
     """
 
     layout: str
@@ -74,7 +75,7 @@ def build_segment(rows: SegmentRows, metadata: dict[str, str]) -> tuple[SegmentN
 
     Args:
         rows: What to write.
-        metadata: Further strings for the header, such as the space and its key encoder.
+        metadata: Further strings for the header, such as the digest of the namespace and its key encoder.
     """
     count = len(rows.stamps)
     texts = rows.texts if rows.texts and any(rows.texts) else None
@@ -197,7 +198,7 @@ class Index:
         records: `RECORD` array of shape (n,), sorted by key; a view of the block.
         raw: The same as bytes.
         key_ends: End offsets into `key_blob` by row number, None if all keys are digest keys.
-        key_blob: The texts of keys that are no digest keys.
+        key_blob: The texts of keys that are not digest keys.
         value_ends: End offsets of `var` rows by row number, else None.
         replaces: Names of the segments that this one was merged from.
     """
@@ -212,7 +213,7 @@ class Index:
 
     @property
     def written_us(self) -> int | None:
-        """When the segment was written, in microseconds since 1970; None if it does not say so."""
+        """When the segment was written, in microseconds since 1970; None if that is not recorded."""
         written = self.metadata.get("written_us", "")
         return int(written) if written.isdecimal() else None
 
@@ -224,17 +225,17 @@ class Index:
         return bytes(self.key_blob[start : int(self.key_ends[row])])
 
     def value_span(self, row: int) -> tuple[int, int]:
-        """Start and end of a `var` row, counted from the first row."""
+        """Start and end of a `var` row, relative to the first row."""
         assert self.value_ends is not None
         return int(self.value_ends[row - 1]) if row else 0, int(self.value_ends[row])
 
 
 class DamagedSegmentError(Exception):
-    """A segment's bytes are not what its name says; it holds no usable row."""
+    """The bytes of a segment are not what its name says; none of its rows can be used."""
 
 
 def parse_index(name: SegmentName, block: bytes | memoryview) -> Index:
-    """Check an index block against its segment's name and take it apart.
+    """Check an index block against the name of its segment and parse it.
 
     Args:
         name: The segment's name.
@@ -254,7 +255,7 @@ def parse_index(name: SegmentName, block: bytes | memoryview) -> Index:
 
 
 def view_index(name: SegmentName, block: memoryview) -> Index:
-    """Take apart an index block whose checksum has been verified before.
+    """Parse an index block whose checksum was verified before.
 
     Raises:
         DamagedSegmentError: Its tables contradict its name.
@@ -264,7 +265,7 @@ def view_index(name: SegmentName, block: memoryview) -> Index:
 
 
 def parse_header(name: SegmentName, header: bytes | memoryview) -> dict[str, str]:
-    """Return a header's strings after comparing all of it with the name, which is all that it can be checked by.
+    """Return the strings of a header. All of it is compared with the name, since it has no checksum of its own.
 
     Raises:
         DamagedSegmentError: It contradicts the name.
@@ -277,7 +278,7 @@ def parse_replaces(blob: bytes) -> frozenset[str]:
     """Return the names of the segments that a segment replaces.
 
     Raises:
-        DamagedSegmentError: These are no names.
+        DamagedSegmentError: The bytes are not names.
     """
     with _contradictions():
         return _names(memoryview(blob))

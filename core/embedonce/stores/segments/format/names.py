@@ -1,4 +1,4 @@
-"""Segment names: a name says all that is needed to plan every read of its file."""
+"""Segment names: a name contains all that is needed to plan every read of its file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA_START = 4096
 """Where the data section of every segment begins."""
 
 LARGEST_STAMP = 2**56 - 1
-"""What the 14 digits of a name can say: the year 4253."""
+"""The largest stamp that fits into the 14 digits of a name: the year 4253."""
 
 RECORD = np.dtype([("key", "<u8", 4), ("stamp", "<u8"), ("row", "<u4"), ("crc", "<u4")])
 """One index record of 48 bytes. The key's 32 bytes are read as four u64 so that rows compare in one operation."""
@@ -31,16 +31,16 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class SegmentName:
-    """A segment's file name, taken apart.
+    """The parts of a segment's file name.
 
     Attributes:
         stamp: Microseconds since 1970; not smaller than any row's stamp.
         nonce: 16 random hexadecimal digits.
         rows: Number of rows.
         stride: Bytes per row; 0 if rows differ in length or there are none.
-        index_end: Length of the prefix that `digest` covers and that suffices to look up keys.
+        index_end: Length of the prefix that `digest` covers; it is enough to look up keys.
         size: Bytes of the whole file.
-        layout: A safetensors dtype in lower case, `raw`, `var` or `del`; with `k` behind it if keys are kept.
+        layout: A safetensors dtype in lower case, `raw`, `var` or `del`; followed by `k` if texts of keys are kept.
         digest: First 16 hexadecimal digits of the SHA-256 over bytes [0, index_end).
     """
 
@@ -55,7 +55,7 @@ class SegmentName:
 
     @classmethod
     def parse(cls, text: str) -> SegmentName | None:
-        """Return the name in a string, or None if it is no segment name."""
+        """Return the name in a string, or None if it is not a segment name."""
         match = _NAME.fullmatch(text)
         if match is None:
             return None
@@ -86,7 +86,7 @@ class SegmentName:
 
     @cached_property
     def keyed(self) -> bool:
-        """True if some keys are not digest keys and are kept as text."""
+        """True if some keys are not digest keys, so that their texts are kept."""
         return self.layout.endswith("k")
 
     @cached_property
@@ -112,7 +112,7 @@ class SegmentName:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One listed segment: its name, taken apart, and as it is written."""
+    """One listed segment: the parts of its name, and the name as it is written."""
 
     name: SegmentName
     file: str

@@ -1,4 +1,4 @@
-"""The merged index of all segments of a space: immutable, replaced as a whole, read without a lock."""
+"""The merged index of all segments of a namespace: immutable, replaced as a whole, read without a lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def prefixes_of(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the first eight bytes of keys as big-endian numbers, so that they sort as the keys do."""
+    """Return the first eight bytes of keys as big-endian numbers, which sort like the keys."""
     prefixes: NDArray[np.uint64] = keys[:, 0].byteswap()
     return prefixes
 
@@ -29,9 +29,10 @@ def _empty(dtype: str) -> NDArray[Any]:
 class KeyIndex:
     """Where every key of a set of segments is: 16 bytes per key.
 
-    Entries are sorted by the keys' first eight bytes; those that share them by the whole key and then newest first,
-    a tombstone before a row of the same stamp. So the leftmost entry of a key says what holds, by the same order
-    in every process: stamp, checksum, segment name.
+    Entries are sorted by the first eight bytes of the keys. Entries with the same first eight bytes are sorted by the
+    whole key, and entries of one key from the newest to the oldest, a tombstone before a row of the same stamp. So the
+    first entry of a key decides, and every process finds the same one: stamp, tombstone, checksum and segment name
+    define the order.
     """
 
     segments: tuple[Segment, ...] = ()
@@ -70,12 +71,12 @@ class KeyIndex:
         records_of: Callable[[Segment], NDArray[Any]],
         deferred: Container[str] = (),
     ) -> KeyIndex:
-        """Return a snapshot with further segments.
+        """Return an index with further segments.
 
         Args:
             added: The segments.
-            records_of: Gives the index records of a segment.
-            deferred: Files of segments that have no entry yet, see `inserted`.
+            records_of: Returns the index records of a segment.
+            deferred: Files of segments whose entries are added later, see `inserted`.
         """
         if not added:
             return self
@@ -90,18 +91,18 @@ class KeyIndex:
     def inserted(
         self, entries: Mapping[int, NDArray[np.uint32]], records_of: Callable[[Segment], NDArray[Any]]
     ) -> KeyIndex:
-        """Return a snapshot with further entries.
+        """Return an index with further entries.
 
         Args:
             entries: Record numbers by the number of their segment; none of them has an entry yet.
-            records_of: Gives the index records of a segment.
+            records_of: Returns the index records of a segment.
         """
         if not entries:
             return self
         counts = [len(some) for some in entries.values()]
         ends = np.cumsum(counts)
         fresh = np.empty(ends[-1], "<u8")
-        # As little in between as possible: what is freed stays with the process.
+        # With as few temporary arrays as possible: the process keeps the memory that they free.
         for (number, some), end in zip(entries.items(), ends.tolist(), strict=True):
             words = records_of(self.segments[number])["key"][:, 0]
             fresh[end - len(some) : end] = words if len(some) == len(words) else words[some]
@@ -114,7 +115,7 @@ class KeyIndex:
             key_index = KeyIndex(self.segments, fresh, segment_of, record_of)
             key_index._order_equal_prefixes(None, records_of)
             return key_index
-        # Inserting what is new into what is sorted: far cheaper than sorting all of it anew.
+        # Inserting the new entries into the sorted ones is far cheaper than sorting all of them.
         at = np.searchsorted(self.prefixes, fresh, "right")
         key_index = KeyIndex(
             self.segments,
@@ -132,12 +133,12 @@ class KeyIndex:
         return bool(((self.segment_of[entries] == number) & (self.record_of[entries] == record)).any())
 
     def emptied(self, number: int) -> KeyIndex:
-        """Return a snapshot without the entries of a segment, which stays."""
+        """Return an index without the entries of a segment; the segment itself stays."""
         stays = self.segment_of != number
         return KeyIndex(self.segments, self.prefixes[stays], self.segment_of[stays], self.record_of[stays])
 
     def without(self, files: frozenset[str]) -> KeyIndex:
-        """Return a snapshot without some segments."""
+        """Return an index without some segments."""
         kept = [number for number, segment in enumerate(self.segments) if segment.file not in files]
         if len(kept) == len(self.segments):
             return self
@@ -155,11 +156,19 @@ class KeyIndex:
     def _order_equal_prefixes(
         self, new: NDArray[np.intp] | None, records_of: Callable[[Segment], NDArray[Any]]
     ) -> None:
-        """Order entries that share a prefix with a new one; called once, before anybody else sees the snapshot.
+        """Order the entries that share a prefix with a new one, in place: called once, before the index is shared.
+
+        `prefixes` are sorted already, so only entries with equal prefixes change places. With the new entry N:
+
+            prefix   aa    bb    bb    bb    cc
+            entry    k1    k2    k3    N     k4
+            now      k1    N     k2    k3    k4     if N is a newer row of the key of k2
+
+        Only the three entries of `bb` are read from their segments and sorted, all other entries stay.
 
         Args:
-            new: Numbers of the new entries, None for all of them.
-            records_of: Gives the index records of a segment.
+            new: Numbers of the new entries, None if all are new.
+            records_of: Returns the index records of a segment.
         """
         prefixes, last = self.prefixes, len(self.prefixes) - 1
         if new is None:
@@ -170,6 +179,7 @@ class KeyIndex:
             shared |= (new < last) & (prefixes[np.minimum(new + 1, last)] == prefixes[new])
         if not shared.any():
             return
+        # `where` are the numbers of all entries in the runs of equal prefixes: 1, 2 and 3 in the example.
         values = np.unique(prefixes[new[shared]])
         starts = prefixes.searchsorted(values)
         lengths = prefixes.searchsorted(values, "right") - starts
@@ -185,6 +195,8 @@ class KeyIndex:
             records = records_of(self.segments[segment_of[of_it[0]]])[record_of[of_it]]
             words[of_it] = records["key"].byteswap()
             stamp[of_it], crc[of_it] = records["stamp"], records["crc"]
+        # The inverted numbers sort descending. `lexsort` sorts by its last key first: by the words of the key, then by
+        # the stamp.
         by_name = np.argsort(np.argsort(np.array([segment.file for segment in self.segments])))
         tombstone = np.array([segment.is_tombstone for segment in self.segments])
         newest_first = (

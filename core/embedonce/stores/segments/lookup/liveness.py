@@ -1,8 +1,8 @@
-"""Which rows of a snapshot still count: what merging, compacting and evicting decide by.
+"""Which rows of a key index are still live: merging, compacting and evicting decide by it.
 
-A row is dropped only for a *newer* one of its key, or for a tombstone, wherever that is. Of rows that are copies of
-each other all but one are dropped, but only where both are in the same merge: two processes that each dropped the
-copy that the other one kept would lose the row. So the newest row of a key survives any number of merges at once.
+A row is dropped only if there is a *newer* row or a tombstone of its key, in any segment. Of rows that are copies of
+each other all but one are dropped, but only by a merge of all their segments: two processes that each drop the copy
+that the other one keeps would lose the row. So the newest row of a key survives any number of merges at once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """What holds for every entry of a snapshot.
+    """The state of every entry of a key index.
 
     Attributes:
-        key_index: The snapshot.
-        dead: True for a row that a newer row or a tombstone of its key outdates, and for a tombstone that a newer
-            tombstone outdates.
+        key_index: The index.
+        dead: True for a row that a newer row or a tombstone of its key replaces, and for a tombstone that a newer
+            tombstone replaces.
         first: Number of the entry that is the newest of the same key; for tombstones the newest tombstone.
-        covers: True for tombstones that an older row of the same key follows.
+        covers: True for tombstones that hide an older row of the same key.
     """
 
     key_index: KeyIndex
@@ -43,12 +43,12 @@ class Liveness:
     def of(
         cls, key_index: KeyIndex, index_of: Callable[[Segment], Index], without: NDArray[np.bool_] | None = None
     ) -> Liveness:
-        """Look at all entries that are not the only one of their key.
+        """Judge all entries that may share their key with others.
 
         Args:
-            key_index: The snapshot.
-            index_of: Opens a segment; whatever it raises is passed on.
-            without: Entries to be taken as absent, since they are damaged.
+            key_index: The index.
+            index_of: Opens a segment; its errors are passed on.
+            without: Damaged entries, which count as absent.
         """
         count = len(key_index.prefixes)
         liveness = cls(key_index, np.zeros(count, bool), np.arange(count), np.zeros(count, bool))
@@ -66,8 +66,8 @@ class Liveness:
     def _judge(self, where: NDArray[np.intp], facts: NDArray[Any]) -> None:
         """Judge entries that share the beginning of their key with others."""
         keys = facts["key"]
-        # Stable, so that the entries of a key stay ordered from the newest to the oldest. The hash of a text key may
-        # be a digest key as well: these are two keys.
+        # Stable, so that the entries of a key stay ordered from the newest to the oldest. A digest key may equal the
+        # hash of a text key: these are two keys.
         order = np.lexsort((facts["is_text"], keys[:, 3], keys[:, 2], keys[:, 1], keys[:, 0]))
         where, facts = where[order], facts[order]
         start = _starts(facts)
@@ -92,7 +92,7 @@ class Liveness:
 
     @property
     def copy(self) -> NDArray[np.bool_]:
-        """Which entries say the same as another one that counts."""
+        """Which entries equal another row that is live."""
         copy: NDArray[np.bool_] = ~self.dead & (self.first != np.arange(len(self.first)))
         return copy
 
@@ -118,7 +118,7 @@ class Liveness:
 
 
 def _facts(key_index: KeyIndex, where: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> NDArray[Any]:
-    """Return what orders entries: key, stamp, checksum and whether it is a tombstone."""
+    """Return what decides about entries: key, stamp, checksum and whether it is a tombstone."""
     facts = np.empty(
         len(where), [("key", "<u8", 4), ("is_text", "?"), ("stamp", "<u8"), ("crc", "<u4"), ("tombstone", "?")]
     )
@@ -150,7 +150,7 @@ def _starts(facts: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _alike(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which entries of the same keys say the same."""
+    """Return which pairs of entries of the same key are equal."""
     alike: NDArray[np.bool_] = (
         (some["stamp"] == others["stamp"]) & (some["crc"] == others["crc"]) & (some["tombstone"] == others["tombstone"])
     )

@@ -1,4 +1,4 @@
-"""Huge segments of a distant place: a few keys are looked up by interpolation instead of loading the whole index."""
+"""Huge segments of a distant place: looking up a few keys by interpolation, without loading the whole index."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.format.names import Segment, SegmentName
 
 HUGE = 8 << 20
-"""An index block of more bytes is not loaded for the sake of a few keys."""
+"""An index block with more bytes is not loaded for a few keys."""
 FEW_KEYS = 16
-"""For more keys than this that are not known, the index block is loaded after all."""
+"""If more keys than this are not in the loaded windows, the whole index block is loaded."""
 _WIDTH = 1.4
-"""Half a window in square roots of the number of records: random keys stray less than 1.32 of them."""
+"""Half the width of a window, in square roots of the number of records: random keys deviate less than 1.32."""
 _WINDOWS = 3
-"""Keys that are not random may lie elsewhere; after so many windows the index block is loaded."""
+"""Keys that are not random may be elsewhere; after so many windows the whole index block is loaded."""
 
 
 def can_be_sparse(name: SegmentName) -> bool:
-    """True if a segment's index is huge, and the place of every record and row in it known from its name."""
+    """True if the index of a segment is huge, and its name tells where each record and each row is."""
     return name.index_end > HUGE and not name.keyed and name.kind not in ("var", "del")
 
 
 class SparseIndex:
-    """The records of a segment, of which only some windows are loaded; the others read as zeroes.
+    """The records of a segment of which only some windows are loaded; all other records read as zeros.
 
-    What is loaded is not covered by the checksum of the index block: whoever takes a record compares the whole key,
-    and the row's checksum.
+    The checksum of the index block does not cover single windows. So a reader compares the whole key of a record, and
+    the checksum of its row.
 
     Args:
         segment: The segment.
@@ -46,10 +46,10 @@ class SparseIndex:
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
-        # The system gives memory to what is written to only.
+        # The system allocates memory only for the pages that are written.
         self.records = np.zeros(segment.name.rows, RECORD)
         self.raw = memoryview(self.records.view(np.uint8).data)
-        # Disjoint, not adjacent, in order; replaced as a whole.
+        # Disjoint, not adjacent and in order; replaced as a whole, so that it is read without a lock.
         self._loaded: list[tuple[int, int]] = []
         self._lock = ForkLock()
 
@@ -59,7 +59,7 @@ class SparseIndex:
         return bytes(self.raw[at : at + 32])
 
     def gap(self, key: bytes) -> tuple[int, int]:
-        """Return between which records a key may be; an empty gap if all of these are loaded."""
+        """Return between which records a key may be, as [low, high); empty if all records there are loaded."""
         loaded = self._loaded
         at = bisect_right(loaded, key, key=lambda window: self.key(window[0]))
         low, high = 0, self.segment.name.rows
@@ -72,7 +72,7 @@ class SparseIndex:
         return low, high
 
     def record(self, key: bytes) -> int | None:
-        """Return the number of a key's record, None if there is none; the key's gap must be empty."""
+        """Return the number of the record of a key, None for an absent key; the gap of the key must be empty."""
         loaded = self._loaded
         at = bisect_right(loaded, key, key=lambda window: self.key(window[0])) - 1
         if at < 0:
@@ -82,7 +82,7 @@ class SparseIndex:
         return record if record < end and self.key(record) == key else None
 
     def windows(self, keys: Sequence[bytes]) -> list[tuple[int, int]]:
-        """Return the windows to load next for some keys: disjoint, in order; none if all is known."""
+        """Return the windows to load next for some keys, disjoint and in order; empty if all gaps are closed."""
         wanted: list[tuple[int, int]] = []
         for start, end in sorted(window for key in keys if (window := self._window(key)) is not None):
             if wanted and start <= wanted[-1][1]:
@@ -98,12 +98,12 @@ class SparseIndex:
         count = self.segment.name.rows
         estimate = int.from_bytes(key[:8], "big") * count >> 64
         half = ceil(_WIDTH * sqrt(count))
-        # Beside what is loaded already if the key is not where it should be.
+        # Next to a loaded window if that shows that the key is not at its estimated place.
         middle = min(max(estimate, low + half), high - half) if high - low > 2 * half else (low + high) // 2
         return max(low, middle - half), min(high, middle + half + 1)
 
     def fill(self, start: int, block: bytes) -> bool:
-        """Take records from a number on; False if they cannot be what was written there."""
+        """Store loaded records from a number on; False if they cannot be the records that were written there."""
         records, name = np.frombuffer(block, RECORD), self.segment.name
         end = start + len(records)
         prefixes = prefixes_of(records["key"])
@@ -124,7 +124,7 @@ class SparseIndex:
 
 
 def load_windows(directory: Directory, wanted: Sequence[tuple[SparseIndex, Sequence[bytes]]]) -> list[SparseIndex]:
-    """Load what is needed to look up some keys; return the segments whose index must be loaded as a whole.
+    """Load windows to look up some keys; return the segments whose index must be loaded as a whole.
 
     Raises:
         FileNotFoundError: A segment is gone.

@@ -1,4 +1,4 @@
-"""What a lookup sees: the merged index, and this process's newest segments, which are not in it yet."""
+"""What a lookup uses: the merged index, and the newest segments of this process, which are not in it yet."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MANY = 256
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A snapshot and an overlay of newer rows of this process; inserting few keys into the snapshot costs too much.
+    """A key index and an overlay of newer rows of this process, since inserting few keys into the index is slow.
 
     Attributes:
         key_index: The merged index.
-        newest: Segments of the overlay, numbered on from those of the snapshot. Only ever appended to, and always
-            before an overlay entry names them, so that readers need no lock.
+        newest: Segments of the overlay; their numbers follow those of the key index. It only grows, and a segment is
+            appended before an entry of the overlay refers to it, so that readers need no lock.
         overlay: Segment number, record number and stamp by `_name` of a key. Every entry is newer than what the
-            snapshot holds under that key.
+            key index holds under that key.
     """
 
     key_index: KeyIndex = field(default_factory=KeyIndex)
@@ -40,7 +40,7 @@ class View:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """All segments that are looked at."""
+        """All segments."""
         return (*self.key_index.segments, *self.newest)
 
     def segment(self, number: int) -> Segment:
@@ -53,8 +53,8 @@ class View:
 
         Args:
             segment: Its typed or opaque rows, all of one stamp.
-            records: The index records as they stand in the file.
-            texts: The key of each row, b"" where it is a digest key; None if all are.
+            records: The index records as they are in the file.
+            texts: The key of each row, b"" for a digest key; None if all are digest keys.
             stamp: The stamp.
         """
         number = len(self.key_index.segments) + len(self.newest)
@@ -80,7 +80,7 @@ class View:
             return self.segment(entry[0]), entry[1]
         key_index = self.key_index
         prefixes, prefix = key_index.prefixes.data, int.from_bytes(digest[:8], "big")
-        # For one key half as long as numpy takes.
+        # For a single key this takes half the time of numpy.
         at = bisect_left(prefixes, prefix)
         if at == len(prefixes) or prefixes[at] != prefix:
             return None
@@ -89,11 +89,11 @@ class View:
     def first_candidates(
         self, digests: Sequence[bytes], keys: NDArray[np.uint64], todo: NDArray[np.intp]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Return where digest keys would be: each one's first entry's segment and record number, -1 for nowhere.
+        """Return where digest keys would be: segment and record number of the first entry of each, -1 for no entry.
 
         Args:
             digests: 32 bytes per key.
-            keys: The same as an array of shape (n, 4).
+            keys: The same keys as an array of shape (n, 4).
             todo: Which of the keys to look up, m numbers.
         """
         segment_of = np.full(len(todo), -1, np.int64)
@@ -102,7 +102,7 @@ class View:
         if len(key_index.prefixes):
             prefixes = prefixes_of(keys[todo])
             if len(todo) > _MANY:
-                # In order, the search stays within what the processor has at hand.
+                # Sorted keys are searched faster, since neighbouring searches touch the same cache lines.
                 order = np.argsort(prefixes)
                 at = np.empty(len(todo), np.intp)
                 at[order] = np.searchsorted(key_index.prefixes, prefixes[order])
@@ -123,5 +123,5 @@ class View:
 
 
 def _name(digest: bytes, text: bytes) -> bytes:
-    """Return a key's name in the overlay: the hash of a text must not be taken for the digest key of that value."""
+    """Return the name of a key in the overlay: a digest key must not equal the hash of a text key."""
     return digest + b"t" if text else digest
