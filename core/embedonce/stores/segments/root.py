@@ -1,4 +1,4 @@
-"""Upkeep of whole stores: which namespaces there are, and what spans them."""
+"""Maintenance of whole stores: which namespaces they have, and eviction from all of them together."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Namespaces:
     """The namespaces below one root.
 
     Attributes:
-        stores: Those that can be tidied.
-        unreadable: Directories that cannot, and why: they are left alone. What a directory holds is said by its
-            `space.json`; where that is damaged, the next write of its owner repairs it.
+        stores: Those that can be opened.
+        unreadable: Directories that cannot be opened, and why; they are not touched. If a `space.json` is damaged,
+            the next write to its namespace repairs it.
     """
 
     stores: list[SegmentStore] = field(default_factory=list)
@@ -44,14 +44,14 @@ def namespaces_at(
     read_only: bool = False,
     options: StoreOptions = STORE_DEFAULTS,
 ) -> Namespaces:
-    """Open the namespaces of a store, whatever their key encoders.
+    """Open the namespaces of a store, with any key encoders.
 
     Args:
         location: The root.
         namespace: None for all of them.
-        opened: Those that are open already, and are to be used as they are.
-        read_only: True to change nothing, not even to finish what killed processes have left.
-        options: How to treat a distant place.
+        opened: Stores of namespaces that are open already, which are used as they are.
+        read_only: True to change nothing, not even to complete what killed processes have left.
+        options: Options for a distant place.
 
     Raises:
         StoreError: The root cannot be read.
@@ -68,7 +68,7 @@ def namespaces_at(
         try:
             namespace_directory = _directory_in(location, name)
         except FileNotFoundError:
-            # Nothing of ours, or just being cleared away.
+            # Not a directory of embedonce, or it is being deleted.
             continue
         except (DamagedNamespaceError, FormatError) as error:
             found.unreadable[name] = str(error)
@@ -85,8 +85,8 @@ def _directory_in(location: Location, name: str) -> NamespaceDirectory:
     """Return what a directory holds.
 
     Raises:
-        FileNotFoundError: It does not say so.
-        DamagedNamespaceError: What it says is damaged, or not true.
+        FileNotFoundError: There is no `space.json`.
+        DamagedNamespaceError: The `space.json` is damaged, or belongs to another directory.
         FormatError: It is of another format.
     """
     directory = location.open(name, create=False)
@@ -97,7 +97,7 @@ def _directory_in(location: Location, name: str) -> NamespaceDirectory:
         read_whole(directory, SPACE_FILE, listed[SPACE_FILE]), f"{directory}/{SPACE_FILE}"
     )
     if namespace_directory.name != name:
-        msg = f"its namespace {namespace_directory.namespace!r} belongs into {namespace_directory.name}"
+        msg = f"its namespace {namespace_directory.namespace!r} belongs in {namespace_directory.name}"
         raise DamagedNamespaceError(msg)
     return namespace_directory
 
@@ -110,18 +110,18 @@ def evict(
     dry_run: bool = False,
     now: float | None = None,
 ) -> list[Report]:
-    """Evict from several namespaces: of all of them together, the oldest segments go first.
+    """Evict from several namespaces: the oldest segments of all of them go first.
 
     Args:
         stores: The namespaces.
-        max_bytes: Most bytes that their segments in use may have together. Of the last segment that goes, if it has
-            more than 1 MiB, the newest rows stay that there is room for.
+        max_bytes: Most bytes of all their segments in use. If the last segment that goes has more than 1 MiB, it is
+            rewritten with as many of its newest rows as there is room for.
         older_than: Rows that were written longer ago, in seconds, are deleted.
         dry_run: True to change nothing.
-        now: What ages are counted from, in seconds since 1970; None for the time of this call.
+        now: The time from which ages are counted, in seconds since 1970; None for the time of this call.
 
     Raises:
-        ValueError: A limit is no number, or negative.
+        ValueError: A limit is not a number, or negative.
         StoreError: A store cannot be read or written.
     """
     age = checked_age(older_than)
@@ -137,7 +137,7 @@ def evict(
         kept = [(stamp, number, size) for stamp, size in by_age if stamp >= before_us]
         segments += kept
         shares.append(others + sum(size for *_, size in kept))
-    # Stable, so that each store deletes the same ones by its own order.
+    # Stable, so that each store, which sorts its own segments, deletes the same ones.
     segments.sort(key=lambda segment: segment[0])
     sizes = [size for *_, size in segments]
     for (_, number, _), leaves in zip(segments, leaving(sizes, sum(shares) - max_bytes), strict=True):

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _REFRESH_INTERVAL = 30.0
-"""Seconds between two listings of a distant place that is asked for what it does not have."""
+"""Seconds between two listings of a distant place if keys are not found there."""
 
 
 class SegmentStore(Upkeep, AsyncTwins):
@@ -53,23 +53,24 @@ class SegmentStore(Upkeep, AsyncTwins):
     Any number of processes may read and write one path. The newest write of a key wins, in every process and after
     merging. Values that hold one vector each (see `Envelope`) are stored as plain numbers, so that any safetensors
     reader opens the files. What `mset` has written to a local path when it returns survives the death of any process.
-    On a distant one a few values may wait for others for up to ten seconds; `flush` ends that (see `StoreOptions`).
+    On a distant path a few values may wait for others for up to ten seconds; `flush` publishes them (see
+    `StoreOptions`).
 
-    Keys are str of at most 1,024 UTF-8 bytes, values bytes of at most 32 MiB. There is no `__len__`: callers test
-    stores for truth.
+    Keys are str of at most 1,024 UTF-8 bytes, values bytes of at most 32 MiB. There is no `__len__`, since
+    callers test stores for truth.
 
     Args:
         place: A path, a URL, an (fs, path) pair, a `UPath`, or a location.
         namespace: The name of the namespace that this object reads and writes, or its directory below a location.
         storage_options: Options of the file system behind a URL; `fsync`, `file_mode` and `dir_mode` for a path.
         read_only: True to create and merge nothing.
-        options: How to treat a distant place.
+        options: Options for a distant place.
 
     Attributes:
-        keeps: True if writes go to memory first, as they do for a distant place.
+        keeps: True if writes go to memory first, which is so for a distant place.
 
     Raises:
-        StoreError: The location cannot be read, or written unless `read_only`, or holds something that is no cache.
+        StoreError: The location cannot be read, or written unless `read_only`, or is not a cache.
         FormatError: It was written by a newer version.
         KeyEncoderError: It was written with another key encoder.
     """
@@ -118,7 +119,7 @@ class SegmentStore(Upkeep, AsyncTwins):
                 self._tier.keep_only(self._catalog.listed)
             if not self.read_only:
                 if not is_near:
-                    # A missing bucket or a missing permission is said now, not after the first texts are paid for.
+                    # A missing bucket or permission is an error now, not after the first texts are paid for.
                     self._catalog.ensure_namespace()
                 self._adopt()
             elif not self._catalog.space_file.seen:
@@ -135,7 +136,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             return None
         from embedonce.stores.segments.files.tier import Tier
 
-        # The same namespace elsewhere has other segments.
+        # The same namespace at another location has other segments.
         name = hashlib.sha256(f"{self.namespace_directory.digest} {self.location}".encode()).hexdigest()[:16]
         return Tier(directory / f"{self.namespace_directory.slug}-{name}", self.options.local_tier_bytes)
 
@@ -152,7 +153,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     def _after_fork(self) -> None:
         """Start anew in a child: a thread of the parent may have been in the middle of anything.
 
-        What waits is the parent's to publish.
+        Rows that wait are published by the parent.
         """
         self._catalog.clear()
         self._forget_waiting()
@@ -183,7 +184,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     # Byte store
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the values of the keys, None where there is none.
+        """Return the values of the keys, None for an absent one.
 
         Raises:
             ValueError: A key is illegal.
@@ -197,7 +198,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         return [Envelope.seal(row) if isinstance(row, tuple) else row for row in rows]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
-        """Store the values; one segment for all values of one kind. See `flush`.
+        """Store the values, in one segment for all values of one kind; they may wait, see `flush`.
 
         Raises:
             ValueError: A key is illegal or a value too long; none of the pairs is stored.
@@ -261,8 +262,8 @@ class SegmentStore(Upkeep, AsyncTwins):
             dimensions: Length of the vectors, if it is known; rows of another length are not found.
 
         Returns:
-            A matrix of shape (n, d), None if nothing was found, and which of its n rows were found; the others
-            hold anything. Every returned row has passed its checksum.
+            A matrix of shape (n, d), None if nothing was found; and which of its n rows were found, the others are
+            undefined. Every found row has passed its checksum.
 
         Raises:
             StoreError: The store cannot be read.
@@ -272,14 +273,14 @@ class SegmentStore(Upkeep, AsyncTwins):
         return gathered.matrix, gathered.found
 
     def get_row(self, digest: bytes, dimensions: int | None = None) -> NDArray[Any] | None:
-        """Return the vector of one digest key if one look at a place nearby finds it.
+        """Return the vector of one digest key if a quick look finds it.
 
         Args:
             digest: 32 bytes.
             dimensions: Length of the vector, if it is known.
 
         Returns:
-            Shape (1, d), checked as by `get_rows`; None if it takes `get_rows` to tell whether it is there.
+            Shape (1, d), checked as by `get_rows`; None if only `get_rows` can tell whether it exists.
 
         Raises:
             StoreError: The store cannot be read.
@@ -298,7 +299,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             raise self.location.error(error, "read")  # noqa: B904 - as in `_mapped`
 
     def get_rows_into(self, digests: Sequence[bytes], into: RowBuffer) -> None:
-        """Collect the vectors of digest keys, one per row of `into`, that are not found there yet.
+        """Collect the vectors of digest keys, one per row of `into`, that were not found before.
 
         Raises:
             StoreError: The store cannot be read.
@@ -318,7 +319,7 @@ class SegmentStore(Upkeep, AsyncTwins):
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
         """Store the rows of a C-contiguous matrix of shape (n, d) under digest keys, all different.
 
-        Call `end_call` after the last of several: only then are they sure not to wait.
+        Call `end_call` after the last of several calls: many rows are then published at once.
 
         Raises:
             StoreError: The store cannot be written.
@@ -329,7 +330,7 @@ class SegmentStore(Upkeep, AsyncTwins):
 
     @property
     def dimensions(self) -> int | None:
-        """Length of the vectors of this namespace: that of the first ones written, None if there is none yet."""
+        """Length of the vectors of this namespace, that of the first ones written; None if there are none yet."""
         return self._catalog.dimensions
 
     # Waiting rows
@@ -340,7 +341,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         return self._writer.backlog
 
     def end_call(self, rows: int | None = None, size: int = 0) -> None:
-        """End a call of several writes: much is published before this returns, little waits for others.
+        """End a call of several writes: many rows are published before this returns, few rows wait for others.
 
         Args:
             rows: How many rows the call has written; None for all that wait.
@@ -353,7 +354,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             self._writer.end_call(rows, size)
 
     def flush(self) -> None:
-        """Publish everything that waits: from then on it survives the death of this process.
+        """Publish everything that waits; after that it survives the death of this process.
 
         Raises:
             StoreError: The store cannot be written; the rows stay readable here, and are sent again later.
@@ -362,13 +363,13 @@ class SegmentStore(Upkeep, AsyncTwins):
             self._writer.flush()
 
     def flush_soon(self) -> None:
-        """Have everything that waits published in the background, without waiting for it."""
+        """Publish everything that waits in the background, and return at once."""
         self._writer.flush_soon()
 
     def close(self) -> None:
-        """Publish what waits and let go of open files; they are opened again when they are needed again.
+        """Publish what waits and close the open files; they are opened again when they are needed.
 
-        What is written later all the same is published at once.
+        Later writes are possible, and are published before they return.
 
         Raises:
             StoreError: What waits cannot be published; it is tried again until the process ends.
@@ -380,7 +381,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             self._catalog.files.close()
 
     def _read(self, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
-        """Return rows by key, after a refresh if some are not there."""
+        """Return rows by key, after a refresh if some are missing."""
         rows: list[Row | bytes | None] = [None] * len(keys)
 
         def look(view: View) -> int:
@@ -420,13 +421,13 @@ class SegmentStore(Upkeep, AsyncTwins):
         self._writer.write(layout, digests, texts, stamp, values)
 
     def _adopt(self) -> None:
-        """Go on where processes that ended in the middle have left off."""
+        """Complete the work of processes that were killed in the middle of it."""
         if self._catalog.space_file.seen:
             self._directory.tidy()
             try:
                 self._writer.merger.adopt(self._catalog.view.segments, self._catalog.hidden)
             except (OSError, DamagedSegmentError):
-                # Somebody else is tidying up just now.
+                # Another process is doing this work at the moment.
                 return
             self._writer.merge()
 
@@ -438,7 +439,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         except EmbedOnceError:
             raise
         except Exception as error:
-            raise self.location.error(error, action)  # noqa: B904 - it knows whether the cause may be shown
+            raise self.location.error(error, action)  # noqa: B904 - `error` decides whether the cause may be shown
 
 
 _STORES = renewed_in_child(SegmentStore._after_fork)

@@ -209,7 +209,7 @@ def test_a_place_that_takes_nothing_for_long_costs_the_oldest(
     kept = has(store, digest, *range(10))
     assert kept == sorted(kept)
     assert sum(kept) == backlog.pending
-    assert [record.message for record in caplog.records if "given up" in record.message]
+    assert [record.message for record in caplog.records if "dropped" in record.message]
     puts.fault = None
     store.flush()
     assert has(open_store(distant), digest, *range(10)) == kept

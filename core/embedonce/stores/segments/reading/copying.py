@@ -1,4 +1,4 @@
-"""Copying rows out of mapped segments: one pass over a batch, each row checked as soon as it is where it belongs."""
+"""Copying rows out of mapped segments: one pass over a batch, which checks each row right after its copy."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 _KEY_ROW_CRC = struct.Struct("<32s8xII")
 _FIRST_ROWS, _ROWS = 8, 256
-"""After so many rows it is looked whether the disk had to be waited for."""
+"""After so many rows it is checked whether the copy had to wait for the disk."""
 
 
-class Places(NamedTuple):
-    """Where rows are, and where they belong.
+class Candidates(NamedTuple):
+    """Rows that are probably those of some keys: where they are, and where they go.
 
     Attributes:
         positions: Numbers of the rows in the matrix.
-        numbers: Of which segment each of them is.
-        records: Numbers of their index records.
+        numbers: Number of the segment of each row.
+        records: Number of the index record of each row.
     """
 
     positions: NDArray[np.intp]
     numbers: NDArray[np.int64]
     records: NDArray[np.uint32]
 
-    def only(self, which: Any) -> Places:
+    def only(self, which: Any) -> Candidates:
         """Return some of them, by mask, slice or number."""
-        return Places(self.positions[which], self.numbers[which], self.records[which])
+        return Candidates(self.positions[which], self.numbers[which], self.records[which])
 
 
 def copy_row(opened: OpenSegment, record: int, digest: bytes) -> NDArray[Any] | None:
-    """Return the row of an index record, shape (1, d); None if it is damaged or of another key."""
+    """Return the row of an index record, shape (1, d); None if it is damaged or belongs to another key."""
     index, values = opened.index.raw, opened.values
     assert values is not None
     key, row, crc = _KEY_ROW_CRC.unpack_from(index, RECORD.itemsize * record)
@@ -57,13 +57,13 @@ def copy_row(opened: OpenSegment, record: int, digest: bytes) -> NDArray[Any] | 
 
 
 def copy_rows(
-    opened: Mapping[int, OpenSegment], places: Places, digests: Sequence[bytes], matrix: NDArray[Any]
+    opened: Mapping[int, OpenSegment], candidates: Candidates, digests: Sequence[bytes], matrix: NDArray[Any]
 ) -> list[int]:
-    """Copy rows into a matrix and return the positions of those that are damaged or of another key.
+    """Copy rows into a matrix and return the positions of those that are damaged or belong to another key.
 
     Args:
         opened: The segments by number, all of one dtype and length.
-        places: The rows.
+        candidates: The rows.
         digests: The keys of all rows of the matrix.
         matrix: Where the rows go, C-contiguous.
     """
@@ -72,18 +72,18 @@ def copy_rows(
     unpack, key_of = _KEY_ROW_CRC.unpack_from, digests.__getitem__
     sources = {number: segment.source for number, segment in opened.items() if segment.source is not None}
     rows_to_copy = zip(
-        places.positions.tolist(),
-        places.numbers.tolist(),
-        (places.positions * stride).tolist(),
-        (places.records.astype(np.int64) * RECORD.itemsize).tolist(),
+        candidates.positions.tolist(),
+        candidates.numbers.tolist(),
+        (candidates.positions * stride).tolist(),
+        (candidates.records.astype(np.int64) * RECORD.itemsize).tolist(),
         strict=True,
     )
-    count = len(places.positions)
+    count = len(candidates.positions)
     faults: int | None = _disk_waits()
     for first, last in pairwise([0, *range(_FIRST_ROWS, count, _ROWS), count]):
         if first and faults is not None and _disk_waits() != faults:
             faults = None
-            _ask_for(opened, places.only(slice(first, count)))
+            _ask_for(opened, candidates.only(slice(first, count)))
         for position, number, at, record in islice(rows_to_copy, last - first):
             index, data, start, rows = sources[number]
             key, row, crc = unpack(index, record)
@@ -102,27 +102,27 @@ if sys.platform == "linux":
     import resource
 
     def _disk_waits() -> int:
-        """How often this thread has waited for a page that was not in memory."""
+        """Return how often this thread has waited for a page that was not in memory."""
         return resource.getrusage(resource.RUSAGE_THREAD).ru_majflt
 
 else:
 
     def _disk_waits() -> int:
-        """Nothing tells: the system's own reading ahead has to do."""
+        """Return 0: this system does not count it, so its own read-ahead has to suffice."""
         return 0
 
 
-def _ask_for(opened: Mapping[int, OpenSegment], places: Places) -> None:
-    """Have the disk read rows all at once, rather than each when it is touched."""
+def _ask_for(opened: Mapping[int, OpenSegment], candidates: Candidates) -> None:
+    """Let the disk read all rows at once, instead of each when it is touched."""
     for number, segment in opened.items():
         view, name = segment.view, segment.name
-        its = places.records[places.numbers == number]
+        its = candidates.records[candidates.numbers == number]
         if view is None or not isinstance(view.obj, mmap.mmap) or not len(its):
             continue
         starts = np.sort(segment.index.records["row"][its].astype(np.int64)) * name.stride + name.values_start
         for first, last in joined(starts, starts + name.stride, mmap.PAGESIZE):
             start = int(starts[first]) // mmap.PAGESIZE * mmap.PAGESIZE
             end = int(starts[last - 1]) + name.stride
-            # Advice only: without it each row is read when it is touched.
+            # This is only advice: without it each row is read when it is touched.
             with suppress(OSError):
                 view.obj.madvise(mmap.MADV_WILLNEED, start, end - start)

@@ -1,4 +1,4 @@
-"""Reading rows: every byte that is returned has passed its checksum; damage is a miss, an outage an error."""
+"""Reading rows: every returned byte has passed its checksum; damage is a miss, an outage is an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embedonce.stores.segments.files.tier import Piece
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import RECORD
-from embedonce.stores.segments.reading.copying import Places, copy_row, copy_rows
+from embedonce.stores.segments.reading.copying import Candidates, copy_row, copy_rows
 from embedonce.stores.segments.reading.rows import RowMatches, RowRequest, pieces_of, take
 from embedonce.vectors.envelope import Envelope, Row
 
@@ -38,7 +38,7 @@ _OPEN_AT_ONCE = 64
 
 
 class DamageReport(Protocol):
-    """Where a reader says what it found."""
+    """Receives the damage that a reader finds."""
 
     def damaged_segment(self, segment: Segment, what: str) -> None:
         """A segment is unusable as a whole."""
@@ -49,7 +49,7 @@ class DamageReport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads rows out of the segments of a view. A `FileNotFoundError` means: refresh the view and ask again."""
+    """Reads rows from the segments of a view. A `FileNotFoundError` means: refresh the view and read again."""
 
     directory: Directory
     files: SegmentFiles
@@ -59,13 +59,13 @@ class Reader:
         """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found."""
         keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
         todo = np.flatnonzero(~into.found)
-        places = Places(todo, *view.first_candidates(digests, keys, todo))
-        places = places.only(places.numbers >= 0)
-        numbers = sorted(set(places.numbers.tolist()))
+        candidates = Candidates(todo, *view.first_candidates(digests, keys, todo))
+        candidates = candidates.only(candidates.numbers >= 0)
+        numbers = sorted(set(candidates.numbers.tolist()))
         rest: list[int] = []
         failed: list[int] = []
         distant: list[RowMatches] = []
-        # Not all at once, since an open map costs a descriptor.
+        # Not all segments at once, since an open map takes a descriptor.
         for first in range(0, len(numbers), _OPEN_AT_ONCE):
             at_hand: dict[int, OpenSegment] = {}
             others: list[RowMatches] = []
@@ -75,7 +75,7 @@ class Reader:
                 if opened is not None and opened.values is not None and into.has_room_for(opened.values.dtype):
                     at_hand[number] = opened
                     continue
-                its = places.only(places.numbers == number)
+                its = candidates.only(candidates.numbers == number)
                 if opened is None:
                     rest += its.positions.tolist()
                     continue
@@ -85,11 +85,11 @@ class Reader:
                 if same.any():
                     others.append(RowMatches(segment, opened, its.positions[same], records[same]))
             if at_hand:
-                theirs = places
+                theirs = candidates
                 if len(at_hand) < len(numbers):
-                    theirs = places.only(np.isin(places.numbers, list(at_hand)))
+                    theirs = candidates.only(np.isin(candidates.numbers, list(at_hand)))
                 rest += into.filled(theirs.positions, partial(copy_rows, at_hand, theirs, digests))
-            # Only now: what they hold may make another matrix of that one.
+            # After the mapped rows: rows of another dtype may replace the matrix by a wider one.
             for one in others:
                 if one.opened.values is None:
                     distant.append(self._gather_mirrored(one, digests, into))
@@ -117,7 +117,7 @@ class Reader:
         """Collect rows of segments that can only be read by range; return the positions of those that are damaged.
 
         Raises:
-            FileNotFoundError: A segment is gone or damaged as a whole; after everything else was collected.
+            FileNotFoundError: A segment is gone or damaged as a whole. It is raised after everything else is collected.
             Exception: Any other fault of the place, likewise.
         """
         spans: list[Span] = []
@@ -128,7 +128,7 @@ class Reader:
             starts = one.segment.name.values_start + stride * rows[order]
             for first, last in joined(starts, starts + stride):
                 spans.append(Span(one.segment.file, int(starts[first]), int(starts[last - 1]) + stride))
-                # Positions stay in ascending order, as `RowBuffer.put` asks for.
+                # `RowBuffer.put` needs positions in ascending order.
                 runs.append(one.only(np.sort(order[first:last])))
         failed: list[int] = []
         damaged: Segment | None = None
@@ -152,7 +152,7 @@ class Reader:
         return failed
 
     def one(self, view: View, digest: bytes, dimensions: int | None) -> NDArray[Any] | None:
-        """Return one vector, shape (1, d), many times faster than a batch; None if that needs more than one look."""
+        """Return one vector, shape (1, d), much faster than a batch; None if the first candidate is not the row."""
         candidate = view.first_candidate(digest)
         if candidate is None:
             return None
@@ -161,7 +161,7 @@ class Reader:
         return None if opened is None or opened.values is None else copy_row(opened, record, digest)
 
     def _typed(self, segment: Segment, dimensions: int | None) -> OpenSegment | None:
-        """Return a segment if it holds nothing but vectors of some length under digest keys."""
+        """Return a segment if it holds only vectors of some length under digest keys."""
         name = segment.name
         if name.dtype is None or name.keyed or name.dimensions != dimensions:
             return None
@@ -174,7 +174,7 @@ class Reader:
     def _gather_slowly(
         self, view: View, digests: Sequence[bytes], rest: list[int], into: RowBuffer, *, again: bool
     ) -> None:
-        """Try all candidates of the keys whose first one was no answer: a shared prefix, damage, a deleted key."""
+        """Try all candidates of the keys whose first one fails: for a shared prefix, damage or a deleted key."""
         rows = self.read(view, [IndexKey(digests[i]) for i in rest], again=again)
         for position, row in zip(rest, rows, strict=True):
             typed = Envelope.open(row) if isinstance(row, bytes) else row
@@ -192,7 +192,7 @@ class Reader:
         Args:
             view: Where to look.
             keys: The keys.
-            again: True if their rows have failed just now: a distant place is asked only once more.
+            again: True if their rows have just failed their checksums: a distant place is read only once more.
         """
         rows: list[Row | bytes | None] = [None] * len(keys)
         pending = {i: self.walk(view, key) for i, key in enumerate(keys)}
@@ -200,44 +200,44 @@ class Reader:
             distant: list[RowRequest] = []
             for i, walk in list(pending.items()):
                 for segment, opened, record in walk:
-                    wanted = RowRequest(i, segment, opened, record)
-                    data = wanted.at_hand()
-                    if data is not None and wanted.passes(data, keys[i]):
-                        rows[i] = wanted.copy(data)
+                    request = RowRequest(i, segment, opened, record)
+                    data = request.at_hand()
+                    if data is not None and request.passes(data, keys[i]):
+                        rows[i] = request.copy(data)
                         del pending[i]
                         break
                     if not self.directory.has_views:
-                        distant.append(wanted)
+                        distant.append(request)
                         break
                     self.report.damaged_rows(segment, 1)
                 else:
                     del pending[i]
             self._read_distant(distant, keys, rows)
             if not again:
-                self._read_distant([wanted for wanted in distant if rows[wanted.number] is None], keys, rows)
-            for wanted in distant:
-                if rows[wanted.number] is None:
-                    self.report.damaged_rows(wanted.segment, 1)
+                self._read_distant([request for request in distant if rows[request.number] is None], keys, rows)
+            for request in distant:
+                if rows[request.number] is None:
+                    self.report.damaged_rows(request.segment, 1)
                 else:
-                    del pending[wanted.number]
+                    del pending[request.number]
         return rows
 
     def _read_distant(
-        self, wanted: Sequence[RowRequest], keys: Sequence[IndexKey], rows: list[Row | bytes | None]
+        self, requests: Sequence[RowRequest], keys: Sequence[IndexKey], rows: list[Row | bytes | None]
     ) -> None:
-        """Read rows by range into `rows`, those that pass their checksums; raises as `_gather_distant` does."""
+        """Read rows by range, and put those that pass their checksums into `rows`; raises as `_gather_distant` does."""
         damaged: dict[str, Segment] = {}
         fetched: dict[str, tuple[RowRequest, list[Piece]]] = {}
-        for number, data in read_joined(self.directory, [one.span for one in wanted]):
-            one = wanted[number]
+        for number, data in read_joined(self.directory, [request.span for request in requests]):
+            request = requests[number]
             if data is None:
-                damaged[one.segment.file] = one.segment
-            elif one.passes(data, keys[one.number]):
-                rows[one.number] = one.copy(data)
-                piece = Piece(int(one.record["row"]), 1, one.span.start, data)
-                fetched.setdefault(one.segment.file, (one, []))[1].append(piece)
-        for one, pieces in fetched.values():
-            self._mirror(one.segment, one.opened, pieces)
+                damaged[request.segment.file] = request.segment
+            elif request.passes(data, keys[request.number]):
+                rows[request.number] = request.copy(data)
+                piece = Piece(int(request.record["row"]), 1, request.span.start, data)
+                fetched.setdefault(request.segment.file, (request, []))[1].append(piece)
+        for request, pieces in fetched.values():
+            self._mirror(request.segment, request.opened, pieces)
         for segment in damaged.values():
             self.report.damaged_segment(segment, "it is shorter than its name says")
         if damaged:
@@ -249,7 +249,7 @@ class Reader:
             if opened.mirror.keep_rows(pieces):
                 self.files.reopen(segment.file)
         elif opened.view is not None:
-            # It was whole in memory, but damaged on the way there.
+            # The whole segment is in memory, but was damaged on the way there.
             self.files.forget(segment.file)
 
     def walk(self, view: View, key: IndexKey) -> Iterator[tuple[Segment, OpenSegment, Any]]:
@@ -265,7 +265,7 @@ class Reader:
             record = opened.index.records[record_number]
             row = int(record["row"])
             if record["key"][0] != words[0] or row >= segment.name.rows:
-                # The record was another one when the segment was opened.
+                # The record is not the one that was indexed.
                 self.report.damaged_rows(segment, 1)
                 continue
             if not (record["key"] == words).all() or opened.index.key_text(row) != key.text:
@@ -275,14 +275,14 @@ class Reader:
             yield segment, opened, record
 
     def _candidates(self, view: View, key: IndexKey) -> Iterator[tuple[int, int]]:
-        """Yield segment and record number of the entries that may be a key's, newest first."""
+        """Yield segment and record number of the entries that may belong to a key, newest first."""
         newest = view.newest_entry(key)
         if newest is not None:
             yield newest
         key_index = view.key_index
         run = key_index.run(key.digest)
         if len(run) > _LONG_RUN:
-            # Keys need not be random: those that are padded counters all share their first bytes.
+            # Keys need not be random: padded counters, for instance, all share their first bytes.
             with suppress(DamagedSegmentError):
                 run = run[bisect_left(run, key.digest, key=lambda at: self._key_at(key_index, at)) :]
                 run = run[: bisect_right(run, key.digest, key=lambda at: self._key_at(key_index, at))]
@@ -295,7 +295,7 @@ class Reader:
         return bytes(raw[RECORD.itemsize * record :][:32])
 
     def keys(self, view: View, opened: Callable[[Segment], OpenSegment]) -> list[str]:
-        """Return all keys of a view without overlay, in the order in which their winning rows were written."""
+        """Return all keys of a view without overlay, in the order in which their newest rows were written."""
         key_index = view.key_index
         count = len(key_index.prefixes)
         digests = np.empty(count, "V32")

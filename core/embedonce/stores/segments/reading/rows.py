@@ -1,4 +1,4 @@
-"""Rows that a lookup wants: where they are, whether their bytes are right, and how they are kept."""
+"""Rows that a lookup reads: where they are, whether their bytes are right, and how they are mirrored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RowMatches:
-    """Rows of one segment that are to be read for the keys at some positions."""
+    """Rows of one segment to read for the keys at some positions."""
 
     segment: Segment
     opened: OpenSegment
@@ -39,7 +39,7 @@ class RowMatches:
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """One row that is to be read for the key with a number."""
+    """One row to read, for the key with a number."""
 
     number: int
     segment: Segment
@@ -54,7 +54,7 @@ class RowRequest:
         return Span(self.segment.file, start, self.opened.row_start(row + 1))
 
     def at_hand(self) -> memoryview | None:
-        """Return the row if that needs no request."""
+        """Return the row if it can be read without a request."""
         _, start, end = self.span
         if self.opened.view is not None:
             return self.opened.view[start:end]
@@ -62,17 +62,17 @@ class RowRequest:
         return mirror.piece(int(self.record["row"]), start, end) if mirror is not None else None
 
     def passes(self, data: memoryview, key: IndexKey) -> bool:
-        """True if bytes are those that were written for a key."""
+        """True if these bytes were written for this key."""
         return row_checksum(data, key.digest) == int(self.record["crc"])
 
     def copy(self, data: memoryview) -> Row | bytes:
-        """Return bytes as a row of their own."""
+        """Return a copy of the bytes as a row."""
         dtype = self.segment.name.dtype
         return bytes(data) if dtype is None else Row(dtype, bytes(data))
 
 
 def take(one: RowMatches, block: NDArray[Any], digests: Sequence[bytes], into: RowBuffer) -> NDArray[np.bool_]:
-    """Take the rows that pass their checksums and say which; the others are counted where they are looked at again."""
+    """Collect the rows that pass their checksums and return which; the others are counted when they are read again."""
     good = _verified(block, [digests[i] for i in one.positions.tolist()], one.records["crc"].tolist())
     if good.all():
         into.put(one.positions, block)
@@ -82,7 +82,7 @@ def take(one: RowMatches, block: NDArray[Any], digests: Sequence[bytes], into: R
 
 
 def pieces_of(opened: OpenSegment, rows: NDArray[Any], block: NDArray[Any], good: NDArray[np.bool_]) -> list[Piece]:
-    """Return rows of a block, those that are good, as they lie in the file."""
+    """Return the good rows of a block as pieces of the file."""
     numbers = rows.tolist()
     if good.all() and (np.diff(rows) == 1).all():
         return [Piece(numbers[0], len(rows), opened.row_start(numbers[0]), buffer_of(block))]

@@ -1,4 +1,4 @@
-"""Compacting: few large segments instead of many small ones, without the rows that nothing can find any more."""
+"""Compacting: few large segments instead of many small ones, without the rows that no lookup can find any more."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
 
 TARGET = 256 << 20
-"""Rows of one merge have at most so many bytes together: it is built in memory."""
+"""Most bytes of the rows of one merge, which is built in memory."""
 _SMALL = TARGET // 4
 _DEAD = 0.2
-"""A segment with a larger part of rows that nothing can find is written anew."""
+"""A segment with a larger part of dead rows is rewritten."""
 _DAY_US = 24 * 3600 * 1_000_000
-"""Tombstones stay so long, for merges that have begun before them (see `rewriter.LONGEST`)."""
+"""Tombstones stay for so long, because of merges that have begun before them (see `rewriter.LONGEST`)."""
 
 
 def compact(maintenance: MaintenanceRound, namespace: str) -> Report:
-    """Merge what is small, drop what is dead, and delete what was replaced long enough ago.
+    """Merge small segments, drop dead rows, and delete replaced segments after their grace period.
 
     Raises:
-        OSError: A fault of the place; nothing is lost, and the next run goes on.
+        OSError: A fault of the place; nothing is lost, and the next run continues.
     """
     listing = before = maintenance.collect(maintenance.look())
     liveness = maintenance.liveness(listing)
@@ -93,20 +93,20 @@ def _runs(maintenance: MaintenanceRound, liveness: Liveness, unneeded: NDArray[n
 
 
 def _written(maintenance: MaintenanceRound, segment: Segment) -> int:
-    """Return when a segment was written, in microseconds since 1970; now if it does not say so."""
+    """Return when a segment was written, in microseconds since 1970; now if that is not recorded."""
     written = maintenance.catalog.opened(segment).index.written_us
     return time.time_ns() // 1000 if written is None else written
 
 
 def _is_young_merge_of_tombstones(maintenance: MaintenanceRound, segment: Segment) -> bool:
-    """True for tombstones that would never grow old enough to go if they were merged with new ones every day."""
+    """True for tombstones that would never become old enough to go if they were merged with new ones every day."""
     if not segment.is_tombstone or not maintenance.catalog.opened(segment).index.replaces:
         return False
     return time.time_ns() // 1000 - _written(maintenance, segment) < _DAY_US
 
 
 def _unneeded_tombstones(maintenance: MaintenanceRound, listing: Listing, liveness: Liveness) -> NDArray[np.bool_]:
-    """Return the tombstones that are old and hide nothing in any file, whether it is in use or replaced."""
+    """Return the tombstones that are old and hide no row in any file, neither in use nor replaced."""
     key_index, limit = listing.key_index, time.time_ns() // 1000 - _DAY_US
     unneeded = np.zeros(len(key_index.prefixes), bool)
     for number, segment in enumerate(key_index.segments):
@@ -117,7 +117,7 @@ def _unneeded_tombstones(maintenance: MaintenanceRound, listing: Listing, livene
     if not unneeded.any():
         return unneeded
     if listing.damaged:
-        # Nobody can tell what is in there.
+        # A damaged segment may contain a row that they hide.
         return np.zeros_like(unneeded)
     for file in listing.hidden:
         name = SegmentName.parse(file)
@@ -134,9 +134,9 @@ def _unneeded_tombstones(maintenance: MaintenanceRound, listing: Listing, livene
 
 
 def _erase_again(maintenance: MaintenanceRound, written: dict[str, frozenset[str]]) -> None:
-    """Write new segments anew without rows that somebody has deleted, and whose old place he has erased meanwhile.
+    """Rewrite new segments without rows that another process has purged from their sources in the meantime.
 
-    So what was purged while it was being carried over does not stay.
+    So a row that is purged while it is being copied does not stay.
     """
     listing = maintenance.look()
     liveness = maintenance.liveness(listing)

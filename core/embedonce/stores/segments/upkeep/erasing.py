@@ -1,6 +1,6 @@
-"""Making rows go away: evicting old ones, erasing some for good, clearing a namespace.
+"""Removing rows: evicting old ones, erasing some for good, clearing a namespace.
 
-Nothing comes back by it: no older row of a key whose newest one goes, no deleted row, no replaced segment.
+Nothing reappears: neither an older row of a key whose newest row leaves, nor a deleted row, nor a replaced segment.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 
 _ROUNDS = 5
 _WHOLE = 1 << 20
-"""A segment of at most so many bytes is not worth to be written anew for a limit of bytes."""
+"""A segment of at most so many bytes is not rewritten to meet a limit of bytes: it is deleted whole."""
 _NAME_BYTES = 160
-"""More than the name of a segment takes in the list of those that a new one replaces."""
+"""More bytes than a name takes in the list of the segments that a new one replaces."""
 
 
 def evict(
     maintenance: MaintenanceRound, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None
 ) -> Report:
-    """Delete what was written before a moment, then the oldest segments, until few bytes are left.
+    """Delete what was written before a moment, then the oldest segments until the others have at most so many bytes.
 
-    The last of these is written anew with as many of its newest rows as there is room for.
+    The last of these is rewritten with as many of its newest rows as there is room for.
 
     Args:
-        maintenance: Where.
-        namespace: What the report is about.
-        max_bytes: Most bytes that the segments in use may have together.
-        before_us: The moment, in microseconds since 1970.
+        maintenance: The round that this is part of.
+        namespace: The namespace of the report.
+        max_bytes: Most bytes of all segments in use, None for no limit.
+        before_us: The moment, in microseconds since 1970; None to keep rows of any age.
 
     Raises:
-        OSError: A fault of the place; the next run goes on.
+        OSError: A fault of the place; the next run continues.
     """
     before = listing = maintenance.look()
     liveness, segments = maintenance.liveness(listing), listing.segments
@@ -63,16 +63,16 @@ def evict(
         for number in mixed:
             maintenance.rewrite(listing, liveness, [number], leaving)
     finally:
-        # Even if there is no space for new segments: this makes some.
+        # Even if the disk is full and nothing can be rewritten: this frees space.
         maintenance.remove(listing, [segments[number] for number in whole])
     return maintenance.report(namespace, before)
 
 
 def leaving(sizes: Iterable[int], excess: int) -> Iterator[int]:
-    """Yield how many bytes of each segment leave, the oldest segment first, so that as many leave as are too many.
+    """Yield how many bytes of each segment leave, for segments from the oldest to the newest.
 
-    With segments of 3, 4 and 5 MiB and 4 MiB too many, these are 3, 1 and 0 MiB: the first one is deleted, and the
-    second one is written anew with 3 MiB of its rows. A segment of at most 1 MiB is always deleted whole.
+    With segments of 3, 4 and 5 MiB, and 4 MiB too many, these are 3, 1 and 0 MiB: the first segment is deleted, and
+    the second one is rewritten with 3 MiB of its rows. A segment of at most 1 MiB is always deleted whole.
     """
     for size in sizes:
         if excess <= 0:
@@ -95,9 +95,9 @@ def by_age(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> tuple[list[int], list[int], int | None]:
-    """Return the segments to be deleted whole and the others, each oldest first, and what may stay of the next one.
+    """Return the segments to delete whole, the others, and how many bytes may stay of the first of the others.
 
-    That is a number of bytes, None for all of it.
+    The oldest segments come first. The number of bytes is None if all of that segment may stay.
     """
     number_of = {segment: number for number, segment in enumerate(segments)}
     aged = by_age(segments)
@@ -123,7 +123,15 @@ def _surplus(
     room: int,
     leaving: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Return the entries of a segment that do not fit into a new one of so many bytes with the newest of its rows."""
+    """Return the entries of a segment that do not fit into a new one of so many bytes.
+
+    The newest rows stay. With room for 300 bytes besides the header, and rows of 100 bytes:
+
+        row       1    2    3    4    5
+        stamp     10   30   20   20   10
+        fits           yes  yes  yes           rows 2, 4 and 3 are the newest ones
+        surplus   yes                 yes
+    """
     name, index = listing.segments[number].name, maintenance.catalog.files.open(listing.segments[number]).index
     entries = np.flatnonzero(liveness.kept([number]) & ~leaving)
     records = index.records[listing.key_index.record_of[entries]]
@@ -133,7 +141,7 @@ def _surplus(
     for ends in (index.key_ends, index.value_ends):
         if ends is not None:
             sizes += 8 + np.diff(ends, prepend=np.uint64(0))[rows].astype(sizes.dtype)
-    # The header, the padding before the rows, and the names of what the new segment replaces.
+    # The header, the padding before the rows, and the names of the segments that the new one replaces.
     fixed = DATA_START + 64 + _NAME_BYTES * (1 + len(index.replaces & listing.listed.keys()))
     fits = entries[newest_first][np.cumsum(sizes) <= room - fixed]
     surplus = liveness.within([number])
@@ -142,7 +150,7 @@ def _surplus(
 
 
 def _stamps(maintenance: MaintenanceRound, key_index: KeyIndex, number: int) -> NDArray[np.uint64]:
-    """Return the stamps of the entries of a segment, and the largest there is for all others."""
+    """Return the stamps of the entries of a segment, and the largest possible stamp for all others."""
     stamps = np.full(len(key_index.prefixes), np.iinfo("<u8").max, "<u8")
     mine = key_index.segment_of == number
     stamps[mine] = maintenance.catalog.records(key_index.segments[number])["stamp"][key_index.record_of[mine]]
@@ -150,9 +158,9 @@ def _stamps(maintenance: MaintenanceRound, key_index: KeyIndex, number: int) -> 
 
 
 def _outdate(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray[np.bool_]) -> None:
-    """Publish tombstones for keys whose newest row leaves while an older one is still there.
+    """Publish tombstones for keys whose newest row leaves while an older one stays.
 
-    They have the stamps of the rows that leave: whatever is written later, or is being written now, is not touched.
+    They have the stamps of the rows that leave, so they do not hide rows that are written later, or at this moment.
     """
     is_row, first = ~liveness.tombstone, liveness.first
     newest = is_row & ~liveness.dead
@@ -177,14 +185,14 @@ def purge(
     """Erase all rows of some keys that are not newer than a stamp.
 
     Args:
-        maintenance: Where.
-        namespace: What the report is about.
+        maintenance: The round that this is part of.
+        namespace: The namespace of the report.
         keys: The keys.
         stamp: The stamp.
         delete: Publishes their tombstones with that stamp; called if there is anything to erase.
 
     Raises:
-        StoreError: Some are still there, or a damaged segment does not say what it holds.
+        StoreError: Some rows still exist, or a damaged segment may contain some.
         OSError: Any other fault of the place.
     """
     before = listing = maintenance.look()
@@ -200,7 +208,7 @@ def purge(
         holders, unknown = _holders(maintenance, listing, keys, stamp)
     if holders or unknown:
         left = ", ".join(sorted({*holders, *unknown}))
-        why = "other processes go on merging them; stop these" if holders else "they are damaged; delete these files"
+        why = "other processes keep merging them; stop these" if holders else "they are damaged; delete these files"
         msg = f"{maintenance.catalog.directory}: what was to be erased may still be in {left}: {why}, and purge again"
         raise StoreError(msg)
     return maintenance.report(namespace, before, listing)
@@ -209,7 +217,7 @@ def purge(
 def _holders(
     maintenance: MaintenanceRound, listing: Listing, keys: Sequence[IndexKey], stamp: int
 ) -> tuple[dict[str, NDArray[np.intp]], list[str]]:
-    """Return which segments hold rows of some keys, in which records, and which segments cannot be read."""
+    """Return the records of some keys by segment, and the segments that cannot be read."""
     wanted = {(key.digest, key.text) for key in keys}
     prefixes = np.array([int.from_bytes(key.digest[:8], "big") for key in keys], "<u8")
     holders: dict[str, NDArray[np.intp]] = {}
@@ -238,22 +246,22 @@ def _holders(
 
 
 def _erase(maintenance: MaintenanceRound, listing: Listing, holders: dict[str, NDArray[np.intp]]) -> None:
-    """Write segments anew without some of their records, and delete them at once."""
+    """Rewrite segments without some of their records, and delete the old segments at once."""
     liveness = maintenance.liveness(listing)
     key_index = listing.key_index
     for number, segment in enumerate(listing.segments):
         if segment.file in holders:
             leave = liveness.within([number]) & np.isin(key_index.record_of, holders[segment.file])
             maintenance.rewrite_at_once(listing, liveness, number, leave)
-    # Nothing reads them: what counts in there is in the segments that have replaced them.
+    # Replaced segments need not be rewritten: their live rows are in the segments that have replaced them.
     maintenance.delete(sorted(listing.hidden & holders.keys()))
 
 
 def clear(maintenance: MaintenanceRound, namespace: str) -> Report:
-    """Delete all segments, replaced and damaged ones too; `space.json` and what is not ours stays.
+    """Delete all segments, replaced and damaged ones too; `space.json` and files of other programs stay.
 
     Raises:
-        OSError: A fault of the place; the next run goes on.
+        OSError: A fault of the place; the next run continues.
     """
     before = maintenance.look()
     maintenance.remove(before, list(_oldest_first(before.segments)))
@@ -262,5 +270,5 @@ def clear(maintenance: MaintenanceRound, namespace: str) -> Report:
 
 
 def _oldest_first(segments: Sequence[Segment]) -> Iterator[Segment]:
-    """Yield segments in an order in which nothing is brought back, and tombstones last."""
+    """Yield segments in an order in which no row reappears: tombstones last."""
     yield from sorted(segments, key=lambda segment: (segment.is_tombstone, segment.name.stamp, segment.file))

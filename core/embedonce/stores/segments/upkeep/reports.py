@@ -1,4 +1,4 @@
-"""What tidying and inspecting a store have found and done."""
+"""What maintaining and inspecting a store has found and done."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """What tidying one namespace has changed, or would change.
+    """What maintenance of one namespace has changed, or would change.
 
     Attributes:
         namespace: The namespace.
         segments_before: Segments that were in use.
         segments_after: Segments that are in use now.
-        rows_before: Rows that these held, dead ones included.
-        rows_after: Rows that they hold now.
+        rows_before: Rows in these, dead ones included.
+        rows_after: Rows in those that are in use now.
         bytes_before: Bytes of the segments that were in use.
         bytes_after: Bytes of those that are in use now.
-        deleted: Segments that were deleted, replaced ones whose time of grace was over included.
-        rewritten: Segments in use whose rows were carried over into new ones.
-        waiting: Replaced segments that are still there, until the time of grace for readers is over.
-        damaged_rows: Rows that were left out since they failed their checksums.
-        damaged_segments: Segments that are damaged as a whole; they were left alone.
+        deleted: Segments that were deleted, including replaced ones after their grace period.
+        rewritten: Segments in use whose rows were copied into new ones.
+        waiting: Replaced segments that still exist, until the grace period for readers is over.
+        damaged_rows: Rows that were left out since they have failed their checksums.
+        damaged_segments: Segments that are damaged as a whole; they were not touched.
         dry_run: True if nothing was changed.
     """
 
@@ -42,15 +42,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a namespace takes.
+    """How many rows a namespace has, and what they take.
 
     Attributes:
         namespace: The namespace.
         rows_live: Rows that can be found.
-        rows_dead: Rows that a newer row or a deletion outdates, or that are there twice.
+        rows_dead: Rows that a newer row or a deletion replaces, and second copies of rows.
         segments: Segments of any kind that are in use.
-        bytes: Bytes of all segments, replaced ones that are still there included.
-        oldest: When the oldest row was written, in microseconds since 1970; None if there is none.
+        bytes: Bytes of all segments, including replaced ones that still exist.
+        oldest: When the oldest row was written, in microseconds since 1970; None if there are no rows.
         newest: When the newest row was written.
     """
 
@@ -65,14 +65,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Verification:
-    """What reading everything again has shown.
+    """What reading everything again has found.
 
     Attributes:
         namespace: The namespace.
         segments: Segments that were read.
         rows: Rows whose checksums were compared.
         damaged_rows: How many of them failed.
-        damaged_segments: Segments that are damaged as a whole, or hold such rows.
+        damaged_segments: Segments that are damaged as a whole, or contain such rows.
     """
 
     namespace: str

@@ -1,4 +1,4 @@
-"""What compacting, evicting and erasing share: a look at what is there, rewriting, deleting, and a report."""
+"""What compacting, evicting and erasing share: listing the place, rewriting, deleting, and a report."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listing:
-    """The published segments of a space at one moment.
+    """The published segments of a namespace at one moment.
 
     Attributes:
-        key_index: Those that are in use.
+        key_index: The index of those that are in use.
         listed: Sizes of all files.
         hidden: Files that merged segments have replaced.
-        taken: When the place was listed, in seconds since 1970.
+        taken: When listing the place began, in seconds since 1970.
     """
 
     key_index: KeyIndex
@@ -50,7 +50,7 @@ class Listing:
 
     @cached_property
     def damaged(self) -> tuple[str, ...]:
-        """Files that should be segments and are neither in use nor replaced."""
+        """Files with names of segments that are neither in use nor replaced."""
         used = {segment.file for segment in self.segments}
         others = self.listed.keys() - used - self.hidden
         return tuple(sorted(file for file in others if SegmentName.parse(file) is not None))
@@ -58,13 +58,13 @@ class Listing:
 
 @dataclass
 class MaintenanceRound:
-    """One round of tidying a space.
+    """One round of maintenance of a namespace.
 
     Attributes:
-        catalog: Its segments.
-        resolver: Gives a view of all of them.
-        merger: Deletes replaced segments after the time of grace.
-        metadata: Gives the header's strings of a new segment.
+        catalog: The segments of the namespace.
+        resolver: Returns a view of all of them.
+        merger: Deletes replaced segments after the grace period.
+        metadata: Returns the header strings of a new segment.
         dry_run: True to change nothing.
     """
 
@@ -82,11 +82,11 @@ class MaintenanceRound:
 
     @property
     def rewriter(self) -> Rewriter:
-        """Carries rows over."""
+        """Copies rows into new segments."""
         return self.merger.rewriter
 
     def look(self) -> Listing:
-        """List the place and return what is there; raises as `Catalog.refresh` does."""
+        """List the place and return its segments; raises as `Catalog.refresh` does."""
         taken = time.time()
         self.catalog.refresh(force=True)
         key_index, listed, hidden = self.catalog.retried(self._published)
@@ -100,16 +100,16 @@ class MaintenanceRound:
                 # Another thread has refreshed or written in between: the listing belongs to another view.
                 raise FileNotFoundError(str(catalog.directory))
             listed, hidden = dict(catalog.listed), catalog.hidden
-        # A row that waits in memory must not outdate one that is safe.
+        # A row that only waits in memory must not replace one that is published.
         waiting = frozenset(segment.file for segment in view.key_index.segments if segment.file not in listed)
         return view.key_index.without(waiting), listed, hidden & listed.keys()
 
     def liveness(self, listing: Listing) -> Liveness:
-        """Return what holds for all rows that are there."""
+        """Return the state of all rows."""
         return self.rewriter.liveness(listing.key_index)
 
     def collect(self, listing: Listing) -> Listing:
-        """Delete replaced segments whose time of grace is over, whoever replaced them; return what is there then."""
+        """Delete replaced segments after their grace period, also those of other processes; return the new listing."""
         if not listing.hidden or self.dry_run:
             return listing
         self.merger.adopt_replaced(listing.segments, listing.hidden)
@@ -122,7 +122,7 @@ class MaintenanceRound:
     def rewrite(
         self, listing: Listing, liveness: Liveness, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
     ) -> Rewritten | None:
-        """Carry the rows of some segments over; see `Rewriter.rewrite`. None too if some are gone or damaged by now."""
+        """Rewrite some segments, see `Rewriter.rewrite`; return None too if they are gone or damaged by now."""
         usable = [number for number in numbers if self._is_usable(listing.segments[number])]
         if not usable:
             return None
@@ -157,7 +157,7 @@ class MaintenanceRound:
     def rewrite_at_once(
         self, listing: Listing, liveness: Liveness, number: int, leave: NDArray[np.bool_] | None = None
     ) -> None:
-        """Carry the rows of a segment over, and delete it without waiting for readers; they look again."""
+        """Rewrite a segment, and delete it without a grace period for readers, which then look again."""
         done = self.rewrite(listing, liveness, [number], leave)
         if done is not None and done.segment is not None and (self.dry_run or self.rewriter.is_whole(done.segment)):
             self.remove(listing, [listing.segments[number]])
@@ -174,12 +174,12 @@ class MaintenanceRound:
         return True
 
     def _present(self) -> set[str]:
-        """Return the files that are in use now: what somebody else has replaced or deleted must not come back."""
+        """Return the files in use now: rows that another process has replaced or deleted must not reappear."""
         listing = self.look()
         return {segment.file for segment in listing.segments}
 
     def remove(self, listing: Listing, segments: Sequence[Segment]) -> None:
-        """Delete segments at once; what they had replaced goes first, so that it does not come to light again."""
+        """Delete segments at once, after the segments that they had replaced, which would reappear otherwise."""
         self._leave([segment for segment in segments if segment.file not in self._gone])
         for segment in segments:
             try:
@@ -198,7 +198,7 @@ class MaintenanceRound:
                     self.catalog.files.forget(file)
 
     def added(self, segment: Segment) -> None:
-        """Take note of a new segment."""
+        """Count a new segment."""
         self._count((segment,), 1)
 
     def _leave(self, segments: Sequence[Segment]) -> None:
@@ -211,12 +211,12 @@ class MaintenanceRound:
         self._counts["bytes"] += sign * bytes_of(segments)
 
     def report(self, namespace: str, before: Listing, after: Listing | None = None) -> Report:
-        """Return what has changed since a look.
+        """Return what has changed since a listing.
 
         Args:
-            namespace: What the report is about.
-            before: The look.
-            after: A later one; None to report what this round has changed, whatever others do.
+            namespace: The namespace of the report.
+            before: The listing.
+            after: A later listing; None to report only the changes of this round, without those of other processes.
         """
         counts = self._counts
         if not self.dry_run and (counts or self.deleted):

@@ -1,4 +1,4 @@
-"""What a segment store can do about its own size: compacting, evicting, erasing, and looking at what is there."""
+"""Maintenance of a segment store: compacting, evicting, erasing, and inspecting."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Upkeep:
-    """The upkeep of a `SegmentStore`. Any process may do any of it at any time, without a lock.
+    """The maintenance of a `SegmentStore`. Any process may call any method at any time, without a lock.
 
-    Every method publishes what waits and lists the place first. All of them raise `StoreError` if the store cannot
-    be read or written; what was begun then is finished by the next call of anybody. Only files whose names are those
-    of segments are ever deleted.
+    Every method first publishes what waits, and lists the place. All methods raise `StoreError` if the store cannot be
+    read or written; the next call, of any process, then completes what was begun. Only files with names of segments
+    are ever deleted.
     """
 
     location: Location
@@ -41,10 +41,10 @@ class Upkeep:
     _writer: Writer
 
     def compact(self) -> Report:
-        """Merge small segments, and write those anew of which more than a fifth is rows that nothing can find.
+        """Merge small segments, and rewrite those of which more than a fifth are rows that no lookup can find.
 
-        What this replaces is deleted after a time of grace for readers, by whoever compacts, merges or opens next.
-        If there is nothing to do, nothing is written.
+        The replaced segments are deleted after a grace period for readers, when any process next compacts, merges or
+        opens the store. If there is nothing to do, nothing is written.
         """
         with self._maintaining("compact") as maintenance:
             return compacting.compact(maintenance, self.namespace_directory.namespace)
@@ -60,15 +60,14 @@ class Upkeep:
         """Delete the oldest rows. A row is as old as its last writing: reading it makes it no younger.
 
         Args:
-            max_bytes: Segments are deleted, the oldest first, until those in use have at most so many bytes. Of the
-                last one, if it has more than 1 MiB, the newest rows stay that there is room for: they are written
-                anew.
+            max_bytes: Segments are deleted, the oldest first, until those in use have at most so many bytes. If the
+                last one has more than 1 MiB, it is rewritten with as many of its newest rows as there is room for.
             older_than: Rows that were written longer ago, in seconds, are deleted.
-            dry_run: True to find out what would be deleted, and change nothing.
-            now: What ages are counted from, in seconds since 1970; None for the time of this call.
+            dry_run: True to report what would be deleted, and change nothing.
+            now: The time from which ages are counted, in seconds since 1970; None for the time of this call.
 
         Raises:
-            ValueError: A limit is no number, or negative.
+            ValueError: A limit is not a number, or negative.
         """
         age = checked_age(older_than)
         checked_bytes(max_bytes)
@@ -79,17 +78,17 @@ class Upkeep:
             )
 
     def purge(self, keys: Sequence[str]) -> Report:
-        """Erase the values of keys for good: from all files, at once, without the time of grace for readers.
+        """Erase the values of keys for good: from all files, at once, without a grace period for readers.
 
-        What remains is a tombstone with the keys, which for digest keys says nothing about texts; `compact` drops it
-        after a day. Beyond reach are versions that the place itself keeps (object versioning, snapshots, backups);
-        local tiers of other machines, where the next process that meets the missing files drops its mirrors, and
-        others go by disuse; and a process that is just uploading a merge of the same rows: it erases them itself when
-        it has finished, unless it is killed then.
+        A tombstone with the keys remains, and `compact` drops it after a day; a digest key reveals nothing about its
+        text. Three things cannot be erased from here: versions that the place itself keeps (object versioning,
+        snapshots, backups); local tiers of other machines, where the next process that misses the files deletes its
+        mirrors, and mirrors without use are deleted in time; and a merge of the same rows that another process is
+        uploading, which erases them itself when it has finished, unless it is killed before.
 
         Raises:
             ValueError: A key is illegal.
-            StoreError: The store cannot be written, or some files may still hold the values; the message names them.
+            StoreError: The store cannot be written, or some files may still contain the values; the message names them.
         """
         wanted = list(dict.fromkeys(IndexKey.of(key) for key in checked_keys(keys)))
         with self._maintaining("purge") as maintenance:
@@ -102,7 +101,7 @@ class Upkeep:
             return erasing.purge(maintenance, self.namespace_directory.namespace, wanted, stamp, delete)
 
     def clear(self) -> Report:
-        """Delete all segments. The namespace itself stays, and can be written to at once."""
+        """Delete all segments. The namespace itself stays and can be written at once."""
         with self._maintaining("clear") as maintenance:
             return erasing.clear(maintenance, self.namespace_directory.namespace)
 
@@ -156,7 +155,7 @@ def checked_age(older_than: float | timedelta | None) -> float | None:
     """Return an age in seconds.
 
     Raises:
-        ValueError: It is no number of seconds, or negative.
+        ValueError: It is not a number of seconds, or negative.
     """
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0):
@@ -169,7 +168,7 @@ def checked_bytes(max_bytes: int | None) -> None:
     """Check a size.
 
     Raises:
-        ValueError: It is no whole number, or negative.
+        ValueError: It is not a whole number, or negative.
     """
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 0):
         msg = f"max_bytes must be a whole number of at least 0; got {max_bytes!r}"

@@ -1,4 +1,4 @@
-"""Sorting values by kind before they are written: a segment holds rows of one kind."""
+"""Grouping values by kind before they are written, since a segment holds rows of one kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def by_kind(pairs: Mapping[str, bytes | bytearray | memoryview]) -> Iterator[tup
     groups: dict[tuple[str, int], list[tuple[IndexKey, bytes, bytes]]] = {}
     for key, given in pairs.items():
         value = bytes(given)
-        # An envelope in base64 would come back as another one.
+        # An envelope in base64 is stored as it is: sealing the row again would give another value.
         row = None if value.startswith(Envelope.TEXT_MAGIC) else Envelope.open(value)
         kind = ("raw", len(value)) if row is None else (LAYOUT_OF[row.dtype], len(row.payload))
         payload = value if row is None else bytes(row.payload)

@@ -1,4 +1,4 @@
-"""Merging small segments into larger ones, and deleting what a merge has replaced.
+"""Merging small segments into larger ones, and deleting the segments that a merge has replaced.
 
 Any process may do both at any time without a lock: a merged segment keeps every row's stamp, so no winner changes,
 and two processes that merge the same segments only produce duplicates.
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.format.names import Segment
 
 _SMALL = 4 << 20
-"""A segment of at most so many bytes waits to be merged with others of its tier."""
+"""A segment of at most so many bytes waits for a merge with others of its tier."""
 _FAN_IN = 64
-"""More than so many are merged. They then have more rows than any of their tier, so a row moves log(rows) times."""
+"""More than so many waiting segments are merged. The result is in a higher tier, so a row moves log(rows) times."""
 _ADOPT = 4 * _FAN_IN
-"""So many waiting segments, whoever wrote them, are taken over at opening: who writes little never merges."""
+"""A store that is opened takes over so many small segments of other processes, which may write too little to merge."""
 _LARGEST = 64 << 20
 """Sources of one merge have at most so many bytes together: they are merged in memory."""
 
 
 class Merger:
-    """Merges what one store has written, and deletes what was replaced. Calls of `run` must not overlap."""
+    """Merges the segments of one store, and deletes those that were replaced. Calls of `run` must not overlap."""
 
     def __init__(self, directory: Directory, files: SegmentFiles) -> None:
         self._directory = directory
@@ -44,18 +44,18 @@ class Merger:
         self._lock = ForkLock()
 
     def written(self, segment: Segment) -> None:
-        """Take note of a segment that this process has published."""
+        """Record a segment that this process has published."""
         if segment.name.size <= _SMALL:
             with self._lock:
                 self._waiting.setdefault(_tier(segment), []).append(segment)
 
     def replaced(self, segment: Segment, sources: frozenset[str]) -> None:
-        """Take note of a segment that was published just now in place of others: they go after the time of grace."""
+        """Record a segment that was just published instead of others, which are deleted after the grace period."""
         with self._lock:
             self._replaced[segment] = (time.monotonic(), sources)
 
     def adopt(self, segments: Iterable[Segment], hidden: frozenset[str]) -> None:
-        """Take over what other processes left: many small segments, and replaced ones that are still there.
+        """Take over the work that other processes have left: many small segments, and replaced ones that still exist.
 
         Raises:
             OSError: A segment could not be read.
@@ -69,7 +69,7 @@ class Merger:
         self.adopt_replaced(segments, hidden)
 
     def adopt_replaced(self, segments: Iterable[Segment], hidden: frozenset[str]) -> None:
-        """Take over the replaced segments that other processes left; raises as `adopt` does."""
+        """Take over the deletion of replaced segments from other processes; raises as `adopt` does."""
         for segment in segments if hidden else ():
             index = self._files.open_partly(segment).index
             obsolete = index.replaces & hidden
@@ -79,12 +79,12 @@ class Merger:
 
     @property
     def is_due(self) -> bool:
-        """True if there is something to do."""
+        """True if `run` may have something to do."""
         with self._lock:
             return bool(self._replaced) or any(len(waiting) > _FAN_IN for waiting in self._waiting.values())
 
     def run(self, metadata: Callable[[], dict[str, str]]) -> bool:
-        """Merge what waits and delete what is replaced and old enough; True if anything was published or deleted.
+        """Merge waiting segments and delete replaced ones after the grace period; True if anything has changed.
 
         Raises:
             OSError: A file could not be written or deleted; nothing is lost.
@@ -94,7 +94,7 @@ class Merger:
             with self._lock:
                 if len(self._waiting[kind]) <= _FAN_IN:
                     continue
-                # Forgotten first: whatever goes wrong with these must not be tried again at every write.
+                # Removed before the merge: if it fails, it must not be tried again at every write.
                 waiting = self._waiting.pop(kind)
             for sources in runs(((one, one, one.name.size) for one in waiting), _LARGEST, _ADOPT):
                 if len(sources) > 1:
@@ -104,8 +104,8 @@ class Merger:
         return acted
 
     def _merge(self, waiting: Sequence[Segment], metadata: Callable[[], dict[str, str]]) -> bool:
-        # A deleted file may still be open here, for days if this process writes little. What was deleted must not
-        # come back: its tombstones may be gone as well by then.
+        # A deleted file may still be open here, for days if this process writes little. Its rows must not come back:
+        # their tombstones may be gone too.
         taken, there = time.time(), self._directory.listing()
         with self._lock:
             replaced = frozenset[str]().union(*(sources for _, sources in self._replaced.values()))
@@ -138,10 +138,10 @@ class Merger:
         return True
 
     def collect(self) -> bool:
-        """Delete replaced segments whose grace is over; True if there were any.
+        """Delete replaced segments after their grace period; True if there were any.
 
         Raises:
-            OSError: That is not possible just now.
+            OSError: A file cannot be deleted now.
         """
         now = time.monotonic()
         with self._lock:
@@ -156,7 +156,7 @@ class Merger:
 
 
 def _tier(segment: Segment) -> tuple[int, str, int]:
-    """Return what a small segment waits with: others of its kind with about as many rows."""
+    """Return the tier of a small segment: it waits with others of its kind with about as many rows."""
     tier, rows = 0, segment.name.rows
     while rows > _FAN_IN:
         tier, rows = tier + 1, rows // (_FAN_IN + 1)
@@ -164,6 +164,6 @@ def _tier(segment: Segment) -> tuple[int, str, int]:
 
 
 def _age(index: Index) -> float:
-    """Return for how many seconds a segment has been there, by the clocks of those who wrote and read it."""
+    """Return the age of a segment in seconds, by the clocks of the machines that wrote and read it."""
     written = index.written_us
     return 0.0 if written is None else max(0.0, time.time() - written / 1e6)

@@ -1,4 +1,4 @@
-"""Carrying rows that still count from some segments over into a new one."""
+"""Copying the live rows of some segments into a new one."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.format.layout import Index
 
 LONGEST = 12 * 3600.0
-"""Seconds after which what was read is not published any more: a laptop may have slept, and tombstones of rows that
-it had read may be gone by now. They stay for a day."""
+"""A merge that takes more seconds is not published. The machine may have slept, and tombstones of the rows that it has
+read may be gone: they stay for a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What became of some segments.
+    """The result of rewriting some segments.
 
     Attributes:
-        segment: The new segment, None if no row was left.
-        replaces: Files that nobody needs any more once the new segment is there.
-        damaged: Rows that were left out since they failed their checksums.
+        segment: The new segment, None if no row is left.
+        replaces: Files that the new segment replaces.
+        damaged: Number of rows that are left out since they have failed their checksums.
     """
 
     segment: Segment | None
@@ -52,11 +52,11 @@ class Rewritten:
 
 
 class Rewriter:
-    """Writes rows anew, each with its own stamp.
+    """Copies rows into new segments; each row keeps its stamp.
 
     Args:
-        directory: The space's directory.
-        files: Its open segments.
+        directory: Where the files are.
+        files: The open segments.
     """
 
     def __init__(self, directory: Directory, files: SegmentFiles) -> None:
@@ -64,7 +64,7 @@ class Rewriter:
         self._files = files
 
     def check(self, segment: Segment) -> None:
-        """Check the index of a segment again: what is written from it carries new checksums.
+        """Check the index of a segment again, since a rewritten row gets a new checksum.
 
         Raises:
             FileNotFoundError: It is gone.
@@ -76,19 +76,19 @@ class Rewriter:
             parse_index(segment.name, opened.view)
 
     def key_index(self, segments: Sequence[Segment]) -> KeyIndex:
-        """Return a snapshot of nothing but some segments; raises as `SegmentFiles.open` does."""
+        """Return a key index of some segments; raises as `SegmentFiles.open` does."""
         return KeyIndex().extended(segments, lambda segment: self._index(segment).records)
 
     def liveness(self, key_index: KeyIndex, without: NDArray[np.bool_] | None = None) -> Liveness:
-        """Return what holds for the entries of a snapshot; raises as `SegmentFiles.open` does."""
+        """Return the state of the entries of a key index; raises as `SegmentFiles.open` does."""
         return Liveness.of(key_index, self._index, without)
 
     def selected(self, key_index: KeyIndex, entries: NDArray[np.bool_]) -> SelectedRows:
-        """Return some entries of a snapshot in the order in which they were written; raises likewise."""
+        """Return some entries in the order in which they were written; raises as `SegmentFiles.open` does."""
         return SelectedRows.of(key_index, np.flatnonzero(entries), self._index)
 
     def merged(self, segments: Sequence[Segment]) -> SegmentRows | None:
-        """Return the rows of some segments that count, as if there were no others; raises likewise."""
+        """Return the live rows of some segments as if there were no others; raises as `SegmentFiles.open` does."""
         return self._rows(self.liveness(self.key_index(segments)), range(len(segments)))[0]
 
     def _index(self, segment: Segment) -> Index:
@@ -106,23 +106,23 @@ class Rewriter:
         leave: NDArray[np.bool_] | None = None,
         dry_run: bool = False,
     ) -> Rewritten | None:
-        """Write the rows of some segments that count into a new one.
+        """Write the live rows of some segments into a new one.
 
         The sources are left where they are.
 
         Args:
-            liveness: All rows that decide which ones count.
-            numbers: Segments of its snapshot, all of one kind.
-            listed: All files that were there when the snapshot was taken.
+            liveness: The state of all rows.
+            numbers: Numbers of the segments in its key index, all of one kind.
+            listed: All files that existed when the place was listed.
             taken: When that was, in seconds since 1970.
-            present: Asked right before publishing: files that are still there and not replaced.
-            metadata: Gives the header's strings.
-            leave: Entries that are not carried over although they count.
+            present: Returns the files that exist and are not replaced; called right before publishing.
+            metadata: Returns the strings of the header.
+            leave: Live entries that are not copied.
             dry_run: True to publish nothing.
 
         Returns:
-            What was done; None if somebody else has changed these segments meanwhile, or the new one was damaged at
-            once, so that nothing was done.
+            The result; None if nothing was done, since another process has changed these segments in the meantime, or
+            since the new segment cannot be read back.
 
         Raises:
             FileNotFoundError: A segment is gone.
@@ -131,7 +131,7 @@ class Rewriter:
         """
         sources = [liveness.key_index.segments[number] for number in numbers]
         files = {segment.file for segment in sources}
-        # What a source had replaced itself must stay hidden when that source is gone.
+        # Files that a source has replaced must stay hidden when that source is gone.
         older = files.union(*(self._index(segment).replaces for segment in sources))
         replaces = files | (older & set(listed))
         rows, damaged = self._rows(liveness, numbers, sorted(replaces), leave)
@@ -164,7 +164,7 @@ class Rewriter:
         return True
 
     def is_whole(self, segment: Segment) -> bool:
-        """Read a segment back: its index, and its rows too where that costs no request.
+        """Read a segment back: its index, and its rows too where that takes no request.
 
         Raises:
             OSError: It cannot be read.
@@ -198,12 +198,12 @@ class Rewriter:
         replaces: Sequence[str] = (),
         leave: NDArray[np.bool_] | None = None,
     ) -> tuple[SegmentRows | None, int]:
-        """Return the rows of some segments that count, in the order in which they were written.
+        """Return the live rows of some segments, in the order in which they were written.
 
-        A row that fails its checksum gives way to the next older one of its key.
+        A row that fails its checksum is replaced by the next older one of its key.
 
         Returns:
-            The rows, None if there are none, and how many damaged ones were met.
+            The rows, None if there are none; and the number of damaged ones.
         """
         key_index = liveness.key_index
         damaged = np.zeros(len(key_index.prefixes), bool)
@@ -231,7 +231,7 @@ class Rewriter:
         return SegmentRows(layout, digests, selected.texts, stamps, written, replaces), int(damaged.sum())
 
     def _values(self, selected: SelectedRows) -> NDArray[Any] | list[Part]:
-        """Read rows: an array of shape (n, d) for vectors, else a list; b"" for what cannot be read."""
+        """Read rows: an array of shape (n, d) for vectors, else a list; b"" for a row that cannot be read."""
         values: list[Part] = [b""] * len(selected.entries)
         name = selected.sources[0][0].name if selected.sources else None
         if name is None or name.kind == "del":
@@ -249,7 +249,7 @@ class Rewriter:
             for place, (begin, end) in zip(members.tolist(), _spans(segment, opened.index, rows.tolist()), strict=True):
                 start = segment.name.values_start
                 if opened.view is not None:
-                    # A copy, since a slice would keep the map and its descriptor.
+                    # A copy, since a slice would keep the map and its descriptor open.
                     values[place] = bytes(opened.view[start + begin : start + end])
                 else:
                     spans.append(Span(segment.file, start + begin, start + end))
@@ -267,13 +267,13 @@ class Rewriter:
 
 @dataclass(frozen=True, slots=True)
 class SelectedRows:
-    """Entries of a snapshot in the order in which they were written.
+    """Entries of a key index in the order in which they were written.
 
     Attributes:
         entries: Their numbers.
         records: Their index records.
-        texts: The key of each, b"" where it is a digest key.
-        sources: Segments, and which of the entries are theirs.
+        texts: The key of each, b"" for a digest key.
+        sources: The segments, and which of the entries are in each.
     """
 
     entries: NDArray[np.intp]
@@ -283,7 +283,7 @@ class SelectedRows:
 
     @classmethod
     def of(cls, key_index: KeyIndex, entries: NDArray[np.intp], index_of: Callable[[Segment], Index]) -> SelectedRows:
-        """Look up some entries; whatever opening a segment raises is passed on."""
+        """Look up some entries; errors of opening a segment are passed on."""
         by_segment = entries[np.argsort(key_index.segment_of[entries], kind="stable")]
         parts: list[NDArray[Any]] = []
         texts: list[bytes] = []
@@ -333,7 +333,7 @@ def _good(values: NDArray[Any] | list[Part], selected: SelectedRows) -> NDArray[
 
 
 def _keys(records: NDArray[Any]) -> list[bytes]:
-    """Return the first eight bytes of the keys of records, which is more than a checksum needs."""
+    """Return the first eight bytes of the keys of records; a checksum uses four of them."""
     words = np.ascontiguousarray(records["key"][:, 0]).tobytes()
     return [words[start : start + 8] for start in range(0, len(words), 8)]
 

@@ -1,4 +1,4 @@
-"""Writing rows: published at once, or together with others after a while, and readable by this process all the time."""
+"""Writing rows: published at once, or later together with others; this process can always read them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from embedonce.stores.segments.writing.grouping import RowValues
 
 FLUSH_SECONDS = 10.0
-"""How long the first of some rows waits for others."""
+"""How long a row waits for others before it is published."""
 _BULK_ROWS = 64
 _BULK_BYTES = 1 << 20
-"""A call that adds as much is published before it returns, with everything that waits."""
+"""A call that writes as much publishes it before it returns, with everything that waits."""
 _MOST_BYTES = 64 << 20
-"""So much is kept for a place that does not answer."""
+"""Most bytes that wait in memory for a place that does not answer."""
 
 
 class _Waiting(NamedTuple):
@@ -41,7 +41,7 @@ class _Waiting(NamedTuple):
     Attributes:
         segment: The segment.
         data: All of its bytes.
-        is_sealed: True if it was perhaps sent already: to be sent again byte by byte, under the same name.
+        is_sealed: True if it may have been sent already: it is sent again unchanged, under the same name.
     """
 
     segment: Segment
@@ -50,18 +50,18 @@ class _Waiting(NamedTuple):
 
 
 class Writer:
-    """Publishes the rows of one space.
+    """Publishes the rows of one namespace.
 
     Rows that wait are complete segments in memory. They are part of the catalog's view like any other segment, so
-    lookups know nothing of waiting.
+    lookups need not know about them.
 
     Args:
-        directory: The space's directory.
-        catalog: Its segments.
-        namespace_directory: What it holds.
-        explain: Makes an error for callers of one of the place and of what was tried.
+        directory: Where the files are.
+        catalog: The segments of the namespace.
+        namespace_directory: What the directory holds.
+        explain: Returns the error for callers, from an error of the place and the action that has failed.
         waits: True to let rows wait for others; False to publish each write before it returns.
-        keeps: True to let rows wait at least for a place that does not take them.
+        keeps: True to keep rows in memory while a place refuses them.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Writer:
         self._keeps = keeps
         self.merger = Merger(directory, catalog.files)
         self._is_merging = False
-        # One flush at a time, for as long as the place takes; taken before the catalog's lock, never after.
+        # One flush at a time, however long the place takes. Lock order: before the catalog's lock, never after it.
         self._lock = ForkLock()
-        # Oldest first, what is sealed before all others. Replaced as a whole, under the catalog's lock.
+        # Sealed segments first, then the others, each oldest first. Replaced as a whole, under the catalog's lock.
         self._queue: tuple[_Waiting, ...] = ()
-        # Files that a flush has in its hands.
+        # Files that a flush is working on.
         self._taken: frozenset[str] = frozenset()
         self._retry_at = float("-inf")
         self._fault: Exception | None = None
@@ -111,7 +111,7 @@ class Writer:
         """Write rows of one kind, all of one stamp; tombstones are always published at once.
 
         Raises:
-            OSError: The place did not take them. Rows that wait stay readable and are sent again later.
+            OSError: The place has refused them. Rows that wait stay readable and are sent again later.
         """
         self._catalog.ensure_namespace()
         count = len(digests) // 32
@@ -140,7 +140,7 @@ class Writer:
             self._write_through()
 
     def _write_through(self) -> None:
-        """Publish what has just been written, unless the place has refused just before."""
+        """Publish what has just been written, unless the place has refused a write a moment ago."""
         if self._queue:
             if self._fault is not None and time.monotonic() < self._retry_at:
                 raise self._fault
@@ -148,7 +148,7 @@ class Writer:
         self.merge()
 
     def metadata(self) -> dict[str, str]:
-        """The header's strings of a segment that is written now."""
+        """Return the header strings of a segment that is written now."""
         written = time.time_ns() // 1000
         return {
             **self._namespace_directory.metadata(),
@@ -157,9 +157,9 @@ class Writer:
         }
 
     def _keep(self, segment: Segment, data: bytes, records: bytes, texts: Sequence[bytes] | None) -> Exception | None:
-        """Let a segment wait; return what went wrong with those that had to go first.
+        """Keep a segment in memory; return the error if those that had to be published first were refused.
 
-        Little goes into memory at once, whoever is publishing whatever, unless memory is full.
+        A small segment does not wait for a flush of another thread, unless the memory for waiting rows is full.
         """
         fault, size = None, segment.name.size
         room = FLUSH_BYTES if _is_much(segment.name.rows, size) else _MOST_BYTES
@@ -181,7 +181,7 @@ class Writer:
                 fault = error
 
     def _make_room(self, size: int) -> None:
-        """Give up the oldest of what waits until there is room."""
+        """Drop the oldest waiting segments until there is room."""
         while self._pending_bytes + size > _MOST_BYTES:
             oldest = next((one for one in self._queue if one.segment.file not in self._taken), None)
             if oldest is None:
@@ -191,7 +191,7 @@ class Writer:
             self._lost += segment.name.rows
             self._catalog.replace([segment], [])
             self._catalog.files.unpin(segment.file)
-            what = f"{self._directory} takes no writes; the oldest vectors that waited for it are given up"
+            what = f"{self._directory} refuses writes; the oldest vectors that waited for it are dropped"
             self._catalog.warn("lost", what)
 
     def _drop(self, waiting: _Waiting) -> None:
@@ -199,14 +199,14 @@ class Writer:
             self._queue = tuple(one for one in self._queue if one is not waiting)
 
     def end_call(self, rows: int | None = None, size: int = 0) -> None:
-        """End a call: publish what waits if the call has written much, and let it wait on if that was little.
+        """End a call: publish what waits if the call has written much; after a small call it waits on.
 
         Args:
             rows: How many rows the call has written; None for all that wait.
             size: How many bytes these have.
 
         Raises:
-            OSError: The place did not take it; it waits on.
+            OSError: The place has refused it; it waits on.
         """
         if not self._queue or time.monotonic() < self._retry_at:
             return
@@ -221,11 +221,11 @@ class Writer:
         """Publish everything that waits.
 
         Raises:
-            OSError: The place did not take it; it waits on.
+            OSError: The place has refused it; it waits on.
         """
         with self._lock:
             try:
-                # First what was sealed before: while the place takes nothing, the rest can still become one file.
+                # Older sealed segments first: if the place refuses them, the rest can still be joined into one file.
                 self._send()
                 self._seal()
                 self._send()
@@ -234,10 +234,10 @@ class Writer:
                 self._taken = frozenset()
 
     def close(self) -> None:
-        """Publish everything that waits, and let nothing wait any more: nobody may be left to flush it.
+        """Publish everything that waits; from now on each write is published before it returns.
 
         Raises:
-            OSError: The place did not take it; it waits on.
+            OSError: The place has refused it; it waits on.
         """
         waits, self._waits = self._waits, False
         try:
@@ -247,7 +247,7 @@ class Writer:
             raise
 
     def _send(self) -> None:
-        """Publish what is sealed."""
+        """Publish the sealed segments."""
         while (sealed := self._next_sealed()) is not None:
             segment, data = sealed.segment, sealed.data
             try:
@@ -268,7 +268,7 @@ class Writer:
             return sealed
 
     def _seal(self) -> None:
-        """Make what waits as few segments as possible."""
+        """Join what waits into as few segments as possible, and seal them."""
         files = self._catalog.files
         with self._catalog.lock:
             waiting = self._queue
@@ -293,7 +293,7 @@ class Writer:
             files.unpin(segment.file)
 
     def _joined(self, group: Sequence[_Waiting]) -> list[_Waiting]:
-        """Return the same rows, sealed: in one segment if that is possible."""
+        """Return the same rows as sealed segments, in a single one if possible."""
         rows = self.merger.rewriter.merged([one.segment for one in group]) if len(group) > 1 else None
         if rows is None:
             return [one._replace(is_sealed=True) for one in group]
@@ -301,7 +301,7 @@ class Writer:
         return [_Waiting(Segment(name, str(name)), b"".join(parts), is_sealed=True)]
 
     def flush_late(self) -> float | None:
-        """See `Flushable`."""
+        """Publish everything that waits, without raising; return in how many seconds to try again after a fault."""
         try:
             self.flush()
         except Exception as error:
@@ -312,12 +312,12 @@ class Writer:
         return None
 
     def flush_soon(self) -> None:
-        """Have what waits published in the background as soon as possible."""
+        """Publish what waits in the background, as soon as possible."""
         if self._queue:
             schedule(self, 0)
 
     def merge(self) -> None:
-        """Merge small segments into larger ones when there are many; a failure costs nothing but tidiness."""
+        """Merge small segments into larger ones if there are many; a failure only leaves them unmerged."""
         if not self.merger.is_due:
             return
         with self._catalog.lock:
