@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -50,6 +50,7 @@ class Identity:
         parameters: Sorted pairs of a parameter's name and its value as canonical JSON.
         symmetric: True if documents and queries are embedded alike, so that they may share entries.
         dimensions: Length of the vectors if it is known beforehand; entries of another length are not served.
+        namespace: The name under which vectors of this identity live: `name?parameter=value&…`, percent-encoded.
 
     Raises:
         IdentityError: `symmetric` is not a bool, or `dimensions` not a positive whole number.
@@ -59,8 +60,11 @@ class Identity:
     parameters: tuple[tuple[str, str], ...] = ()
     symmetric: bool = False
     dimensions: int | None = None
+    # Made once, as every call asks for it.
+    namespace: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "namespace", _namespace(self.name, self.parameters) if self.parameters else self.name)
         if type(self.symmetric) is not bool:
             msg = f"symmetric= of an identity must be True or False; got {self.symmetric!r}"
             raise IdentityError(msg)
@@ -123,18 +127,13 @@ class Identity:
         }
         return replace(self, parameters=tuple(sorted({**dict(self.parameters), **added}.items())))
 
-    @property
-    def namespace(self) -> str:
-        """The name under which vectors of this identity live: `name?parameter=value&…`, percent-encoded."""
-        return _namespace(self.name, self.parameters) if self.parameters else self.name
-
     def __str__(self) -> str:
         return self.namespace
 
 
 @lru_cache(1024)
 def _namespace(name: str, parameters: tuple[tuple[str, str], ...]) -> str:
-    """Remembered, as every call asks for it."""
+    """Remembered, as wrappers refine an identity anew in each call."""
     pairs = "&".join(f"{_quoted(parameter)}={_quoted(value)}" for parameter, value in parameters)
     return f"{name}{'&' if '?' in name else '?'}{pairs}"
 

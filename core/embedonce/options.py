@@ -81,7 +81,7 @@ def batch_size_of(*batch_sizes: Any) -> int | None:
 def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]:
     """Return the identity and the role under which vectors are kept."""
     checked_choice("role", role, ROLES)
-    identity = as_identity(namespace)
+    identity = namespace if isinstance(namespace, Identity) else as_identity(namespace)
     return identity, "document" if identity.symmetric else role
 
 

@@ -23,7 +23,7 @@ class Observer:
 
 @pytest.fixture
 def observed(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     observer = Observer()
     register_plugin(observer, "observer")
     return observer.events
@@ -127,7 +127,7 @@ def test_an_event_holds_no_text(place, observed):
 
 
 def test_one_who_observes_and_fails_is_logged_once_and_hurts_nobody(monkeypatch, place, way, caplog):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
 
     class Failing:
         @hookimpl
@@ -146,6 +146,6 @@ def test_one_who_observes_and_fails_is_logged_once_and_hurts_nobody(monkeypatch,
 
 
 def test_nothing_is_told_if_nobody_observes(monkeypatch, place):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     monkeypatch.setattr(embedonce.plugins.host.Plugins, "notify", None)
     place.cache().embed(["a"], Model(), namespace=NAMESPACE)

@@ -15,7 +15,7 @@ from embedonce.cli.app import build
 def run(monkeypatch):
     from typer.testing import CliRunner
 
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     return lambda *arguments: CliRunner().invoke(build(), ["plugins", *arguments])
 
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(autouse=True)
 def _nothing_of_a_page_stays(monkeypatch):
     """Neither what it registers nor what it puts into the environment; and no switch of the machine is set."""
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     before = dict(os.environ)
     for name in before:
         if name.startswith("EMBEDONCE"):

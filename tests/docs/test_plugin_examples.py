@@ -33,7 +33,7 @@ def passed(directory, *paths):
 @pytest.mark.parametrize(("page", "at_least"), [("codecs.md", 25), ("stores.md", 20)])
 def test_the_examples_of_a_page_pass_its_suite(run_file, page, at_least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     file = tmp_path / f"test_{page.removesuffix('.md')}_page.py"
     file.write_text("".join(code for language, code in blocks(PAGES / page) if language == "python"), encoding="utf-8")
     outcomes, texts = run_file(file)

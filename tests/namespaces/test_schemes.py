@@ -34,7 +34,7 @@ class Plugin:
 
 @pytest.fixture
 def plugin(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     monkeypatch.setattr(sys.modules[__name__], "SERVERS", {})
     plugin = Plugin()
     register_plugin(plugin, "acme")
@@ -136,7 +136,7 @@ def test_a_path_asks_no_plugin(tmp_path):
     code = (
         "import sys, embedonce\n"
         f"embedonce.EmbeddingCache({str(tmp_path)!r})\n"
-        "assert embedonce.plugins.host._loaded.plugins is None\n"
+        "assert embedonce.plugins.host.LOADED.plugins is None\n"
         "assert 'fsspec' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -57,7 +57,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Return a function that puts a distribution on the path, as pip would."""
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
 
     def install(distribution, entry_points, code="", version="1.0"):
         """`{module}` in entry points stands for the module that holds the code."""

@@ -16,7 +16,7 @@ from embedonce.testing import CountingEmbedder
 
 @pytest.fixture(autouse=True)
 def _only_plugins_of_the_test(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
     for variable in ("EMBEDONCE_PLUGINS", "EMBEDONCE_PLUGINS_DISABLED"):
         monkeypatch.delenv(variable, raising=False)
 

@@ -102,7 +102,7 @@ def test_a_plugin_whose_encoders_are_broken_keeps_its_other_hooks(install):
         EmbeddingCache(MemoryStore(), key_encoder="late")
 
 
-def test_two_plugins_of_one_name_are_both_named_and_neither_is_loaded(install):
+def test_two_plugins_of_one_name_are_both_named_and_neither_isLOADED(install):
     class Thing:
         pass
 
@@ -358,7 +358,7 @@ def test_strangers_are_asked_before_embedonce_itself(install):
     assert wrap(LooksLikeLangChain(), MemoryStore()) == "mine"
 
 
-def test_a_plugin_that_uses_embedonce_while_it_is_imported_is_loaded(install):
+def test_a_plugin_that_uses_embedonce_while_it_is_imported_isLOADED(install):
     install(
         "eager-plugin",
         "[embedonce]\neager = {module}\n",

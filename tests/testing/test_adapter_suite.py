@@ -35,7 +35,7 @@ def _installed(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     (site / "acme_heavy.py").write_text("import acme\nfrom acme_embedonce import embedonce_wrap\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
 
 
 class InFrontOf(AcmeEmbedder):

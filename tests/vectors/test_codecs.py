@@ -185,7 +185,7 @@ def doubled(rows):
 
 @pytest.fixture
 def _fresh_plugins(monkeypatch):
-    monkeypatch.setattr(embedonce.plugins.host, "_loaded", embedonce.plugins.host._Loaded())
+    monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
 
 
 class CodecPlugin:

@@ -6,8 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from embedonce.cache.answering import answering, single_hit
-from embedonce.cache.engine.call import miss_error
+from embedonce.cache.engine.call import answering, miss_error
 from embedonce.cache.engine.flight import Leader
 from embedonce.cache.engine.state import INLINE_CHARACTERS, CallOptions, Request
 from embedonce.cache.health import StoreHealth
@@ -255,7 +254,7 @@ class EmbeddingCache:
         """
         asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
         if self._has_single_hits and len(asked) == 1:
-            hit = single_hit(asked[0], identity, kept_role, self._namespaces, self._health)
+            hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
         request = Request(asked, identity, kept_role, embed, size, Leader(is_async=False))
@@ -277,7 +276,7 @@ class EmbeddingCache:
         """
         asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
         if self._has_single_hits and len(asked) == 1 and len(asked[0]) <= INLINE_CHARACTERS:
-            hit = single_hit(asked[0], identity, kept_role, self._namespaces, self._health)
+            hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
         request = Request(asked, identity, kept_role, embed, size, Leader(is_async=True))

@@ -93,7 +93,8 @@ class StoreHealth:
                 setattr(self._stats, name, getattr(self._stats, name) + number)
 
     def single_hit(self) -> None:
-        """Count a call for one text that was in the store."""
+        """Count a call for one text that was in the store, which has thus answered."""
+        self.succeeded(writing=False)
         with self._lock:
             stats = self._stats
             stats.calls += 1

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from embedonce.cache.engine.flight import flights_of
 from embedonce.errors import FormatError, StoreError
 from embedonce.namespaces.detached import DetachedNamespace
+from embedonce.plugins import host
 from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+    from embedonce.cache.engine.flight import Flights
     from embedonce.cache.health import Stats, StoreHealth
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
@@ -33,6 +40,8 @@ class OpenedNamespaces:
         self._health = health
         self._opened: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
+        # Shared by all caches of the process, and forgotten when none of them is left.
+        self._flights: dict[Hashable, Flights] = {}
         self._lock = ForkLock()
         # Held while a place is asked, which can take long; taken before `_lock`, never after.
         self._opening = ForkLock()
@@ -49,6 +58,33 @@ class OpenedNamespaces:
     def all(self) -> list[Namespace]:
         """Return the namespaces that are open."""
         return list(self._opened.values())
+
+    def single_hit(self, name: str, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
+        """Return the vector of one text, shape (1, d); None if it takes a whole call to tell whether it is there.
+
+        The steps of a call are for misses and for many texts: a single query that hits would wait longer for them than
+        for its vector.
+        """
+        namespace = self._opened.get(name)
+        if namespace is None or host.LOADED.observing is not None or self._health.is_pausing(writing=False):
+            return None
+        try:
+            vector = namespace.load_one(role, text, dimensions)
+        except StoreError:
+            # It fails again, under the error policy.
+            return None
+        if vector is not None:
+            self._health.single_hit()
+        return vector
+
+    def flights(self, namespace: Namespace, role: str) -> Flights:
+        """Return what is being embedded of a namespace in this process."""
+        # A user's own encoder may give a query the key of some document, so they are never in flight together.
+        name = (namespace.flight_name, role)
+        flights = self._flights.get(name)
+        if flights is None:
+            flights = self._flights[name] = flights_of(name)
+        return flights
 
     def open(self, identity: Identity) -> Namespace:
         """Return a namespace, or what is left of it while the store is out of order.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedonce.errors import KeyEncoderError
-from embedonce.keys.specification import UNDECLARED, canonical, checked_key, utf8
+from embedonce.keys.specification import PREFIXES, UNDECLARED, checked_key, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ class KeyEncoder:
         """Return the 32 raw bytes of each text's key, or None if keys are not SHA-256 digests."""
         if self.function is not sha256:
             return None
-        prefix, digest = canonical(role, ""), hashlib.sha256
+        prefix, digest = PREFIXES[role], hashlib.sha256
         try:
             return [digest((prefix + text).encode()).digest() for text in texts]
         except UnicodeEncodeError:

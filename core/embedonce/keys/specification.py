@@ -40,6 +40,10 @@ def canonical(role: str, text: str) -> str:
     return f"embedonce:{KEY_VERSION}:{role}:{text}"
 
 
+PREFIXES = {role: canonical(role, "") for role in ROLES}
+"""What the canonical string of a text begins with, by role: made once, since it is part of every key."""
+
+
 def utf8(text: str) -> bytes:
     """Encode a text, lone surrogates included: injective, and plain UTF-8 wherever that is possible."""
     return text.encode("utf-8", "surrogatepass")

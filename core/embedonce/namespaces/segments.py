@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.keys.encoders import sha256
-from embedonce.keys.specification import canonical, utf8
+from embedonce.keys.specification import PREFIXES, canonical, utf8
 from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
 from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.runtime.steps import Work
@@ -41,11 +41,14 @@ class SegmentNamespace(Namespace):
     def __init__(self, store: SegmentStore, key_encoder: KeyEncoder) -> None:
         self.store = store
         self._key_encoder = key_encoder
+        self._flight_name = ("segments", str(store.location), store.namespace_directory.namespace)
+        # A distant place may have to be listed, which an event loop must not wait for.
+        self._has_quick_hits = key_encoder.function is sha256 and store.location.is_local
 
     @property
     def flight_name(self) -> Hashable:
         """See `Namespace`."""
-        return ("segments", str(self.store.location), self.store.namespace_directory.namespace)
+        return self._flight_name
 
     @property
     def dimensions(self) -> int | None:
@@ -66,10 +69,13 @@ class SegmentNamespace(Namespace):
 
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
         """See `Namespace`."""
-        # A distant place may have to be listed, which an event loop must not wait for.
-        if self._key_encoder.function is not sha256 or not self.store.location.is_local:
+        if not self._has_quick_hits:
             return None
-        return self.store.get_row(hashlib.sha256(utf8(canonical(role, text))).digest(), dimensions)
+        try:
+            canonical_bytes = (PREFIXES[role] + text).encode()
+        except UnicodeEncodeError:
+            canonical_bytes = utf8(canonical(role, text))
+        return self.store.get_row(hashlib.sha256(canonical_bytes).digest(), dimensions)
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
         """See `Namespace`."""

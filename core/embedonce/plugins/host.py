@@ -279,7 +279,7 @@ def _is_function(plugin: object, name: str) -> bool:
 
 
 @dataclass
-class _Loaded:
+class Loaded:
     """What this process has loaded.
 
     Attributes:
@@ -294,38 +294,39 @@ class _Loaded:
 
 
 LOCK = ForkLock()
-_loaded = _Loaded()
+LOADED = Loaded()
+"""What has been loaded so far; `plugins` and `observing` load what is missing."""
 
 
 def plugins() -> Plugins:
     """Return the plugins, loaded when this is first called."""
     with LOCK:
-        if _loaded.plugins is None:
+        if LOADED.plugins is None:
             # Set before anything is loaded: a plugin may use embedonce while it is imported.
-            _loaded.plugins = Plugins()
+            LOADED.plugins = Plugins()
             try:
-                _loaded.plugins.load_installed()
+                LOADED.plugins.load_installed()
             except BaseException:
-                _loaded.plugins = None
+                LOADED.plugins = None
                 raise
-        return _loaded.plugins
+        return LOADED.plugins
 
 
 def registry(kind: str, build: Callable[[Plugins], Registry[Any]]) -> Registry[Any]:
     """Return what plugins have added of one kind, collected when it is first asked for."""
     with LOCK:
-        if kind not in _loaded.registries:
-            _loaded.registries[kind] = build(plugins())
-        return _loaded.registries[kind]
+        if kind not in LOADED.registries:
+            LOADED.registries[kind] = build(plugins())
+        return LOADED.registries[kind]
 
 
 def observing() -> Plugins | None:
     """Return the plugins if one of them observes calls, else None."""
-    found = _loaded.observing
+    found = LOADED.observing
     if isinstance(found, bool):
         with LOCK:
             loaded = plugins()
-            found = _loaded.observing = loaded if loaded.are_observing else None
+            found = LOADED.observing = loaded if loaded.are_observing else None
     return found
 
 
@@ -342,5 +343,5 @@ def register_plugin(plugin: object, name: str) -> None:
     with LOCK:
         plugins().register(plugin, name)
         # They are collected again when next asked for, with what this plugin adds.
-        _loaded.registries.clear()
-        _loaded.observing = False
+        LOADED.registries.clear()
+        LOADED.observing = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -34,17 +34,17 @@ class Codec:
         version: Part of the namespace, as is a test of both functions.
         encode: Vectors to rows.
         decode: Rows to vectors.
+        is_exact: True if rows are the vectors themselves.
     """
 
     name: str
     version: str
     encode: Callable[[Matrix], Matrix]
     decode: Callable[[Matrix], Matrix]
+    is_exact: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_exact(self) -> bool:
-        """True if rows are the vectors themselves."""
-        return self.encode is same and self.decode is same
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_exact", self.encode is same and self.decode is same)
 
     def kept(self, matrix: Matrix) -> Matrix:
         """Return what will come back for vectors of shape (n, d), in the same shape.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.engine.asking import Asking
+from embedonce.cache.engine.embedding import asked
 from embedonce.events import EmbedEvent
 from embedonce.plugins.host import observing
 from embedonce.runtime.steps import Work
+from embedonce.runtime.threads import in_thread, is_async
 from embedonce.vectors.answers import NotCacheable, vectors_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from embedonce.cache.engine.state import CallOptions, Request
@@ -64,3 +68,24 @@ def _checked(answer: Any, count: int) -> NDArray[Any]:
     if not count:
         return np.empty((0, 0), np.float32)
     return vectors_of(answer.answer if isinstance(answer, NotCacheable) else answer, count)
+
+
+class Asking:
+    """Asks an embedder (see `embedonce.runtime.steps.Step`); one that is not async is asked in a thread."""
+
+    __slots__ = ("_embed", "_texts")
+
+    def __init__(self, embed: Callable[[list[str]], Any], texts: list[str]) -> None:
+        self._embed = embed
+        self._texts = texts
+
+    def run(self) -> Any:
+        """Return its answer."""
+        return asked(self._embed, self._texts)
+
+    async def arun(self) -> Any:
+        """Async twin of `run`."""
+        if is_async(self._embed):
+            return await self._embed(self._texts)
+        answer = await in_thread(asked, self._embed, self._texts)
+        return await answer if inspect.isawaitable(answer) else answer

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.engine.asking import asked
 from embedonce.cache.engine.flight import LEADING, Abandoned, Failed
 from embedonce.errors import EmbedderContractError, StoreError
 from embedonce.runtime.steps import Work, arun, run
@@ -21,7 +20,7 @@ from embedonce.runtime.threads import Job, is_async
 from embedonce.vectors.answers import NotCacheable, vectors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -163,8 +162,9 @@ class Embedding:
         known = None if state.rows.is_loose else state.rows.dimensions
         if known is None and codec.is_exact:
             known = state.namespace.dimensions
-        matrix = codec.kept(vectors_of(answer, len(self._positions), known))
+        matrix = vectors_of(answer, len(self._positions), known)
         if not codec.is_exact:
+            matrix = codec.kept(matrix)
             self._check_width(matrix)
         state.rows.settle(matrix.shape[1])
         state.rows.dimensions = matrix.shape[1]
@@ -242,3 +242,18 @@ class Embedding:
         keys = frozenset(self._state.plan.keys[i] for i in self._positions)
         outcome = Failed(error, keys) if isinstance(error, Exception) else Abandoned()
         self._state.land(self._positions, lambda _: outcome)
+
+
+def asked(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
+    """Return the answer of an embedder; something to be awaited if it is async.
+
+    Raises:
+        RuntimeError: It raised `StopIteration`, which cannot be handed on: it would end the steps of a call as if they
+            were done, and no future can hold it.
+        Exception: Whatever else it raises.
+    """
+    try:
+        return embed(texts)
+    except StopIteration as error:
+        msg = "the embedder raised StopIteration; did it call next() on an empty answer?"
+        raise RuntimeError(msg) from error

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from embedonce.cache.engine.flight import Abandoned, flights_of
+from embedonce.cache.engine.flight import Abandoned
 from embedonce.cache.engine.plan import Plan
-from embedonce.plugins.host import observing
+from embedonce.plugins import host
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from embedonce.cache.engine.flight import Flight, Leader
+    from embedonce.cache.engine.flight import Flight, Flights, Leader
     from embedonce.cache.health import StoreHealth
     from embedonce.errors import CacheMissError
     from embedonce.identity import Identity
@@ -81,18 +81,18 @@ class CallState:
         namespace: Where the vectors live.
         request: What is asked for.
         options: What the call has from its cache.
+        flights: What is being embedded of the namespace.
     """
 
-    def __init__(self, namespace: Namespace, request: Request, options: CallOptions) -> None:
+    def __init__(self, namespace: Namespace, request: Request, options: CallOptions, flights: Flights) -> None:
         self.namespace = namespace
         self.request = request
         self.options = options
         # Loaded now: after the embedder was paid, nothing may be left to be loaded that can fail.
-        self.observers = observing()
+        self.observers = None if host.LOADED.observing is None else host.observing()
         self.plan = Plan.of(request.texts, lambda unique: namespace.keys(request.role, unique))
         self.rows = RowBuffer(len(self.plan.texts), request.identity.dimensions)
-        # A user's own encoder may give a query the key of some document, so they are never in flight together.
-        self._flights = flights_of((namespace.flight_name, request.role))
+        self._flights = flights
         self._landed = self._flights.landed
         self.leader = request.leader
         self.mine: dict[int, Flight | None] = {}
