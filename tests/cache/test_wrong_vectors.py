@@ -189,7 +189,10 @@ def test_row_24_keys_do_not_drift(place):
     assert served(place.cache(), "a", Identity.of("p", "m", dimensions=3, user=None, suffix="", extra={}))
     assert Identity.of("p", "m", encoding="float").namespace == 'p/m?encoding="float"'
     # Nothing of this process is in a key, such as a salted hash.
-    code = "from embedonce.keys.encoders import sha256; from embedonce.keys.specification import canonical; print(sha256(canonical('document', 'a')))"
+    code = (
+        "from embedonce.keys.encoders import sha256; from embedonce.keys.specification import canonical; "
+        "print(sha256(canonical('document', 'a')))"
+    )
     keys = {
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
