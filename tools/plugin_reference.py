@@ -1,4 +1,4 @@
-"""Write docs/plugins/reference.md: every hook with its signature and its docstring, out of `embedonce.hookspecs`.
+"""Write docs/plugins/reference.md: every hook with its signature and its docstring, from `embedonce.hookspecs`.
 
 Run it after a change of the hooks; a test fails while the page is stale.
 """
@@ -21,7 +21,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "plugins" / "reference.
 _HEAD = """\
 # Hooks
 
-<!-- Written by tools/plugin_reference.py out of core/embedonce/hookspecs.py. -->
+<!-- Written by tools/plugin_reference.py from core/embedonce/hookspecs.py. -->
 
 A plugin is a module or an object that implements some of these hooks, each marked with `embedonce.hookimpl`; see
 [plugins](index.md). An implementation may take fewer arguments than are listed here, by the same names.

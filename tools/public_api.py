@@ -23,7 +23,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "public-api.md"
 _HEAD = """\
 # Public API
 
-<!-- Written by tools/public_api.py out of the `__all__` of each module. -->
+<!-- Written by tools/public_api.py from the `__all__` of each module. -->
 
 These modules are public, each with the names in its `__all__`. Everything else may move or change in any release,
 and so may names that begin with an underscore:
