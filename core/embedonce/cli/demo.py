@@ -32,9 +32,9 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     Raises:
         StoreError: The store cannot be read, or is not a cache.
     """
-    location, space = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
-    vectors = sum(1 for _ in embedonce.SegmentStore(location, space).yield_keys())
-    return vectors, sum(location.open(space.name, create=False).listing().values())
+    location, directory = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
+    vectors = sum(1 for _ in embedonce.SegmentStore(location, directory).yield_keys())
+    return vectors, sum(location.open(directory.name, create=False).listing().values())
 
 
 def show_demo(
@@ -58,10 +58,10 @@ def show_demo(
         before, _ = footprint(place, namespace)
         with console.status("Reading text") if on_terminal else nullcontext():
             texts, what = collected(files, limit)
-        kept = "a temporary directory"
+        where = "a temporary directory"
         if store is not None:
-            kept = f"{as_location(store)}, which held {before:,} vectors of this embedder before"
-        _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {kept}")
+            where = f"{as_location(store)}, which held {before:,} vectors of this embedder before"
+        _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {where}")
         with Progress(console=console, transient=True, disable=not on_terminal) as progress:
             bar = progress.add_task("Run 1, embedding", total=len(texts))
             first, vectors = embed_once(
