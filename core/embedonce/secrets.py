@@ -1,4 +1,4 @@
-"""Credentials in URLs, in storage options and in file systems: kept out of what is shown, pickled and logged."""
+"""Secrets: how they are recognised, and kept out of identities and of what is shown, pickled and logged."""
 
 from __future__ import annotations
 
@@ -31,23 +31,30 @@ SECRET_VALUE = re.compile(
 
 @lru_cache(maxsize=2048)
 def is_secret(name: str) -> bool:
-    """Tell whether a name is that of a key, a token or the like."""
+    """Tell whether a name is that of a key, a token or the like; the one list for settings, options and URLs."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
     for before, word in zip(["", *words], words, strict=False):
         if _SECRET_WORD.fullmatch(word) or (word in ("key", "keys") and not _BEFORE_KEY.fullmatch(before)):
             return True
+    if words == ["sig"] or "connection_string" in "_".join(words):
+        return True
     return "token" in words and not any(map(_NEXT_TO_TOKEN.fullmatch, words))
+
+
+def _is_secret_in_url(name: str) -> bool:
+    # `code` is the key of an Azure function.
+    return name.lower() == "code" or is_secret(name)
 
 
 _PASSWORD = re.compile(r"(?<=//)([^/@:]*):([^/]*)@")
 _QUERY = re.compile(r"\?([^:]*)(?=::|$)")
 _NAMED = re.compile(r"([A-Za-z]\w*)=(.*[^=].*)")
-# Secrets whose names do not say so.
-_SECRET_NAME = re.compile(r"connection_string|sig|x-(?:amz|goog)-(?:signature|credential)", re.IGNORECASE)
-# Values of options with the name of a secret that are none; those of gcsfs' `token`.
+# What stands beside the signature of a signed URL (Azure, AWS, Google).
+_SIGNED = re.compile(r"se|st|sp|sv|sr|srt|ss|spr|sk\w{1,3}|expires|googleaccessid|x-(?:amz|goog)-.*")
+# Values that are not secrets although the name of the option is one, such as those of gcsfs' `token`.
 _WORDS = frozenset(("anon", "google_default", "cache", "cloud", "browser"))
 _SHORTEST = 4
-"""Shorter texts are no secrets worth the name, and taking them out would make messages unreadable."""
+"""Shorter texts hardly protect anything, and hiding them would make messages unreadable."""
 LEFT_OUT = object()
 
 
@@ -87,41 +94,49 @@ def shown_url(url: str) -> str:
     return _QUERY.sub("?…", _PASSWORD.sub("", url))
 
 
-def bare_url(url: str) -> str:
+def url_without_secrets(url: str) -> str:
     """Return a URL without password and signature; a user alone stays, since Azure writes containers there."""
     return _QUERY.sub(lambda query: "" if _is_signed(query[1]) else query[0], _PASSWORD.sub(r"\1@", url))
 
 
 def _is_signed(query: str) -> bool:
-    return any(_is_secret_name(name) for name, _ in parse_qsl(query, keep_blank_values=True))
+    return any(_is_secret_in_url(name) for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
-def bare(value: Any, name: str = "") -> Any:
-    """Return options without secrets and without what is no plain data; `LEFT_OUT` if nothing is left."""
+def query_without_secrets(query: str) -> list[tuple[str, str]]:
+    """Return the pairs of a URL's query that are neither secret nor part of a signature."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if not (_is_secret_in_url(name) or SECRET_VALUE.fullmatch(value))]
+    is_signed = len(kept) < len(pairs)
+    return [pair for pair in kept if not (is_signed and _SIGNED.fullmatch(pair[0].lower()))]
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """Return options without secrets and without what is not plain data; `LEFT_OUT` if nothing is left."""
     if isinstance(value, Recipe):
-        return Recipe(value.kind, bare(value.options))
+        return Recipe(value.kind, without_secrets(value.options))
     if isinstance(value, Hidden):
         return LEFT_OUT
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _is_secret_name(name) and not _is_harmless(value):
+    if is_secret(name) and not _is_harmless(value):
         return LEFT_OUT
     if isinstance(value, str):
-        return bare_url(value) if "://" in value else value
+        return url_without_secrets(value) if "://" in value else value
     if isinstance(value, Mapping):
-        copies = {key: bare(each, str(key)) for key, each in value.items()}
+        copies = {key: without_secrets(each, str(key)) for key, each in value.items()}
         return {key: each for key, each in copies.items() if each is not LEFT_OUT}
     if isinstance(value, list | tuple):
-        items = [each for each in (bare(each, name) for each in value) if each is not LEFT_OUT]
+        items = [each for each in (without_secrets(each, name) for each in value) if each is not LEFT_OUT]
         return tuple(items) if isinstance(value, tuple) else items
     return value if isinstance(value, bytes | PurePath) else LEFT_OUT
 
 
-def bare_store(store: object) -> object:
+def store_without_secrets(store: object) -> object:
     """Return a path or URL without password; something else stands for a store that is neither."""
     if isinstance(store, PurePath):
         return store
-    return bare(store) if store is None or isinstance(store, str) else "a store that is not a path or URL"
+    return without_secrets(store) if store is None or isinstance(store, str) else "a store that is not a path or URL"
 
 
 def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
@@ -132,7 +147,7 @@ def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
         name: Name of the option that it is the value of.
         secret: True if it is part of a secret.
     """
-    secret = secret or isinstance(value, Hidden) or _is_secret_name(name)
+    secret = secret or isinstance(value, Hidden) or is_secret(name)
     if isinstance(value, Recipe):
         return texts_in(value.options)
     if isinstance(value, Mapping):
@@ -148,11 +163,11 @@ def texts_in(value: Any, name: str = "", *, secret: bool = False) -> set[str]:
         found.add(value)
         for part in re.split(r"[;&?\s]+", value):
             named = _NAMED.fullmatch(part)
-            found.update([part] if named is None else [named[2]] if _is_secret_name(named[1]) else [])
+            found.update([part] if named is None else [named[2]] if is_secret(named[1]) else [])
     if "://" in value:
         found.update(text for each in _PASSWORD.finditer(value) for text in (each[2], unquote(each[2])))
         for query in _QUERY.finditer(value):
-            found.update(text for each, text in parse_qsl(query[1]) if _is_secret_name(each))
+            found.update(text for each, text in parse_qsl(query[1]) if _is_secret_in_url(each))
     return {text for text in found if len(text) >= _SHORTEST}
 
 
@@ -164,12 +179,8 @@ def scrubbed(text: str, hidden: Iterable[str]) -> str:
     return text
 
 
-def _is_secret_name(name: str) -> bool:
-    return _SECRET_NAME.fullmatch(name) is not None or is_secret(name)
-
-
 def _is_harmless(value: Any) -> bool:
-    """Tell whether the value of an option with the name of a secret is none: a mode, or the path of a file."""
+    """Tell whether a value is not secret although its option has such a name: a mode, or the path of a file."""
     if not isinstance(value, str | PurePath):
         return False
     path = os.path.expanduser(value)

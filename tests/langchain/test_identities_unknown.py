@@ -115,6 +115,7 @@ def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
     fields=[
         {"api_key": SECRET},
         {"openaiApiKey": SECRET},
+        {"connection_string": SECRET},
         {"_token": SECRET},
         {"hf_token_provider": lambda: SECRET},
         {"password": 1234},

@@ -19,7 +19,7 @@ from embedonce.options import CacheOptions, batch_size_of, checked_target, check
 from embedonce.plugins.names import named_key_encoder, resolve_codec, resolve_key_encoder
 from embedonce.runtime.steps import arun, run
 from embedonce.runtime.threads import in_thread
-from embedonce.secrets import bare, bare_store
+from embedonce.secrets import store_without_secrets, without_secrets
 from embedonce.stores.segments.root import evict
 from embedonce.wrappers import wrap_with
 
@@ -163,7 +163,7 @@ class EmbeddingCache:
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        options = replace(self._options, storage_options=bare(self._options.storage_options))
+        options = replace(self._options, storage_options=without_secrets(self._options.storage_options))
         state = {name: getattr(self, name) for name in _STATE}
         # What a plugin has named is found by its name in other processes too; a function might not be pickled at all.
         for name in ("key_encoder", "codec"):
@@ -171,7 +171,7 @@ class EmbeddingCache:
             if isinstance(given, str):
                 state[f"_{name}"] = given
         # A store that is not text may hold a file system with its credentials; `_store` holds none when pickled.
-        return {**state, "_options": options, "_given_store": bare_store(self._given_store)}
+        return {**state, "_options": options, "_given_store": store_without_secrets(self._given_store)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -9,7 +9,7 @@ from embedonce.errors import EmbedOnceError, StoreError
 from embedonce.namespaces.byte_stores import ByteStoreNamespaces
 from embedonce.plugins.host import plugins
 from embedonce.plugins.registrations import is_known_to_fsspec, stores
-from embedonce.secrets import bare, bare_url, keep, recall, scrubbed, shown_url, texts_in
+from embedonce.secrets import keep, recall, scrubbed, shown_url, texts_in, url_without_secrets, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ class SchemeStoreNamespaces(ByteStoreNamespaces):
 
     def __reduce__(self) -> tuple[Any, ...]:
         content = (self._url, self._options)
-        plain = (bare_url(self._url), bare(self._options))
+        plain = (url_without_secrets(self._url), without_secrets(self._options))
         return _reopened, (*plain, None if plain == content else keep(content), self._text_safe)
 
 

@@ -29,8 +29,8 @@ _TRANSPORT = re.compile(
 @lru_cache(maxsize=2048)
 def is_operational(name: str) -> bool:
     """Tell whether a name is that of a setting that only changes how a request travels."""
-    bare = name.lstrip("_").lower()
-    return bare in OPERATIONAL or _TRANSPORT.fullmatch(bare) is not None
+    plain = name.lstrip("_").lower()
+    return plain in OPERATIONAL or _TRANSPORT.fullmatch(plain) is not None
 
 
 def is_skipped(name: str, value: Any) -> bool:

@@ -12,19 +12,14 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from embedonce.identification.settings.names import is_skipped
-from embedonce.secrets import SECRET_VALUE, is_secret
+from embedonce.secrets import SECRET_VALUE, query_without_secrets
 
 
 class UnclearSettingError(ValueError):
     """The reason why an embedder cannot be identified; the adapter adds the class and the remedy."""
-
-
-# Names in the query of a signed URL (Azure, AWS, Google); `code` is the key of an Azure function.
-_SIGNATURE = re.compile(r"sig|signature|x-(?:amz|goog)-signature|code")
-_SIGNED = re.compile(r"se|st|sp|sv|sr|srt|ss|spr|sk\w{1,3}|expires|googleaccessid|x-(?:amz|goog)-.*")
 
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -51,14 +46,7 @@ def clean_url(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     if port is not None and port != {"http": 80, "https": 443}.get(parts.scheme):
         host = f"{host}:{port}"
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [
-        (name, value)
-        for name, value in query
-        if not (is_secret(name) or _SIGNATURE.fullmatch(name.lower()) or SECRET_VALUE.fullmatch(value))
-    ]
-    if len(kept) < len(query):
-        kept = [(name, value) for name, value in kept if not _SIGNED.fullmatch(name.lower())]
+    kept = query_without_secrets(parts.query)
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), urlencode(sorted(kept)), ""))
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import StoreError
-from embedonce.secrets import Recipe, bare, bare_url, keep, recall, scrubbed, shown_url, texts_in
+from embedonce.secrets import Recipe, keep, recall, scrubbed, shown_url, texts_in, url_without_secrets, without_secrets
 from embedonce.stores.drivers.drivers import driver_of, tuned, with_defaults
 from embedonce.stores.drivers.faults import fault_of, store_error
 from embedonce.stores.drivers.urls import schemes
@@ -68,7 +68,12 @@ class RemoteLocation:
 
     def __getstate__(self) -> dict[str, Any]:
         content = self._content()
-        plain = (bare_url(self._url), bare(self._options), bare(self._recipe), self._path)
+        plain = (
+            url_without_secrets(self._url),
+            without_secrets(self._options),
+            without_secrets(self._recipe),
+            self._path,
+        )
         token = None if plain == content else keep(content)
         return {"content": plain, "token": token, "is_stripped": self._is_stripped}
 

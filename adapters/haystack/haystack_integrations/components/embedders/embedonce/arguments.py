@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from haystack.utils import Secret, deserialize_callable, serialize_callable
 from haystack.utils.auth import TokenSecret
 
-from embedonce import EmbeddingCache
+from embedonce import EmbeddingCache, secrets
 from embedonce.options import wrap_defaults
-from embedonce.secrets import LEFT_OUT, Hidden, bare
+from embedonce.secrets import LEFT_OUT, Hidden, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if "storage_options" in kept:
         kept["storage_options"] = _without_secrets(kept["storage_options"])
     if isinstance(kept.get("store"), str):
-        kept["store"] = bare(kept["store"])
+        kept["store"] = secrets.without_secrets(kept["store"])
     elif "store" in kept and not isinstance(kept["store"], PurePath):
         kept["store"] = _LeftOut()
     return kept
@@ -75,13 +75,13 @@ def _without_secrets(value: Any, name: str = "") -> Any:
     if not isinstance(value, dict):
         return value
     # All that is part of a secret is one.
-    above = name if _is_secret_name(name) else ""
+    above = name if is_secret(name) else ""
     kept = {
         name: each for name, each in value.items() if isinstance(each, Secret) and not isinstance(each, TokenSecret)
     }
     inner = {name: _without_secrets(each, above or str(name)) for name, each in value.items() if isinstance(each, dict)}
     others = {name: each for name, each in value.items() if name not in kept and name not in inner}
-    stripped = {name: bare(each, above or str(name)) for name, each in others.items()}
+    stripped = {name: secrets.without_secrets(each, above or str(name)) for name, each in others.items()}
     plain = {name: each for name, each in stripped.items() if each is not LEFT_OUT}
     # A placeholder stays for what is left out, so that a copy is not serialised as if it were complete.
     return {**dict.fromkeys(value, _LeftOut()), **plain, **inner, **kept}
@@ -103,7 +103,7 @@ def _written(name: str, value: Any) -> Any:
         return _written_options(value)
     if isinstance(value, PurePath):
         return str(value)
-    if isinstance(value, str) and bare(value) != value:
+    if isinstance(value, str) and secrets.without_secrets(value) != value:
         msg = f"{name} is a URL with a password or a signature in it, which must not be written down; " + _REMEDY
         raise ValueError(msg)
     if value is None or isinstance(value, str | int | float | bool):
@@ -126,19 +126,15 @@ def _written_options(options: Any, path: str = "storage_options", name: str = ""
         return options.to_dict()
     if isinstance(options, dict):
         return {
-            key: _written_options(each, f"{path}[{key!r}]", name if _is_secret_name(name) else str(key))
+            key: _written_options(each, f"{path}[{key!r}]", name if is_secret(name) else str(key))
             for key, each in options.items()
         }
-    plain = bare(options, name)
+    plain = secrets.without_secrets(options, name)
     # A list or a URL may be plain but for a part of it.
     if plain is LEFT_OUT or plain != options:
         msg = f"{path} is a secret in clear text or not a plain value, and must not be written down; {_REMEDY}"
         raise ValueError(msg)
     return options
-
-
-def _is_secret_name(name: str) -> bool:
-    return bare({}, name) is LEFT_OUT
 
 
 def read(written: Mapping[str, Any]) -> dict[str, Any]:
