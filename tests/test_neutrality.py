@@ -33,6 +33,7 @@ def loaded_by(code: str, before: str = "pass") -> set[str]:
         "import llama_index.embeddings.embedonce",
         "import sentence_transformers_embedonce",
         "from embedonce.plugins.host import plugins; assert not plugins().failed, plugins().failed",
+        "from embedonce.plugins.host import plugins; assert len(plugins().demos()) == 3",
         STORE + "embedonce.EmbeddingCache(store).embed(['a'], embed, namespace='n')",
         STORE + "embedonce.wrap(embed, store, namespace='n')(['a'])",
     ],

@@ -86,7 +86,7 @@ class Cassette(EmbeddingCache):
         role: Role = "document",
         batch_size: int | Auto | None = "auto",
     ) -> NDArray[Any]:
-        """See `EmbeddingCache.embed`."""
+        """Return the vectors of texts as `EmbeddingCache.embed` does, and remember a miss or fault."""
         with self._remembering():
             return super().embed(texts, embed, namespace=namespace, role=role, batch_size=batch_size)
 
@@ -99,7 +99,7 @@ class Cassette(EmbeddingCache):
         role: Role = "document",
         batch_size: int | Auto | None = "auto",
     ) -> NDArray[Any]:
-        """See `EmbeddingCache.aembed`."""
+        """Async twin of `embed`."""
         with self._remembering():
             return await super().aembed(texts, embed, namespace=namespace, role=role, batch_size=batch_size)
 

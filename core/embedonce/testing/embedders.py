@@ -101,11 +101,11 @@ class HashingEmbedder(TextEmbedder):
 
     @property
     def embedonce_identity(self) -> Identity:
-        """See `TextEmbedder`."""
+        """A model of its own for each number of dimensions; documents and queries are embedded alike."""
         return Identity.of(PROVIDER, "hashing-ngrams-1", symmetric=True, dimensions=self.dimensions)
 
     def vectors(self, texts: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
-        """See `TextEmbedder`; documents and queries are embedded alike."""
+        """Return the vectors of texts, shape (n, d); the role changes nothing."""
         matrix = np.zeros((len(texts), self.dimensions), np.float32)
         for row, text in enumerate(texts):
             matrix[row] = self._vector(text)
@@ -169,11 +169,11 @@ class AsymmetricEmbedder(TextEmbedder):
 
     @property
     def embedonce_identity(self) -> Identity:
-        """See `TextEmbedder`."""
+        """A model of its own for each number of dimensions; documents and queries are embedded differently."""
         return Identity.of(PROVIDER, "asymmetric-1", dimensions=self.dimensions)
 
     def vectors(self, texts: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
-        """See `TextEmbedder`: numbers in [-1, 1), decided by a digest of role and text."""
+        """Return the vectors of texts, shape (n, d): numbers in [-1, 1) from a digest of role and text."""
         size = 2 * self.dimensions
         data = b"".join(hashlib.shake_128(utf8(f"{role}:{text}")).digest(size) for text in texts)
         numbers = np.frombuffer(data, "<i2").reshape(len(texts), self.dimensions)
