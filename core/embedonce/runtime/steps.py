@@ -89,43 +89,51 @@ def run(steps: Steps[T]) -> T:
         BaseException: What a step has raised and the generator has not handled. Whatever interrupts the driver, the
             generator is closed, so that its `finally` clauses have run when this ends.
     """
+    # A function of its own, since no `finally` clause covers the bytecode between two nested `try` statements.
+    try:
+        return _run(steps)
+    finally:
+        steps.close()
+
+
+def _run(steps: Steps[T]) -> T:
     proceed: Callable[[Any], Step] = steps.send
     outcome: Any = None
     try:
         while True:
             step = proceed(outcome)
             try:
-                outcome = step.run()
-                proceed = steps.send
+                outcome, proceed = step.run(), steps.send
             except BaseException as error:
-                outcome = error
-                proceed = steps.throw
+                outcome, proceed = error, steps.throw
     except StopIteration as end:
         result: T = end.value
         return result
     finally:
         # An error refers to this frame, which must not refer to the error.
         outcome = None
-        steps.close()
 
 
 async def arun(steps: Steps[T]) -> T:
     """Do steps one after the other, awaiting; return the result. See `run`."""
+    try:
+        return await _arun(steps)
+    finally:
+        steps.close()
+
+
+async def _arun(steps: Steps[T]) -> T:
     proceed: Callable[[Any], Step] = steps.send
     outcome: Any = None
     try:
         while True:
             step = proceed(outcome)
             try:
-                outcome = await step.arun()
-                proceed = steps.send
+                outcome, proceed = await step.arun(), steps.send
             except BaseException as error:
-                outcome = error
-                proceed = steps.throw
+                outcome, proceed = error, steps.throw
     except StopIteration as end:
         result: T = end.value
         return result
     finally:
-        # An error refers to this frame, which must not refer to the error.
         outcome = None
-        steps.close()

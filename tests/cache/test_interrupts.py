@@ -1,0 +1,75 @@
+"""Ctrl-C between any two instructions of a call leaves nothing claimed, and the next call is right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CHILD = """
+import os, sys
+import embedonce
+from embedonce import EmbeddingCache, MemoryStore
+from embedonce.cache.engine.flight import _SHARED
+
+place, step = sys.argv[1], int(sys.argv[2])
+root = os.path.dirname(embedonce.__file__) + os.sep
+files = tuple(root + part for part in ("cache" + os.sep, os.path.join("runtime", "steps")))
+texts, right = ["a", "bb", "ccc"], [[1.0, 2.0], [2.0, 2.0], [3.0, 2.0]]
+
+
+def embed(texts):
+    return [[float(len(text)), 2.0] for text in texts]
+
+
+class Interrupt:
+    def __init__(self, at):
+        self.at, self.seen, self.where = at, 0, None
+
+    def trace(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(files):
+            return None
+        frame.f_trace_opcodes = True
+        return self.count
+
+    def count(self, frame, event, argument):
+        if event == "opcode":
+            self.seen += 1
+            if self.seen == self.at:
+                self.where = (frame.f_code.co_filename, frame.f_lineno)
+                raise KeyboardInterrupt
+        return self.count
+
+
+at = runs = 0
+while True:
+    at, runs = at + step, runs + 1
+    cache = EmbeddingCache(MemoryStore() if place == "memory" else os.path.join(place, str(at)))
+    cache.open("m")
+    interrupt, kept = Interrupt(at), None
+    sys.settrace(interrupt.trace)
+    try:
+        cache.embed(texts, embed, namespace="m", batch_size=2)
+    except KeyboardInterrupt as error:
+        # As a REPL keeps it, with all frames.
+        kept = error
+    finally:
+        sys.settrace(None)
+    left = [key for flights in list(_SHARED.values()) for key in flights._flights]
+    assert not left, (interrupt.where, left)
+    assert cache.embed(texts, embed, namespace="m").tolist() == right, interrupt.where
+    if interrupt.where is None:
+        break
+print(runs)
+"""
+
+
+@pytest.mark.parametrize("step", [101, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("place", ["memory", "directory"])
+def test_an_interrupt_at_any_instruction_leaves_nothing_claimed(place, step, tmp_path):
+    where = place if place == "memory" else str(tmp_path)
+    command = [sys.executable, "-c", CHILD, where, str(step)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1000 // step
