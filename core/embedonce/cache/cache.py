@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from embedonce.cache.engine.call import answering, miss_error
+from embedonce.cache.engine.call import miss_error
 from embedonce.cache.engine.flight import Leader
 from embedonce.cache.engine.state import INLINE_CHARACTERS, CallOptions, Request
 from embedonce.cache.health import StoreHealth
@@ -258,7 +258,7 @@ class EmbeddingCache:
             if hit is not None:
                 return hit
         request = Request(asked, identity, kept_role, embed, size, Leader(is_async=False))
-        return run(answering(request, self._namespaces, self._call_options))
+        return run(self._namespaces.answering(request, self._call_options))
 
     async def aembed(
         self,
@@ -280,7 +280,7 @@ class EmbeddingCache:
             if hit is not None:
                 return hit
         request = Request(asked, identity, kept_role, embed, size, Leader(is_async=True))
-        return await arun(answering(request, self._namespaces, self._call_options))
+        return await arun(self._namespaces.answering(request, self._call_options))
 
     def _checked(
         self, texts: Iterable[str], namespace: str | Identity, role: str, batch_size: int | Auto | None

@@ -1,14 +1,18 @@
-"""The namespaces of one cache that are open, and what is left of those whose store cannot be opened just now."""
+"""The namespaces of one cache: opening them, answering calls from them, and what is left of one that does not open."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embedonce.cache.engine.bypass import bypassing
+from embedonce.cache.engine.call import calling
 from embedonce.cache.engine.flight import flights_of
+from embedonce.cache.engine.state import CallState
 from embedonce.errors import FormatError, StoreError
 from embedonce.namespaces.detached import DetachedNamespace
 from embedonce.plugins import host
 from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.steps import Work
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.cache.engine.flight import Flights
+    from embedonce.cache.engine.state import CallOptions, Request
     from embedonce.cache.health import Stats, StoreHealth
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.namespaces.protocol import Namespace, Namespaces
     from embedonce.options import Mode
+    from embedonce.runtime.steps import Steps
 
 
 class OpenedNamespaces:
@@ -51,10 +57,6 @@ class OpenedNamespaces:
         """True in the modes that write nothing."""
         return self._mode not in ("read_write", "refresh")
 
-    def get(self, name: str) -> Namespace | None:
-        """Return a namespace if it is open."""
-        return self._opened.get(name)
-
     def all(self) -> list[Namespace]:
         """Return the namespaces that are open."""
         return list(self._opened.values())
@@ -77,8 +79,17 @@ class OpenedNamespaces:
             self._health.single_hit()
         return vector
 
-    def flights(self, namespace: Namespace, role: str) -> Flights:
-        """Return what is being embedded of a namespace in this process."""
+    def answering(self, request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
+        """Return the steps of a call, those of opening its namespace among them; see `calling`."""
+        if options.mode == "off" or not request.texts:
+            return (yield from bypassing(request, options))
+        identity = request.identity
+        namespace = yield Work(self.open, identity, inline=identity.namespace in self._opened)
+        flights = self._flights_of(namespace, request.role)
+        state = yield Work(CallState, namespace, request, options, flights, inline=request.is_small)
+        return (yield from calling(state))
+
+    def _flights_of(self, namespace: Namespace, role: str) -> Flights:
         # A user's own encoder may give a query the key of some document, so they are never in flight together.
         name = (namespace.flight_name, role)
         flights = self._flights.get(name)

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.engine.bypass import bypassing
 from embedonce.cache.engine.embedding import Embedding
 from embedonce.cache.engine.flight import Abandoned, Failed
 from embedonce.cache.engine.plan import batches
-from embedonce.cache.engine.state import CallState
 from embedonce.cache.engine.waiting import Waiting
 from embedonce.errors import CacheMissError, EmbedderContractError, StoreError
 from embedonce.events import EmbedEvent
@@ -24,20 +22,8 @@ from embedonce.vectors.rows import RowBuffer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedonce.cache.engine.state import CallOptions, Request
-    from embedonce.cache.opened import OpenedNamespaces
+    from embedonce.cache.engine.state import CallState
     from embedonce.runtime.steps import Steps
-
-
-def answering(request: Request, opened: OpenedNamespaces, options: CallOptions) -> Steps[NDArray[Any]]:
-    """Return the steps of a call, those of opening its namespace among them; see `calling`."""
-    if options.mode == "off" or not request.texts:
-        return (yield from bypassing(request, options))
-    is_open = opened.get(request.identity.namespace) is not None
-    namespace = yield Work(opened.open, request.identity, inline=is_open)
-    flights = opened.flights(namespace, request.role)
-    state = yield Work(CallState, namespace, request, options, flights, inline=request.is_small)
-    return (yield from calling(state))
 
 
 def calling(state: CallState) -> Steps[NDArray[Any]]:
