@@ -118,7 +118,7 @@ def test_a_function_may_declare_its_identity(place):
 
 @pytest.mark.parametrize("embedder", [Model, Callable, dict, 7, "text", None, [embed_lengths], b"x"])
 def test_what_is_not_an_embedder_is_refused(embedder):
-    with pytest.raises(TypeError, match=r"cannot wrap (the class|a) \w+: it is no embedder"):
+    with pytest.raises(TypeError, match=r"cannot wrap (the class|a) \w+: it is neither an embedder"):
         wrap(embedder, MemoryStore(), namespace=NAMESPACE)
 
 

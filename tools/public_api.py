@@ -42,6 +42,7 @@ The package of each framework is public in the same way: `langchain_embedonce`, 
 _VALUES = {
     "Values": "What `describe` of a `KnownClass` is given: the values that were read, by path.",
     "Mode": "Whether a call may read, embed and write: see [modes](usage.md#modes).",
+    "Role": "As what a text is embedded: `document` or `query`.",
     "__version__": "The version of the package.",
     "hookimpl": "Marks a function or a method as the implementation of a hook.",
 }

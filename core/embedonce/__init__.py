@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.hmac import HmacKeyEncoder
+    from embedonce.keys.specification import Role
     from embedonce.options import Mode, WrapOptions
     from embedonce.plugins.host import register_plugin
     from embedonce.stores import ByteStore, MemoryStore, SegmentStore
@@ -55,6 +56,7 @@ __all__ = [
     "Mode",
     "PluginError",
     "Report",
+    "Role",
     "SegmentStore",
     "Stats",
     "StoreError",
@@ -79,6 +81,7 @@ _NAMES_OF = {
     "identity": "Identity",
     "keys.encoders": "KeyEncoder",
     "keys.hmac": "HmacKeyEncoder",
+    "keys.specification": "Role",
     "options": "Mode WrapOptions",
     "plugins.host": "register_plugin",
     "stores": "ByteStore MemoryStore SegmentStore",

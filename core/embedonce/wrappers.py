@@ -1,4 +1,4 @@
-"""What a wrapped embedder is, whatever its framework; wrapping with a cache that is there; and wrapped functions."""
+"""What the wrappers of all frameworks have in common; wrapping with a given cache; and wrapped functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger("embedonce")
 
 
 class Wrapper(ABC):
-    """What every wrapped embedder shows, whatever its framework.
+    """The attributes that a wrapped embedder of any framework has.
 
     Classes that cannot inherit from it, such as pydantic models, are registered as subclasses.
 
@@ -36,7 +36,7 @@ class Wrapper(ABC):
         cache: The cache that it asks.
         namespace: Where its vectors live.
         identity: What decides them.
-        wrap_options: What the user said when wrapping it.
+        wrap_options: The options with which it was wrapped.
     """
 
     cache: Cache
@@ -67,7 +67,7 @@ class CachedFunction(Wrapper):
         if declared is None:
             name = getattr(function, "__qualname__", type(function).__name__)
             msg = (
-                f"cannot tell what model {name!r} calls: a function has no identity that could be relied on; "
+                f"cannot tell what model {name!r} calls: a function has no identity to rely on; "
                 "pass namespace='…' naming the model and everything else that changes its vectors"
             )
             raise IdentityError(msg)
@@ -127,27 +127,27 @@ def wrap_with(cache: Cache, embedder: Any, **given: Any) -> Any:
         return function
     kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
     msg = (
-        f"cannot wrap {kind}: it is no embedder of a framework whose plugin is installed, and no function "
-        f"list[str] -> vectors{loaded.failures()}"
+        f"cannot wrap {kind}: it is neither an embedder of a framework whose plugin is installed nor a "
+        f"function list[str] -> vectors{loaded.failures()}"
     )
     raise UnsupportedEmbedderError(msg) from (failed[0].error if failed else None)
 
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
-"""What can be no embedder of any framework."""
+"""Types that no framework gives to its embedders."""
 
 
 def _rewrapped(wrapper: Wrapper, cache: Cache, options: WrapOptions) -> Wrapper:
-    """Return a wrapper as it is, if it does what was asked for.
+    """Return a wrapper unchanged, if it has the options that were asked for.
 
     Raises:
-        ValueError: It does something else; wrapping it again would put one cache behind another.
+        ValueError: It has others; wrapping it again would put one cache behind another.
     """
-    unsaid, own = WrapOptions(), wrapper.wrap_options
+    defaults, own = WrapOptions(), wrapper.wrap_options
     differs = [
         field.name
         for field in fields(WrapOptions)
-        if getattr(options, field.name) not in (getattr(unsaid, field.name), getattr(own, field.name))
+        if getattr(options, field.name) not in (getattr(defaults, field.name), getattr(own, field.name))
     ]
     if not wrapper.cache.agrees_with(cache):
         differs.append("store or its options")

@@ -61,12 +61,12 @@ def wrap(
 
     Returns:
         An object of the embedder's own framework type, or a `CachedFunction`. It shows `.cache`, `.namespace` and
-        `.identity`. A wrapper is returned as it is, if the options agree with its own.
+        `.identity`. A wrapper is returned unchanged if the options agree with its own.
 
     Raises:
         IdentityError: What the embedder computes cannot be told apart from another one's; pass `namespace=`.
-        StoreError: The store cannot be opened, or is something else than a cache.
-        UnsupportedEmbedderError: The embedder is none, or its framework's plugin is missing; this is a `TypeError`.
+        StoreError: The store cannot be opened, or is not a cache.
+        UnsupportedEmbedderError: The object is not an embedder, or its framework's plugin is missing; a `TypeError`.
         ValueError: An option is not one of those listed, or differs from that of the wrapper.
     """
     options = CacheOptions(

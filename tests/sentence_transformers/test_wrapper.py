@@ -173,7 +173,7 @@ def test_pickles_hold_no_secret(model):
 )
 def test_models_without_dense_vectors_are_refused(name, reason, tmp_path):
     kind = getattr(st, name)
-    with pytest.raises(TypeError, match=f"cannot wrap a {kind.__name__}: .*{reason}.*use it as it is"):
+    with pytest.raises(TypeError, match=f"cannot wrap a {kind.__name__}: .*{reason}.*use it without a cache"):
         embedonce.wrap(kind.__new__(kind), tmp_path)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
 
-from embedonce.cache.cache import EmbeddingCache
+from embedonce import EmbeddingCache
 from embedonce.identification import EmbedRequest, IdentityTracker
 from embedonce.options import WrapOptions
 from embedonce.stores import is_byte_store
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from langchain_core.stores import BaseStore
 
+    from embedonce import Identity, Role
     from embedonce.hookspecs import Cache
-    from embedonce.identity import Identity
-    from embedonce.keys.specification import Role
 
 _warned_about_sha1 = False
 
@@ -39,7 +38,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     `list[list[float]]`. Attributes that it does not have are those of the embeddings inside it.
 
     Build it with `embedonce.wrap` or `from_bytes_store`. The constructor is that of LangChain's class: its stores
-    have raw texts as keys and lists as values, and say nothing of the model; give each model stores of its own.
+    have raw texts as keys and lists as values, and do not name the model; give each model stores of its own.
 
     Args:
         underlying_embeddings: The embeddings inside it.
@@ -48,8 +47,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         query_embedding_store: Keeps the vectors of queries by text; None if queries are not cached.
 
     Raises:
-        ValueError: The batch size is no positive number.
-        TypeError: A store is no LangChain store.
+        ValueError: The batch size is not a positive number.
+        TypeError: A store is not a LangChain store.
     """
 
     def __init__(
@@ -97,9 +96,9 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
         Raises:
             IdentityError: There is no namespace, and the embedder cannot be identified.
-            KeyEncoderError: The key encoder is unknown, or no encoder at all.
+            KeyEncoderError: The key encoder is unknown, or not an encoder.
             StoreError: The store cannot be opened.
-            ValueError: The batch size is no positive number, or a byte store gets a namespace beside a callable or
+            ValueError: The batch size is not a positive number, or a byte store gets a namespace beside a callable or
                 one that it cannot hold.
         """
         options = WrapOptions(namespace or None, batch_size=batch_size)
@@ -184,14 +183,14 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self.wrap_options = naming.options
         self.batch_size = describer.batch_size(embedder, documents, naming.options)
         self._naming = naming
-        self._look_anew()
+        self._start_tracking()
 
-    def _look_anew(self) -> None:
+    def _start_tracking(self) -> None:
         self._tracker = IdentityTracker(describer, self._naming.describe)
 
     @property
     def embedonce_identity(self) -> Identity | None:
-        """The identity that this embedder declares to whatever wraps it; None if nobody can tell."""
+        """The identity that this embedder declares to a wrapper around it; None if it is unknown."""
         return self._naming.declared(self.underlying_embeddings)
 
     def __getattr__(self, name: str) -> Any:
@@ -203,12 +202,12 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         return getattr(inner, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was read of the embedder is read again from its copy.
+        # What was read from the embedder is read again from its copy.
         return {name: value for name, value in self.__dict__.items() if name != "_tracker"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._look_anew()
+        self._start_tracking()
 
     def __repr__(self) -> str:
         inner = type(self.underlying_embeddings).__name__
@@ -234,7 +233,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
     @property
     def identity(self) -> Identity:
-        """What decides the vectors just now; it follows when the embedder's model is changed.
+        """What decides the vectors at present; it follows when the embedder's model is changed.
 
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
@@ -252,7 +251,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
         Raises:
             EmbedderContractError: The embedder's answer is not one finite vector per text.
-            Exception: Whatever the embedder raises.
+            Exception: What the embedder raises.
         """
         embed = self.underlying_embeddings.embed_documents
         asked = self._request(self.cache, texts, "document", kwargs)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_core.stores import BaseStore
     from numpy.typing import NDArray
 
-    from embedonce.identity import Identity
+    from embedonce import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
     from embedonce.runtime.steps import Steps
@@ -57,7 +57,7 @@ class LangChainKey:
         """Return the key function for the arguments of `from_bytes_store`.
 
         Raises:
-            KeyEncoderError: The encoder is unknown, or no encoder at all.
+            KeyEncoderError: The encoder is unknown, or not an encoder.
             ValueError: A namespace is given beside a callable, which LangChain refuses as well.
         """
         if key_encoder in LANGCHAIN_ALGORITHMS:
@@ -75,14 +75,14 @@ class LangChainKey:
                 f"namespace={namespace!r} has no effect beside a callable key_encoder; put it into the callable's keys"
             )
             raise ValueError(msg)
-        # Tried out, since one that always fails would only look like a cache that never hits.
+        # It is tried out: with one that always fails the cache would never hit, and nothing would tell why.
         return cls("", resolve_key_encoder(key_encoder).function)
 
     def __call__(self, text: str) -> str:
         """Return the key of a text.
 
         Raises:
-            KeyEncoderError: The user's own encoder answered with something else, such as None for every text.
+            KeyEncoderError: The user's own encoder does not return a str, but None for every text, for example.
         """
         key = self.function(text)
         if not isinstance(key, str):
@@ -97,7 +97,7 @@ class LangChainByteStores(Namespaces):
     Args:
         store: The byte store.
         key: Text to key.
-        owner: The namespace of the identity that JSON values belong to, which do not say so; None for any.
+        owner: The namespace that JSON values belong to, which do not name one; None for any.
         only_queries: True if no documents are kept in it, so that queries have the plain keys, as in LangChain.
     """
 
@@ -123,7 +123,7 @@ class LangChainByteStores(Namespaces):
             query = "-query" if role == "query" and not self._only_queries else ""
             return f"{self.key(text)}{suffix}{query}"
 
-        # A value without an envelope does not say whose it is: only where LangChain itself would look.
+        # A value without an envelope does not name its embedder: it is read only where LangChain itself would read it.
         is_owner = not suffix and self._owner in (None, identity.namespace)
 
         def legacy(role: str, value: bytes) -> Row | None:
@@ -133,7 +133,7 @@ class LangChainByteStores(Namespaces):
 
 
 def json_row(value: bytes) -> Row | None:
-    """Return the vector in a JSON value of LangChain's, or None if it is none."""
+    """Return the vector in a JSON value of LangChain's, None if there is none in it."""
     try:
         vector = json.loads(value)
     except (ValueError, RecursionError):
@@ -142,7 +142,7 @@ def json_row(value: bytes) -> Row | None:
 
 
 def list_row(vector: object) -> Row | None:
-    """Return a list of numbers as a row, or None if it is something else."""
+    """Return a list of numbers as a row, None if it is anything else."""
     try:
         matrix = vectors_of([vector], 1)
     except EmbedderContractError:
@@ -192,7 +192,7 @@ class ListNamespace(Namespace):
         return ("lists", id(self.store), self._namespace)
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
-        """See `Namespace`: the texts, marked where they could be taken for something else."""
+        """See `Namespace`: the texts, marked where they could be confused."""
         if self._call:
             return [f"\0embedonce:{role}:{self._call}\0{text}" for text in texts]
         if role == "query" and self._shared:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from embedonce import Identity
 from embedonce.errors import IdentityError
 from embedonce.identification import Description, describe_with
-from embedonce.identity import Identity
 from langchain_embedonce.identities import describer
 
 if TYPE_CHECKING:

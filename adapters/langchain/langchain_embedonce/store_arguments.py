@@ -20,12 +20,12 @@ def cache_at(place: object, key_encoder: Any) -> EmbeddingCache:
     """Return the cache at a path or URL.
 
     Raises:
-        StoreError: It is no such thing, or cannot be opened.
-        KeyEncoderError: The key encoder is unknown, or no encoder at all.
+        StoreError: It is neither, or cannot be opened.
+        KeyEncoderError: The key encoder is unknown, or not an encoder.
     """
     if isinstance(place, EmbeddingCache):
         return place
-    # SHA-1 is the default only for the sake of caches that LangChain has written, and here there are none.
+    # SHA-1 is the default only for the sake of caches that LangChain has written, which are not on paths.
     return EmbeddingCache(place, key_encoder="sha256" if key_encoder == "sha1" else key_encoder)
 
 

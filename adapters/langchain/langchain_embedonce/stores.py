@@ -33,7 +33,7 @@ class FsspecByteStore(SegmentStore, BaseStore[str, bytes]):
             On a distant path a few values may wait for others; `flush` and `close` end that.
 
     Raises:
-        StoreError: The path cannot be read, or holds something that is no cache.
+        StoreError: The path cannot be read, or holds something that is not a cache.
     """
 
     def __init__(

@@ -15,8 +15,7 @@ from sentence_transformers_embedonce.identities import describer, saved_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from embedonce.identity import Identity
-    from embedonce.keys.specification import Role
+    from embedonce import Identity, Role
     from sentence_transformers_embedonce.saved import Saved
 
 _DECIDING = ("normalize_embeddings", "precision")
@@ -24,7 +23,7 @@ _FORM = ("convert_to_numpy", "convert_to_tensor")
 _OPERATIONAL = ("batch_size", "chunk_size", "device", "pool", "show_progress_bar")
 _OTHERS = ("inputs", "sentences", "output_value", "prompt", "prompt_name", "task", "truncate_dim")
 _LOOKED_AT = frozenset((*_DECIDING, *_FORM, *_OPERATIONAL, *_OTHERS))
-# Modules to which it is all one whether a text is a query or a document.
+# Modules that treat queries and documents alike.
 _NO_TASKS = (
     *("CNN", "Dense", "Dropout", "LayerNorm", "LSTM", "Normalize", "Pooling", "StaticEmbedding", "Transformer"),
     "WeightedLayerPooling",
@@ -81,7 +80,7 @@ class Call:
         return isinstance(self.inputs, str)
 
     def texts(self) -> list[str] | None:
-        """Return the texts, None if it asks for something else, such as pictures or pairs."""
+        """Return the texts, None for other inputs, such as pictures or pairs."""
         if isinstance(self.inputs, str):
             return [str(self.inputs)]
         is_array = isinstance(self.inputs, np.ndarray) and self.inputs.ndim == 1
@@ -136,15 +135,15 @@ class Settings:
 
 
 def settings_of(model: Any, call: Call, saved: Saved) -> Settings:
-    """Return what decides the vectors of a call just now, in the words that adapters of all frameworks share.
+    """Return what decides the vectors of a call at present, as parameters that adapters of all frameworks share.
 
     Args:
         model: The model.
         call: The call.
-        saved: What the files of the model say. What they say as well is not said again.
+        saved: The settings in the files of the model, which are left out of the result.
 
     Raises:
-        KeyError: There is no prompt of the name that is given.
+        KeyError: There is no prompt of the given name.
     """
     if call.method == "encode":
         alike = _encode_settings(model, call.arguments, saved)
@@ -163,7 +162,7 @@ def _encode_settings(model: Any, arguments: Mapping[str, Any], saved: Saved) -> 
         if prompt:
             settings["prompt"] = prompt
         else:
-            # The model would put one before each text by default, or nobody knows whether it would.
+            # The model puts one before each text by default, or it is unknown whether it does.
             settings["default_prompt"] = False
     given = arguments.get("truncate_dim")
     dimensions = model.truncate_dim if given is None else given
@@ -196,7 +195,7 @@ def _depends_on_task(model: Any) -> bool:
     return False
 
 
-# What `encode_query` and `encode_document` make of their arguments is for them to say: it differs between versions.
+# How `encode_query` and `encode_document` use their arguments differs between versions, so they are asked.
 
 
 def _resolved(model: Any, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from embedonce.identity import Identity
+    from embedonce import Identity
     from embedonce.options import WrapKeywords
 
 _MOST_TEXTS = 1024
@@ -42,7 +42,7 @@ class _State:
     Args:
         inner: The model inside.
         cache: The cache that it asks.
-        options: What the user said when wrapping it.
+        options: The options with which it was wrapped.
         was_trained: True if its weights are no longer those that it was wrapped with.
     """
 
@@ -107,8 +107,8 @@ class CachedSentenceTransformer(SentenceTransformer):
 
     Raises:
         IdentityError: What the model computes cannot be told apart from another one's; pass `namespace=`.
-        StoreError: The store cannot be opened, or is something else than a cache.
-        TypeError: `inner` is no SentenceTransformer, or an option is unknown.
+        StoreError: The store cannot be opened, or is not a cache.
+        TypeError: `inner` is not a SentenceTransformer, or an option is unknown.
         ValueError: An option is not one of those listed, or the model is wrapped already.
     """
 
@@ -133,7 +133,7 @@ class CachedSentenceTransformer(SentenceTransformer):
         Raises:
             IdentityError: No namespace is given, and the model cannot be identified.
             StoreError: The store cannot be opened.
-            TypeError: `inner` is no SentenceTransformer.
+            TypeError: `inner` is not a SentenceTransformer.
             ValueError: It is wrapped already.
         """
         self = cls.__new__(cls, inner)
@@ -152,7 +152,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             cache.open(self.identity)
 
     def _hold(self, state: _State) -> None:
-        # Past torch, which would take the model inside for a part of this one.
+        # Without torch noticing, which would register the model inside as a part of this one.
         object.__setattr__(self, "_embedonce", state)
         object.__setattr__(self, "__dict__", state.inner.__dict__)
 
@@ -171,12 +171,12 @@ class CachedSentenceTransformer(SentenceTransformer):
 
     @property
     def wrap_options(self) -> WrapOptions:
-        """What the user said when wrapping the model."""
+        """The options with which the model was wrapped."""
         return self._embedonce.options
 
     @property
     def identity(self) -> Identity:
-        """What decides the vectors of `encode` without further arguments just now; each call has its own.
+        """What decides the vectors of `encode` without further arguments at present; each call has its own.
 
         Raises:
             IdentityError: The model can no longer be told apart from another one.
@@ -203,7 +203,7 @@ class CachedSentenceTransformer(SentenceTransformer):
         Raises:
             CacheMissError: In mode `replay`, a text is not in the cache, or the call bypasses it.
             EmbedderContractError: The model's answer is not one finite vector per text.
-            Exception: Whatever the model raises; batches that were finished before are stored.
+            Exception: What the model raises; batches that were finished before are stored.
         """
         return self._ask("encode", args, kwargs)
 
@@ -234,13 +234,13 @@ class CachedSentenceTransformer(SentenceTransformer):
         texts = call.texts()
         if texts == []:
             return ask(*args, **kwargs)
-        refusal = call.refusal() or _refusal(form) or ("" if texts else "of inputs that are no texts")
+        refusal = call.refusal() or _refusal(form) or ("" if texts else "of inputs that are not texts")
 
         def embed(some: list[str]) -> Any:
             answer = ask(some, **form.arguments())
             if form.agrees(answer) and state.settings(call) == settings:
                 return form.matrix(answer)
-            # What another type or other settings have made is for this call alone.
+            # An answer of another type, or under other settings, is for this call alone.
             form.learn(answer)
             return NotCacheable(form.matrix(answer))
 
@@ -262,13 +262,13 @@ class CachedSentenceTransformer(SentenceTransformer):
 
     def _check_replay(self) -> None:
         if self.cache.mode == "replay":
-            msg = f"a call of {type(self.inner).__name__} cannot be replayed because its arguments are no valid ones"
+            msg = f"a call of {type(self.inner).__name__} cannot be replayed because its arguments are not valid"
             raise CacheMissError(msg)
 
     def _texts_between_writes(self, call: Call, size: int) -> int | None:
-        for said in (self.wrap_options.batch_size, self.cache.batch_size):
-            if said != "auto":
-                return said
+        for given in (self.wrap_options.batch_size, self.cache.batch_size):
+            if given != "auto":
+                return given
         if isinstance(call.arguments.get("device"), list | tuple):
             # Each request starts processes of its own.
             return None

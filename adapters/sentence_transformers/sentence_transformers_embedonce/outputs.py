@@ -77,7 +77,7 @@ class Form:
         return isinstance(answer, np.ndarray) and answer.dtype == self.packed
 
     def learn(self, answer: Any) -> None:
-        """Take the form of an answer for the right one."""
+        """Expect the type of an answer from now on."""
         if isinstance(answer, torch.Tensor):
             self.dtype = answer.dtype
 

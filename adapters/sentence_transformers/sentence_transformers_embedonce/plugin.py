@@ -29,7 +29,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
     # What is refused comes first: a class of it inherits from SentenceTransformer in some versions.
     refused = next((name for name in _REFUSED if _is_one(embedder, name)), None)
     if refused is not None:
-        msg = f"cannot wrap a {type(embedder).__name__}: {_REFUSED[refused]}; use it as it is"
+        msg = f"cannot wrap a {type(embedder).__name__}: {_REFUSED[refused]}; use it without a cache"
         raise UnsupportedEmbedderError(msg)
     if not _is_one(embedder, "SentenceTransformer"):
         return None

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
     from typing_extensions import Self, Unpack
 
-    from embedonce.identity import Identity
-    from embedonce.keys.specification import Role
+    from embedonce import Identity, Role
     from embedonce.options import WrapKeywords
 
 _OWN_CACHE = (
@@ -50,7 +49,7 @@ class _State:
 
     Attributes:
         cache: The cache that it asks.
-        options: What the user said when wrapping the model.
+        options: The options with which the model was wrapped.
         tracker: What decides the vectors.
     """
 
@@ -83,8 +82,8 @@ class CachedEmbedding(BaseEmbedding):
 
     Raises:
         IdentityError: What the model computes cannot be told apart from another one's; pass `namespace=`.
-        StoreError: The store cannot be opened, or is something else than a cache.
-        TypeError: `inner` is no embedding model, or an option is unknown.
+        StoreError: The store cannot be opened, or is not a cache.
+        TypeError: `inner` is not an embedding model, or an option is unknown.
         ValueError: An option is not one of those listed, or the model has an `embeddings_cache` of its own.
     """
 
@@ -155,12 +154,12 @@ class CachedEmbedding(BaseEmbedding):
 
     @property
     def wrap_options(self) -> WrapOptions:
-        """What the user said when wrapping the model."""
+        """The options with which the model was wrapped."""
         return self._state.options
 
     @property
     def identity(self) -> Identity:
-        """What decides the vectors just now; it follows when the settings of the model are changed.
+        """What decides the vectors at present; it follows when the settings of the model are changed.
 
         Raises:
             IdentityError: The model is one whose vectors must not be cached.
@@ -174,7 +173,7 @@ class CachedEmbedding(BaseEmbedding):
 
     @property
     def embedonce_identity(self) -> Identity | None:
-        """The identity that this model declares to whatever wraps it; None if its vectors must not be cached."""
+        """The identity that this model declares to a wrapper around it; None if its vectors must not be cached."""
         return self._state.tracker.declared(self.inner)
 
     def __repr__(self) -> str:
@@ -214,7 +213,7 @@ class CachedEmbedding(BaseEmbedding):
             deep: Copy the model inside in any case.
 
         Raises:
-            TypeError: The new `inner` is no embedding model.
+            TypeError: The new `inner` is not an embedding model.
             ValueError: It is wrapped already or has an `embeddings_cache`, or there is no such field.
         """
         changes = dict(update or {})
@@ -233,11 +232,11 @@ class CachedEmbedding(BaseEmbedding):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        # LlamaIndex takes what cannot be pickled out of the very object that is pickled: let that be a copy.
+        # LlamaIndex removes what cannot be pickled from the object that is pickled, which is therefore a copy.
         return {"inner": copy.copy(self.inner), "cache": self.cache, "options": self.wrap_options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # What was taken out is missing where the class has a constructor of its own.
+        # What was removed is missing where the class has a constructor of its own.
         missing = BaseEmbedding.model_fields.keys() - state["inner"].__dict__.keys()
         for name in missing:
             state["inner"].__dict__[name] = BaseEmbedding.model_fields[name].get_default(call_default_factory=True)
@@ -255,11 +254,11 @@ class CachedEmbedding(BaseEmbedding):
     def to_dict(self, **_: Any) -> dict[str, Any]:
         """Return what decides the vectors, which an ingestion pipeline makes its key of, and nothing else.
 
-        It holds no secret, and is the same whatever batches, workers, callbacks, retries or stores are set.
+        It holds no secret, and does not depend on batches, workers, callbacks, retries or stores.
         """
         identity = self.embedonce_identity
         if identity is None:
-            # What nobody can tell apart must not look alike, nor look the same after it may have changed.
+            # Models that cannot be told apart must not look alike, and one that may have changed not the same.
             return {"class_name": self.class_name(), "unidentified": uuid.uuid4().hex}
         return {"class_name": self.class_name(), "namespace": identity.namespace}
 
@@ -285,7 +284,7 @@ class CachedEmbedding(BaseEmbedding):
         return self
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what events tell of this model: no secrets."""
+        """Return what events show of this model: no secrets."""
         shared = {name: getattr(self.inner, name) for name in ("model_name", "embed_batch_size")}
         return {"class_name": self.class_name(), **shared}
 
@@ -325,12 +324,12 @@ class CachedEmbedding(BaseEmbedding):
 
         Raises:
             EmbedderContractError: The model's answer is not one finite vector per text.
-            Exception: Whatever the model raises; batches that were finished before are stored.
+            Exception: What the model raises; batches that were finished before are stored.
         """
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
-        asked = self._request(texts, "document", self._telling(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
-        vectors = self._state.tracker.embed(asked, lambda some: inner.get_text_embedding_batch(some, **given))
+        request = self._request(texts, "document", self._changing(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
+        vectors = self._state.tracker.embed(request, lambda some: inner.get_text_embedding_batch(some, **given))
         return inner.get_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     async def aget_text_embedding_batch(
@@ -339,8 +338,8 @@ class CachedEmbedding(BaseEmbedding):
         """Async twin of `get_text_embedding_batch`."""
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
-        asked = self._request(texts, "document", self._telling(kwargs, "aget_text_embedding_batch"))
-        vectors = await self._state.tracker.aembed(asked, lambda some: inner.aget_text_embedding_batch(some, **given))
+        request = self._request(texts, "document", self._changing(kwargs, "aget_text_embedding_batch"))
+        vectors = await self._state.tracker.aembed(request, lambda some: inner.aget_text_embedding_batch(some, **given))
         return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     def _one(self, text: str, role: Role, embed: Callable[[str], list[float]]) -> list[float]:
@@ -361,12 +360,12 @@ class CachedEmbedding(BaseEmbedding):
         batch_size = describer.batch_size(self.inner, state.cache, state.options, most)
         return EmbedRequest(self.inner, state.cache, texts, role, batch_size, arguments or {})
 
-    def _telling(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:
+    def _changing(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:
         """Return the arguments of a call that may change vectors: none where the method is LlamaIndex's own.
 
-        That one ignores them, and an ingestion pipeline hands on whatever it is given.
+        That one ignores them, and an ingestion pipeline passes on all that it is given.
         """
-        # Not compared as attributes: what LlamaIndex decorates is another object at each look.
+        # Not compared as attributes: a method that LlamaIndex decorates is another object at each access.
         defined_by = next(kind for kind in type(self.inner).__mro__ if method in kind.__dict__)
         return {} if defined_by is BaseEmbedding else arguments
 

@@ -60,7 +60,7 @@ def prefix_of(collection: str) -> str:
 
 
 def key_of(collection: str, key: str) -> str:
-    """Return the key of an entry, whatever characters its names have; entries say themselves which ones they are."""
+    """Return the key of an entry: a hash, since names may hold any character; the entry itself holds its names."""
     return f"{prefix_of(collection)}{hashlib.sha256(utf8(key)).hexdigest()}"
 
 
@@ -68,7 +68,7 @@ def sealed(entry: Entry) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Return what to store under the key of an entry, and the parts to store before that.
 
     Raises:
-        ValueError: The value is nothing that JSON can hold.
+        ValueError: JSON cannot hold the value.
     """
     collection, key, value = entry
     vectors: list[bytes] = []
@@ -160,7 +160,7 @@ def _without_vectors(value: Any, where: str, vectors: list[bytes]) -> Any:
     """Return a value with a reference in place of every vector, which JSON would make five times as long.
 
     Raises:
-        ValueError: A key is no string, which JSON would make one, or a number is not finite.
+        ValueError: A key is not a string, to which JSON would turn it, or a number is not finite.
         RecursionError: The value holds itself.
     """
     if isinstance(value, dict):
@@ -187,7 +187,7 @@ def _without_vectors(value: Any, where: str, vectors: list[bytes]) -> Any:
 
 
 def _as_numbers(given: Any) -> NDArray[Any] | None:
-    """Return an array of which `tolist` gives equal numbers of equal kinds; None if there is none, or it is short."""
+    """Return an array whose `tolist` gives equal numbers of equal kinds; None if there is none, or it is short."""
     if not 0 < len(given) <= MAX_DIMENSIONS:
         return None
     if isinstance(given, np.ndarray):
@@ -199,7 +199,7 @@ def _as_numbers(given: Any) -> NDArray[Any] | None:
         return np.asarray(given)
     if all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds):
         numbers = np.asarray(given)
-        # Integers beyond 64 bits become something else.
+        # Integers beyond 64 bits become floats or objects.
         return numbers if numbers.dtype.kind in "iu" else None
     return None
 
@@ -211,7 +211,7 @@ def _envelope(numbers: NDArray[Any], where: str) -> bytes:
             raise ValueError(msg)
     else:
         smallest = np.result_type(np.min_scalar_type(numbers.min()), np.min_scalar_type(numbers.max()))
-        # Two that reach to both ends have no smaller type in common.
+        # A negative number and one of the upper half of uint64 have no integer type in common.
         numbers = numbers.astype(smallest) if smallest.kind in "iu" else numbers
     row = vectors_of(numbers.reshape(1, -1), 1)[0]
     return Envelope.seal(Row(row.dtype, row.tobytes()))

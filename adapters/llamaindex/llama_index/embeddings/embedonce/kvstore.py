@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE, DEFAULT_COLLECTION, BaseKVStore
 
+from embedonce import Identity
 from embedonce.errors import IdentityError
 from embedonce.identification import describe_with
-from embedonce.identity import Identity
 from embedonce.options import StoreOptions, WrapOptions
 from embedonce.stores import SegmentStore
 from llama_index.embeddings.embedonce.identities import describer
@@ -41,8 +41,8 @@ class FsspecKVStore(BaseKVStore):
     which `embedonce.wrap` stores nothing but hashes.
 
     What comes back is always a copy. A damaged or foreign value counts as absent and is logged once; a place that
-    cannot be read is an error. What other processes delete or write anew may be seen late: after a second on a local
-    path, after ten times the `refresh_interval` on a distant one. `get_all` and `delete` look anew.
+    cannot be read is an error. What other processes delete or overwrite may be seen late: after a second on a local
+    path, after ten times the `refresh_interval` on a distant one. `get_all` and `delete` always look again.
 
     Args:
         path: A path, a URL, an (fs, path) pair or a `UPath`.
@@ -54,10 +54,10 @@ class FsspecKVStore(BaseKVStore):
             On a distant path a few values may wait for others; `flush` and `close` end that.
 
     Raises:
-        StoreError: The path cannot be read, or holds something that is no cache.
-        IdentityError: The namespace is no name.
+        StoreError: The path cannot be read, or holds something that is not a cache.
+        IdentityError: The namespace is not a name.
         ValueError: Another argument is not one of those listed.
-        TypeError: The `fs` is no file system, or goes with something that is no path.
+        TypeError: The `fs` is not a file system, or is given beside something other than a path.
     """
 
     # Without `__repr__`: an ingestion pipeline hashes the `repr` of what a model holds, and leaves out that of plain
@@ -96,8 +96,8 @@ class FsspecKVStore(BaseKVStore):
         """Return a store for the `embeddings_cache` of one embedding model; no other model shares it.
 
         `embedonce.wrap(embed_model, path)` is the better way to cache embeddings: LlamaIndex's `embeddings_cache` takes
-        a query for a text, asks for each text alone, and never hears when the model is changed. It is therefore only
-        given to models that embed queries and texts alike.
+        a query for a text, asks for each text alone, and does not notice when the model is changed. It is therefore
+        only given to models that embed queries and texts alike.
 
         Args:
             embed_model: The model, whose `embeddings_cache` is not set yet.
@@ -109,14 +109,14 @@ class FsspecKVStore(BaseKVStore):
 
         Raises:
             IdentityError: The model cannot be told apart from another one, or embeds queries and texts differently.
-            TypeError: It is no embedding model of LlamaIndex.
+            TypeError: It is not an embedding model of LlamaIndex.
         """
         kind = type(embed_model).__name__
         if not isinstance(embed_model, BaseEmbedding):
             msg = f"embed_model must be an embedding model of LlamaIndex, got {kind}"
             raise TypeError(msg)
-        wished = WrapOptions(namespace=namespace, version=version, symmetric=symmetric)
-        description = describe_with(describer, embed_model, wished)
+        options_of_model = WrapOptions(namespace=namespace, version=version, symmetric=symmetric)
+        description = describe_with(describer, embed_model, options_of_model)
         identity = description.identity
         if identity is None:
             msg = f"the vectors of this {kind} must not be cached: {description.not_cacheable}"
@@ -152,7 +152,7 @@ class FsspecKVStore(BaseKVStore):
         """Store a value.
 
         Raises:
-            ValueError: The key is no str, or the value no dictionary that JSON can hold.
+            ValueError: The key is not a str, or the value not a dictionary that JSON can hold.
             StoreError: The store cannot be written.
         """
         self.put_all([(key, val)], collection)
@@ -167,10 +167,10 @@ class FsspecKVStore(BaseKVStore):
         collection: str = DEFAULT_COLLECTION,
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> None:
-        """Store values, all in one write whatever the `batch_size`, or none.
+        """Store values, all in one write or none; the `batch_size` has no effect.
 
         Raises:
-            ValueError: A key is no str, or a value no dictionary that JSON can hold.
+            ValueError: A key is not a str, or a value not a dictionary that JSON can hold.
             StoreError: The store cannot be written.
         """
         wholes: dict[str, bytes] = {}
@@ -182,7 +182,7 @@ class FsspecKVStore(BaseKVStore):
                 raise ValueError(msg)
             wholes[key_of(collection, key)], of_value = sealed(Entry(collection, key, val))
             parts.update(of_value)
-        # Nobody finds an entry before its parts.
+        # The parts come first, so that no reader finds an entry without them.
         self._store.mset(list(parts.items()))
         self._store.mset(list(wholes.items()))
 
@@ -202,14 +202,14 @@ class FsspecKVStore(BaseKVStore):
             Whether it was there; what another process has just deleted may count as there.
 
         Raises:
-            ValueError: The key is no str.
+            ValueError: The key is not a str.
             StoreError: The store cannot be written.
         """
         _check_names(collection, key)
         stored = key_of(collection, key)
         value = self._store.mget([stored])[0]
         if value is None:
-            # A listing looks anew for what others have just written.
+            # A listing looks again for what others have just written.
             if next(iter(self._store.yield_keys(prefix=stored)), None) is None:
                 return False
             value = self._store.mget([stored])[0]
@@ -242,7 +242,7 @@ class FsspecKVStore(BaseKVStore):
         """Return a value, None if there is none.
 
         Raises:
-            ValueError: The key is no str.
+            ValueError: The key is not a str.
             StoreError: The store cannot be read.
         """
         _check_names(collection, key)
@@ -257,7 +257,7 @@ class FsspecKVStore(BaseKVStore):
         """Return all values of a collection by their keys.
 
         Raises:
-            ValueError: The collection is no str.
+            ValueError: The collection is not a str.
             StoreError: The store cannot be read.
         """
         _check_names(collection)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import ImageType
 
-    from embedonce.cache.cache import EmbeddingCache
+    from embedonce import EmbeddingCache
     from embedonce.options import WrapOptions
 
 
@@ -22,7 +22,7 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
     """A `CachedEmbedding` of a model that embeds images too.
 
     Texts are cached. Images are passed on to the model, each time: which bytes of a picture decide its vector
-    differs from model to model.
+    differs between models.
     """
 
     inner: SerializeAsAny[MultiModalEmbedding] = Field(description="The embedding model inside.", repr=False)
@@ -41,25 +41,25 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
 
     def get_image_embedding(self, img_file_path: ImageType) -> list[float]:
         """Return the vector of an image, from the model itself."""
-        return self._itself().get_image_embedding(img_file_path)
+        return self._uncached().get_image_embedding(img_file_path)
 
     async def aget_image_embedding(self, img_file_path: ImageType) -> list[float]:
         """Async twin of `get_image_embedding`."""
-        return await self._itself().aget_image_embedding(img_file_path)
+        return await self._uncached().aget_image_embedding(img_file_path)
 
     def get_image_embedding_batch(
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[list[float]]:
         """Return the vectors of images, from the model itself."""
-        return self._itself().get_image_embedding_batch(img_file_paths, show_progress=show_progress)
+        return self._uncached().get_image_embedding_batch(img_file_paths, show_progress=show_progress)
 
     async def aget_image_embedding_batch(
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[list[float]]:
         """Async twin of `get_image_embedding_batch`."""
-        return await self._itself().aget_image_embedding_batch(img_file_paths, show_progress=show_progress)
+        return await self._uncached().aget_image_embedding_batch(img_file_paths, show_progress=show_progress)
 
-    def _itself(self) -> MultiModalEmbedding:
+    def _uncached(self) -> MultiModalEmbedding:
         """Return the model inside, for what bypasses the cache.
 
         Raises:

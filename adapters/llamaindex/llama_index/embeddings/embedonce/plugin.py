@@ -28,7 +28,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
     if _is_one_of(embedder, "llama_index.core.base.embeddings.base_sparse", "BaseSparseEmbedding"):
         msg = (
             f"cannot wrap a {type(embedder).__name__}: its vectors are sparse, and embedonce keeps dense ones; "
-            "use it as it is"
+            "use it without a cache"
         )
         raise UnsupportedEmbedderError(msg)
     if not _is_embedding(embedder):

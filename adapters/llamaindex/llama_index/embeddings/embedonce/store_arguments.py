@@ -25,11 +25,11 @@ def place_of(
         name: What the caller calls its `store`.
 
     Returns:
-        The store or the path as it is, and an (fs, path) pair if there is an `fs`; None if nothing is given.
+        The store or the path unchanged, an (fs, path) pair if there is an `fs`, or None if nothing is given.
 
     Raises:
-        ValueError: Two places are given, an `fs` has no path, or the path is a URL of something else than the `fs`.
-        TypeError: The `fs` is no file system, or what goes with it is no path.
+        ValueError: Two places are given, an `fs` has no path, or the path is a URL of another file system.
+        TypeError: The `fs` is not a file system, or what is given with it is not a path.
     """
     if store is not None and persist_path is not None:
         msg = f"{name} and persist_path both name the place of the cache; give one of them"

@@ -30,7 +30,7 @@ def _differs(value: object, default: object) -> bool:
 
 
 def arguments_of(store: object, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that build the same wrapper anew; those of a ready cache stand for that cache."""
+    """Return the arguments that build an equal wrapper; those of a ready cache stand for that cache."""
     made = store.arguments if isinstance(store, EmbeddingCache) else {"store": store}
     return {**changed(made), **options}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from haystack import Document
 
-    from embedonce.identity import Identity
+    from embedonce import Identity
 
 
 class PartlyFailedError(EmbedderContractError):

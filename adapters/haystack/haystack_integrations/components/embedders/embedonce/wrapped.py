@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from embedonce.identity import Identity
-    from embedonce.keys.specification import Role
+    from embedonce import Identity, Role
     from embedonce.options import WrapKeywords
     from embedonce.runtime.steps import Steps
 
@@ -156,7 +155,7 @@ class CachedEmbedder:
 
     @property
     def embedonce_identity(self) -> Identity | None:
-        """The identity that this component declares to whatever wraps it; None if its vectors must not be cached."""
+        """The identity that this component declares to a wrapper around it; None if its vectors must not be cached."""
         return self._tracker.declared(self.embedder)
 
     def __getattr__(self, name: str) -> Any:
