@@ -9,7 +9,6 @@ import shutil
 import signal
 import stat
 import threading
-import time
 from functools import partial
 
 import numpy as np
@@ -17,60 +16,12 @@ import pytest
 from covering import each_once
 from forking import forked, may_fork, needs_fork
 
-from embedonce.options import StoreOptions
 from embedonce.stores.segments.files import tier
 from embedonce.stores.segments.format.names import SegmentName
 
 
-@pytest.fixture
-def directory(tmp_path):
-    """Where the tier is."""
-    return tmp_path / "tier"
-
-
-@pytest.fixture
-def open_tiered(distant, open_store, directory):
-    """Open a store at the distant place with a local tier."""
-
-    def open_tiered(size=1 << 30, namespace="acme/e5@3", **options):
-        options.setdefault("read_only", True)
-        chosen = StoreOptions(local_tier=directory, local_tier_bytes=size)
-        return open_store(distant, namespace, options=chosen, **options)
-
-    return open_tiered
-
-
-@pytest.fixture
-def written(distant, open_store, digest, vectors):
-    """Write vectors without a tier, one segment per call; return their keys and them."""
-
-    def written(count=5000, dimensions=8, first=0, namespace="acme/e5@3"):
-        keys, matrix = [digest(first + i) for i in range(count)], vectors(count, dimensions)
-        store = open_store(distant, namespace)
-        store.put_rows(keys, matrix)
-        store.flush()
-        return keys, matrix
-
-    return written
-
-
-def files_in(directory, suffix=".safetensors"):
-    return sorted(directory.glob(f"*/*{suffix}"))
-
-
-def check(store, keys, matrix, rows=None):
-    """Compare what a store has with what was written, all at once and one by one."""
-    rows = range(len(keys)) if rows is None else rows
-    got, there = store.get_rows([keys[i] for i in rows])
-    assert there.all()
-    assert np.array_equal(got, matrix[list(rows)])
-    for i in list(rows)[:3]:
-        assert np.array_equal(store.get_rows([keys[i]])[0], matrix[[i]])
-    assert (store.counts.damaged_rows, store.counts.damaged_segments) == (0, 0)
-
-
 @pytest.mark.parametrize("count", [1, 100, 5000])
-def test_a_second_process_reads_nothing_of_the_distant_place(count, written, open_tiered, asked):
+def test_a_second_process_reads_nothing_of_the_distant_place(count, written, open_tiered, asked, check):
     keys, matrix = written(count)
     check(open_tiered(), keys, matrix)
     asked.clear()
@@ -94,7 +45,7 @@ def test_what_this_process_wrote_need_not_be_read_by_anybody(open_tiered, asked,
 
 @needs_fork
 @may_fork
-def test_a_forked_child_reads_and_adds_to_what_is_there(written, open_tiered, asked):
+def test_a_forked_child_reads_and_adds_to_what_is_there(written, open_tiered, asked, check):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix, range(100))
@@ -114,7 +65,7 @@ def test_a_forked_child_reads_and_adds_to_what_is_there(written, open_tiered, as
 @needs_fork
 @may_fork
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_process_killed_at_any_step_leaves_nothing_wrong(moment, written, open_tiered, directory):
+def test_a_process_killed_at_any_step_leaves_nothing_wrong(moment, written, open_tiered, directory, check):
     keys, matrix = written()
     small, more = written(10, first=5000)
     write = tier._write
@@ -148,7 +99,7 @@ def test_a_process_killed_at_any_step_leaves_nothing_wrong(moment, written, open
     assert step > 5
 
 
-def test_only_rows_that_are_not_there_are_read(written, open_tiered, asked, monkeypatch):
+def test_only_rows_that_are_not_there_are_read(written, open_tiered, asked, monkeypatch, check):
     monkeypatch.setattr("embedonce.stores.places.ranges.GAP", 0)
     keys, matrix = written()
     check(open_tiered(), keys, matrix, range(100, 200))
@@ -160,7 +111,7 @@ def test_only_rows_that_are_not_there_are_read(written, open_tiered, asked, monk
     assert [end - start for _, start, end in asked] == [50 * 32, 10 * 32]
 
 
-def test_what_one_process_reads_is_there_for_others_that_are_running(written, open_tiered, asked):
+def test_what_one_process_reads_is_there_for_others_that_are_running(written, open_tiered, asked, check):
     keys, matrix = written()
     first, second = open_tiered(), open_tiered()
     check(first, keys, matrix, range(10))
@@ -171,7 +122,7 @@ def test_what_one_process_reads_is_there_for_others_that_are_running(written, op
     assert asked == []
 
 
-def test_a_complete_segment_is_read_like_a_local_one(written, open_tiered):
+def test_a_complete_segment_is_read_like_a_local_one(written, open_tiered, check):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix)
@@ -205,7 +156,7 @@ def test_values_of_every_kind_are_mirrored(kind, distant, open_store, open_tiere
 
 @each_once(what=["index", "rows", "have", "zeroes", "no have", "short", "long", "no file"], complete=[True, False])
 def test_no_damage_of_the_disk_is_a_miss_and_all_of_it_is_repaired(
-    what, complete, written, open_tiered, directory, asked
+    what, complete, written, open_tiered, directory, asked, check, files_in
 ):
     keys, matrix = written()
     some = range(5000) if complete else range(1000, 3000)
@@ -244,7 +195,7 @@ def test_no_damage_of_the_disk_is_a_miss_and_all_of_it_is_repaired(
     assert asked == []
 
 
-def test_damage_under_an_open_store_is_repaired_too(written, open_tiered, directory, asked):
+def test_damage_under_an_open_store_is_repaired_too(written, open_tiered, directory, asked, check, files_in):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix)
@@ -263,7 +214,7 @@ def test_damage_under_an_open_store_is_repaired_too(written, open_tiered, direct
     assert asked == []
 
 
-def test_a_file_that_is_cut_under_an_open_store_is_left_alone(written, open_tiered, directory):
+def test_a_file_that_is_cut_under_an_open_store_is_left_alone(written, open_tiered, directory, check, files_in):
     keys, matrix = written()
     for some in (range(5000), range(100)):
         store = open_tiered()
@@ -275,7 +226,7 @@ def test_a_file_that_is_cut_under_an_open_store_is_left_alone(written, open_tier
         check(store, keys, matrix)
 
 
-def test_files_that_are_deleted_under_an_open_store_are_made_again(written, open_tiered, directory, asked):
+def test_files_that_are_deleted_under_an_open_store_are_made_again(written, open_tiered, directory, asked, check):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix, range(100))
@@ -289,7 +240,7 @@ def test_files_that_are_deleted_under_an_open_store_are_made_again(written, open
     assert asked == []
 
 
-def test_files_that_others_made_again_are_taken_up(written, open_tiered, directory, asked):
+def test_files_that_others_made_again_are_taken_up(written, open_tiered, directory, asked, check):
     keys, matrix = written()
     store = open_tiered()
     check(store, keys, matrix, range(100))
@@ -317,7 +268,7 @@ def _failing(monkeypatch, name, code):
     code=[errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO],
 )
 def test_a_disk_that_fails_costs_a_warning_and_nothing_else(
-    what, code, written, open_tiered, monkeypatch, caplog, directory
+    what, code, written, open_tiered, monkeypatch, caplog, directory, check
 ):
     keys, matrix = written()
     small, more = written(10, first=5000)
@@ -334,7 +285,7 @@ def test_a_disk_that_fails_costs_a_warning_and_nothing_else(
     assert str(directory) in warned[0].message
 
 
-def test_a_tier_that_is_a_file_is_as_good_as_none(written, open_tiered, directory, caplog):
+def test_a_tier_that_is_a_file_is_as_good_as_none(written, open_tiered, directory, caplog, check):
     keys, matrix = written()
     directory.write_text("not ours")
     check(open_tiered(), keys, matrix)
@@ -343,7 +294,7 @@ def test_a_tier_that_is_a_file_is_as_good_as_none(written, open_tiered, director
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permission bits do not exist")
-def test_the_tier_is_private(written, open_tiered, directory):
+def test_the_tier_is_private(written, open_tiered, directory, check):
     keys, matrix = written()
     check(open_tiered(), keys, matrix)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -351,125 +302,7 @@ def test_the_tier_is_private(written, open_tiered, directory):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
-def test_segments_that_are_gone_leave_the_tier(written, open_tiered, directory, distant, open_store):
-    keys, matrix = written()
-    written(100, first=9000)
-    store = open_tiered()
-    check(store, keys, matrix)
-    assert len(files_in(directory)) == 2
-    io = open_store(distant)._directory
-    for name in store._catalog.listed:
-        if SegmentName.parse(name) and SegmentName.parse(name).rows == 5000:
-            io.delete(name)
-    store._catalog.refresh(force=True)
-    assert [SegmentName.parse(file.name).rows for file in files_in(directory)] == [100]
-    assert len(files_in(directory, ".have")) == 1
-
-
-def test_segments_that_went_while_nobody_looked_leave_the_tier_at_opening(
-    written, open_tiered, directory, distant, open_store
-):
-    keys, matrix = written()
-    written(100, first=9000)
-    check(open_tiered(), keys, matrix)
-    (mirrored, _) = files_in(directory)
-    folder, elsewhere = mirrored.parent, directory / "acme-e5-3-0123456789abcdef"
-    elsewhere.mkdir()
-    for path in (folder / "no segment", elsewhere / mirrored.name):
-        path.write_bytes(b"somebody else's")
-    open_store(distant).purge([keys[0].hex()])
-    reader = open_tiered()
-    assert {file.name for file in folder.glob("*.safetensors")} <= reader._catalog.listed.keys()
-    assert not mirrored.exists()
-    assert (folder / "no segment").exists()
-    assert (elsewhere / mirrored.name).exists()
-    check(reader, keys[1:], matrix[1:])
-
-
-def _blocks(directory):
-    return sum(512 * file.stat().st_blocks for file in directory.glob("*/*.safetensors*"))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="holes cannot be seen")
-def test_what_was_used_longest_ago_goes_first_over_all_spaces(written, open_tiered, directory):
-    spaces = [f"acme/{i}" for i in range(6)]
-    batches = [written(5000, 16, namespace=namespace) for namespace in spaces]
-    for namespace, batch in zip(spaces, batches, strict=True):
-        check(open_tiered(namespace=namespace), *batch)
-    size = _blocks(directory) // 6
-    now = time.time()
-    for file in directory.glob("*/*.safetensors*"):
-        used = now - 1000 * int(file.parent.name.split("-")[1])
-        os.utime(file, (used, used))
-    # The last one is used again.
-    check(open_tiered(namespace="acme/5"), *batches[5], range(10))
-    limit = 4 * size
-    open_tiered(limit)
-    assert 0 < _blocks(directory) <= 0.9 * limit
-    assert {file.parent.name.rpartition("-")[0] for file in files_in(directory)} == {"acme-0", "acme-1", "acme-5"}
-    for namespace, batch in zip(spaces, batches, strict=True):
-        check(open_tiered(limit, namespace), *batch)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="holes cannot be seen")
-def test_a_process_that_reads_much_keeps_the_limit_too(written, open_tiered, directory):
-    batches = [written(5000, 16, first=5000 * i) for i in range(8)]
-    store, limit, largest = open_tiered(1_500_000), 1_500_000, 700_000
-    for batch in batches:
-        check(store, *batch)
-        assert _blocks(directory) <= limit + limit // 8 + largest
-    for batch in batches:
-        check(store, *batch)
-
-
-def test_other_files_in_the_tier_are_never_touched(written, open_tiered, directory):
-    keys, matrix = written()
-    check(open_tiered(), keys, matrix)
-    space = files_in(directory)[0].parent
-    strangers = [
-        directory / "note.txt",
-        directory / "other" / files_in(directory)[0].name,
-        space / "mine.safetensors",
-        space / "x.have",
-        space / "space.json",
-    ]
-    for stranger in strangers:
-        stranger.parent.mkdir(exist_ok=True)
-        stranger.write_bytes(b"x" * 100_000)
-    open_tiered(1)
-    assert set(files_in(directory)) == {space / "mine.safetensors", strangers[1]}
-    assert all(stranger.read_bytes() == b"x" * 100_000 for stranger in strangers)
-    check(open_tiered(), keys, matrix)
-
-
-def test_use_is_noted_at_most_once_a_minute(written, open_tiered, directory, monkeypatch):
-    keys, matrix = written()
-    store = open_tiered()
-    check(store, keys, matrix)
-    check(store, keys, matrix)
-    (file,) = files_in(directory)
-    now = [time.monotonic() + 1]
-    monkeypatch.setattr("embedonce.stores.segments.files.tier.time.monotonic", lambda: now[0])
-    os.utime(file, (1, 1))
-    check(store, keys, matrix)
-    assert file.stat().st_mtime == 1
-    now[0] += 61
-    check(store, keys, matrix)
-    assert file.stat().st_mtime > 1
-
-
-def test_many_segments_need_few_descriptors(written, open_tiered, monkeypatch):
-    monkeypatch.setattr("embedonce.stores.places.remote.RemoteDirectory.descriptors", lambda io: 4)
-    batches = [written(2500, first=2500 * i) for i in range(10)]
-    store = open_tiered()
-    for _ in range(2):
-        for keys, matrix in batches:
-            check(store, keys, matrix)
-    held = [opened for opened in store._catalog.files._open.values() if opened.is_mapped]
-    assert len(held) <= 4
-
-
-def test_threads_share_a_tier(written, open_tiered, asked):
+def test_threads_share_a_tier(written, open_tiered, asked, check):
     keys, matrix = written(5000)
     store, wrong = open_tiered(), []
 
