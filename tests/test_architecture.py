@@ -55,9 +55,19 @@ def test_the_layers_of_the_contract_are_understood(importer: str, imported: str,
     assert TOOL["upward"]([arrow]) == [arrow] * is_forbidden
 
 
-def test_circles_are_found() -> None:
-    arrows = [Import(*names, 1, is_type_only=False) for names in ("ab", "bc", "ca", "cd", "de")]
-    assert TOOL["circles"](arrows) == [["a", "b", "c"]]
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("a>b b>c c>a c>d d>e", [["a", "b", "c"]]),
+        ("a.x.one>a.y.one a.y.two>a.x.two", [["a.x", "a.y"]]),
+        ("a.x.one>a.y a.y>a.x", [["a.x", "a.y"]]),
+        ("a>a.x a.x.one>a.x.two a.x.two>a.y a.y>b", []),
+    ],
+)
+def test_circles_are_found(names: str, found: list[list[str]]) -> None:
+    """Of modules, and of packages that import each other's modules."""
+    arrows = [Import(*arrow.split(">"), 1, is_type_only=False) for arrow in names.split()]
+    assert TOOL["circles"](arrows) == found
 
 
 def test_every_package_is_in_a_layer() -> None:

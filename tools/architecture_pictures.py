@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from imports import imports, modules
+from imports import circles, imports, modules
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
 PACKAGES = ("embedonce", "embedonce.cache", "embedonce.cache.engine", "embedonce.stores", "embedonce.stores.segments")
@@ -77,7 +77,14 @@ def table(package: str) -> str:
 
 
 def page(text: str) -> str:
-    """Return a page with its generated parts made anew."""
+    """Return a page with its generated parts renewed.
+
+    Raises:
+        ValueError: The page has no place for a picture, or there are circles of imports, which cannot be drawn.
+    """
+    if groups := circles(imports()):
+        msg = f"these import each other: {groups}"
+        raise ValueError(msg)
     for package in PACKAGES:
         begin, end = f"<!-- drawn: {package} -->", "<!-- /drawn -->"
         drawn = f"{begin}\n\n{picture(package)}\n\n{table(package)}\n\n{end}"

@@ -121,10 +121,26 @@ def imports() -> list[Import]:
 
 
 def circles(arrows: list[Import]) -> list[list[str]]:
-    """Return the groups of modules that import each other, by Tarjan's algorithm."""
-    after: dict[str, set[str]] = {}
+    """Return the groups of modules that import each other, and of packages that do so through their modules."""
+    groups = _circles({(arrow.importer, arrow.imported) for arrow in arrows})
+    between: dict[str, set[tuple[str, str]]] = {}
     for arrow in arrows:
-        after.setdefault(arrow.importer, set()).add(arrow.imported)
+        importer, imported = arrow.importer.split("."), arrow.imported.split(".")
+        shared = next((i for i, pair in enumerate(zip(importer, imported, strict=False)) if pair[0] != pair[1]), None)
+        # A package and what is in it are one.
+        if shared is not None:
+            pair = ".".join(importer[: shared + 1]), ".".join(imported[: shared + 1])
+            between.setdefault(".".join(importer[:shared]), set()).add(pair)
+    for pairs in between.values():
+        groups += [group for group in _circles(pairs) if group not in groups]
+    return groups
+
+
+def _circles(pairs: set[tuple[str, str]]) -> list[list[str]]:
+    """Return the groups of names that lead to each other, by Tarjan's algorithm."""
+    after: dict[str, set[str]] = {}
+    for name, other in pairs:
+        after.setdefault(name, set()).add(other)
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
