@@ -77,7 +77,7 @@ def test_what_cannot_be_opened_says_why_without_secrets():
     with pytest.raises(StoreError, match=r"cannot open broken://h: KeyError: 'no server for …' \(plugin of this"):
         EmbeddingCache("broken://h", storage_options={"password": "swordfish"})
     with pytest.raises(
-        StoreError, match=r"this program opens odd://x as a object, which is no byte store: it has no mget"
+        StoreError, match=r"this program opens odd://x as a object, which is not a byte store: it lacks mget"
     ):
         EmbeddingCache("odd://x")
     with pytest.raises(StoreError, match=r"cannot open acme://x: TypeError: .*unexpected keyword argument 'colour'"):

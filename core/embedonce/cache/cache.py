@@ -79,7 +79,7 @@ class EmbeddingCache:
         local_tier_bytes: Most bytes of that; what was not used for longest goes first.
 
     Raises:
-        StoreError: The store cannot be opened, or is something else than a cache.
+        StoreError: The store cannot be opened, or holds something other than a cache.
         KeyEncoderError: The key encoder is unknown or does not answer with keys.
         ValueError: Another argument is not one of those listed.
     """
@@ -304,7 +304,7 @@ class EmbeddingCache:
         """Open a namespace now, so that errors of its place are raised before any text is embedded.
 
         Returns:
-            Its vectors, as the codec has written them; memory alone while the store is out of order or the mode is
+            Its vectors, as the codec has written them; memory alone while the store cannot be opened or the mode is
             `off`.
 
         Raises:

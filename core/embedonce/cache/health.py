@@ -1,4 +1,4 @@
-"""What happens when a store fails: counted, logged once, and after repeated faults left alone for a while."""
+"""Health of a store: faults are counted and logged once, and after repeated faults it is not asked for a while."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Stats:
     Attributes:
         calls: Calls of `embed` and `aembed`.
         texts: Texts asked for.
-        duplicates: Texts that stood more than once in one call.
+        duplicates: Texts that occurred more than once in one call.
         hits: Unique texts of a call that were in the store.
-        joined: Unique texts of a call that somebody else was embedding already, and whose vectors were taken over.
+        joined: Unique texts of a call that another call was embedding already, and whose vectors were taken from it.
         embedded: Texts that the embedder was given.
         stored: Vectors that were written, those that still wait included.
         pending: Vectors among them that wait in memory for a distant store just now; see `EmbeddingCache.flush`.
-        lost: Vectors among them that were given up, since the store has not taken any for too long.
+        lost: Vectors among them that were dropped, since the store has not accepted any for too long.
         damaged: Entries and files of the store that were damaged and counted as misses.
         read_errors: Faults of the store while reading.
-        write_errors: Faults of the store while writing; the vectors were returned all the same.
+        write_errors: Faults of the store while writing; the vectors were returned nevertheless.
         skipped: Reads and writes left out because the store had failed repeatedly just before.
     """
 
@@ -59,7 +59,7 @@ class Stats:
 
 
 class CircuitBreaker:
-    """Faults in a row of one verb, and until when it is left out.
+    """Faults in a row at reading or writing, and until when it is left out.
 
     Reading and writing have one each: a full disk still answers reads, and must not be asked to write for ever.
     """
@@ -72,7 +72,7 @@ class CircuitBreaker:
 
 
 class StoreHealth:
-    """Counts what happens to one cache, and keeps its store from being asked while it is out of order.
+    """Counts what happens to one cache, and decides whether its store may be asked after repeated faults.
 
     Args:
         on_store_error: `"warn"` to go on without the store, `"raise"` to pass its errors on.
@@ -114,21 +114,21 @@ class StoreHealth:
         return stats
 
     def closed(self, namespaces: Iterable[Namespace]) -> None:
-        """Keep what namespaces have met that are open no longer."""
+        """Keep the counts of namespaces that are closed."""
         with self._lock:
             self._stats = self.stats(namespaces)
-            # What still waits is in nobody's hands but the background's.
+            # What still waits is up to the background.
             self._stats.pending = 0
 
     def may_ask(self, *, writing: bool) -> bool:
-        """False while the store is left alone."""
+        """False while the store is not to be asked; counts what is left out."""
         if self.is_pausing(writing=writing):
             self.count(skipped=1)
             return False
         return True
 
     def is_pausing(self, *, writing: bool) -> bool:
-        """True while the store is left alone."""
+        """True while the store is not to be asked."""
         return time.monotonic() < self._circuit(writing=writing).until and not self._raises
 
     def succeeded(self, *, writing: bool) -> None:
@@ -154,7 +154,7 @@ class StoreHealth:
         if self._raises:
             raise error
         if not logged:
-            what = "vectors are returned all the same" if writing else "texts are embedded anew"
+            what = "the vectors are returned nevertheless" if writing else "the texts are embedded again"
             logger.warning("%s; %s (further faults are counted in stats() only)", error, what)
 
     def _circuit(self, *, writing: bool) -> CircuitBreaker:

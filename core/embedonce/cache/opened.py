@@ -1,4 +1,4 @@
-"""The namespaces of one cache: opening them, answering calls from them, and what is left of one that does not open."""
+"""The namespaces of one cache: opening them, answering calls, and memory in place of one that does not open."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class OpenedNamespaces:
         return flights
 
     def open(self, identity: Identity) -> Namespace:
-        """Return a namespace, or what is left of it while the store is out of order.
+        """Return a namespace, or a part of it in memory while the store cannot be opened.
 
         Raises:
             StoreError: The store cannot be read, and `on_store_error="raise"` or the mode is `replay`.

@@ -36,7 +36,7 @@ class ByteStoreNamespace(Namespace):
         key_of: Role and text to key.
         text_safe: True to write base64, for stores that decode what they keep as UTF-8.
         prefix: What all keys of this namespace start with and no others do, if there is such a thing.
-        legacy: Reads a value that is no envelope: (role, value) to a row, or None.
+        legacy: Reads a value that is not an envelope: (role, value) to a row, or None.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class ByteStoreNamespaces(Namespaces):
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
         """See `Namespaces`."""
         prefix = NamespaceDirectory.of(identity.namespace).digest[:16]
-        # Two encoders must not meet in one namespace: here there is no place to record one but the key itself.
+        # Two encoders must not meet in one namespace: here only the key itself can record one.
         if key_encoder.function is not sha256:
             prefix = f"{prefix}-{key_encoder.mark()}"
 
@@ -207,7 +207,7 @@ def clear_keys(store: ByteStore, prefix: str) -> int:
     """Delete the keys of a byte store that start with a prefix; return how many there were.
 
     Raises:
-        ValueError: The prefix is empty: that would be the whole store, with whatever else is in it.
+        ValueError: The prefix is empty: that would delete the whole store.
         StoreError: The store cannot be read or written.
     """
     if not prefix:

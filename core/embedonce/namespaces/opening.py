@@ -38,7 +38,7 @@ def store_of(
         create: False to leave a directory that does not exist as it is.
 
     Raises:
-        StoreError: It is none of these, or storage options are given for something that takes none.
+        StoreError: It is something else, or storage options are given for something that does not take any.
     """
     given = ", ".join(options.changed)
     if is_byte_store(store) or isinstance(store, Namespaces):

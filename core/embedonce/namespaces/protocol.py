@@ -29,8 +29,8 @@ class Namespace(ABC):
     """The vectors of one namespace in one store.
 
     Everything that reads or writes raises `StoreError` on any fault of the store; damage of single entries is a miss.
-    What is written here suits a store that writes at once, as far as can be told; one in which vectors may wait in
-    memory says so by `waits` and `backlog`, and overrides what follows from it.
+    The defaults are those of a store that writes at once. One in which vectors may wait in memory overrides `waits`,
+    `backlog` and the methods that end the waiting.
     """
 
     @property
@@ -123,7 +123,7 @@ class Namespace(ABC):
         """Delete everything; None from a store that does not tell what that was.
 
         Raises:
-            StoreError: What else is in the store cannot be told apart from this.
+            StoreError: Other entries of the store cannot be told apart from those of this namespace.
         """
         msg = (
             "this namespace shares its store with others whose keys look alike; delete texts, or clear the store itself"
@@ -184,7 +184,7 @@ def encoded(key_of: Callable[[str, str], str], role: str, texts: Sequence[str]) 
 
 
 def store_fault(store: object, action: str, error: Exception) -> StoreError:
-    """Return the error for whatever a foreign store has raised, so that the error policy decides about it."""
+    """Return the error for an exception of a foreign store, so that the error policy decides about it."""
     if isinstance(error, StoreError):
         return error
     return StoreError(f"cannot {action} {type(store).__name__}: {error!r}")

@@ -21,7 +21,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def scheme_store(store: object) -> str:
-    """Return the scheme of a URL that a plugin opens; empty for everything that is no business of plugins.
+    """Return the scheme of a URL that a plugin opens; empty for anything that plugins do not open.
 
     Raises:
         StoreError: Nobody opens such URLs.
@@ -90,12 +90,12 @@ def _opened(url: str, options: Mapping[str, Any]) -> ByteStore:
         raise
     except Exception as error:
         # Whatever it says may repeat a secret.
-        said = scrubbed(f"{type(error).__name__}: {error}", texts_in(url) | texts_in(options))
-        msg = f"cannot open {shown_url(url)}: {said} (plugin of {source}); check the URL and storage_options"
+        reason = scrubbed(f"{type(error).__name__}: {error}", texts_in(url) | texts_in(options))
+        msg = f"cannot open {shown_url(url)}: {reason} (plugin of {source}); check the URL and storage_options"
         raise StoreError(msg) from None
     lacking = [verb for verb in ("mget", "mset", "mdelete", "yield_keys") if not callable(getattr(store, verb, None))]
     if lacking:
         kind = type(store).__name__
-        msg = f"{source} opens {shown_url(url)} as a {kind}, which is no byte store: it has no {', '.join(lacking)}"
+        msg = f"{source} opens {shown_url(url)} as a {kind}, which is not a byte store: it lacks {', '.join(lacking)}"
         raise StoreError(msg)
     return store

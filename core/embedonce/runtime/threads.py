@@ -40,7 +40,7 @@ class Job(Generic[T]):
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        # Acquired once, by whoever decides what becomes of the job.
+        # Acquired once, by the thread that decides what becomes of the job.
         self._begun = threading.Lock()
 
     async def in_thread(self) -> T | None:

@@ -53,7 +53,7 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
     try:
         matrix = np.asarray(answer)
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        _broken(_misshape(answer, count) or f"its answer is no matrix of numbers ({error})")
+        _broken(_misshape(answer, count) or f"its answer is not a matrix of numbers ({error})")
     if matrix.dtype.kind not in "fiub" or matrix.ndim != 2 or len(matrix) != count:
         _broken(_misshape(answer, count) or f"it returned an array of shape {matrix.shape} and dtype {matrix.dtype}")
     if matrix.dtype == np.float64 and isinstance(answer, list | tuple):
@@ -110,7 +110,7 @@ def _check_finite(matrix: Matrix) -> None:
 
 
 def _misshape(answer: Any, count: int) -> str:
-    """Say what is wrong with an answer that is no matrix; "" if nothing simple can be said."""
+    """Say what is wrong with an answer that is not a matrix; "" if nothing simple can be said."""
     try:
         if len(answer) != count:
             return f"it returned {len(answer)} vectors for {count} texts"
@@ -123,7 +123,7 @@ def _misshape(answer: Any, count: int) -> str:
         for row, vector in enumerate(answer):
             kind = np.asarray(vector).dtype.kind
             if kind not in "fiub":
-                return f"vector {row} holds something that is no real number"
+                return f"vector {row} holds something other than real numbers"
     except (TypeError, ValueError, RuntimeError):
         pass
     return ""
