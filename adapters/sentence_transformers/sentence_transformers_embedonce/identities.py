@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from embedonce.identification import (
     At,
     Describer,
-    Description,
     KnownClass,
     UnclearSettingError,
     frozen,
@@ -22,6 +21,8 @@ from sentence_transformers_embedonce.saved import Saved, differences, structure,
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from embedonce import Identity
 
 _FIELDS = """
 _accelerate_placement_hook _backward_hooks _backward_pre_hooks _buffers _compiled_call_impl _device_map
@@ -97,7 +98,7 @@ def _describe(
     tokenizer: Any = At("tokenizer.name_or_path"),
     source: _Source = group(_Source),
     loaded: providers.Loaded = group(providers.Loaded),
-) -> Description:
+) -> Identity:
     if _forward_hooks or _forward_pre_hooks:
         msg = "it has forward hooks, which may change its vectors"
         raise UnclearSettingError(msg)
@@ -111,7 +112,7 @@ def _describe(
     if saved.dtype not in (None, "float32"):
         load["model_kwargs"] = {"dtype": str(loaded.dtype).removeprefix("torch.")}
     identity = providers.sentence_transformers(origin, load=load)
-    return Description(identity.with_parameters(differences(source.modules, saved)))
+    return identity.with_parameters(differences(source.modules, saved))
 
 
 class _SentenceTransformerDescriber(Describer):

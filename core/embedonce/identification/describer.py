@@ -228,7 +228,8 @@ class Describer:
         known = self._known(kind)
         if known is None:
             return Description(self._identity_of_unknown(embedder))
-        description: Description = known.paths.called_with(known.paths.values(embedder))
+        found = known.paths.called_with(known.paths.values(embedder))
+        description = Description(found) if isinstance(found, Identity) else found
         if known.base is kind or description.identity is None:
             return description
         base = Identity(description.identity.name, description.identity.parameters)

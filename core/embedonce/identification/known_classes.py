@@ -41,12 +41,12 @@ class KnownClass:
     """A known class: `describe` sees nothing but the values that it reads, so that they are its fingerprint too.
 
     Attributes:
-        describe: Turns the values into a description; its parameters say what it reads, see `At`.
+        describe: Returns a description, or the identity alone; its parameters say what it reads, see `At`.
         batch: Texts per request: a number, or the path of the field that holds it and its default.
         ignores: Further fields of the class that do not change vectors, where pydantic does not list them.
     """
 
-    describe: Callable[..., Description]
+    describe: Callable[..., Description | Identity]
     batch: int | tuple[str, int] = 1024
     ignores: str = ""
 

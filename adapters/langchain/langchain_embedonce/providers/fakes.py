@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import Description, KnownClass, identity_of
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 
 def _random() -> Description:
     return Description(None, not_cacheable="its vectors are random, new ones at each call")
 
 
-def _deterministic(size: Any) -> Description:
+def _deterministic(size: Any) -> Identity:
     parameters = {"dimensions": size}
-    return Description(identity_of("langchain", "DeterministicFakeEmbedding", parameters, symmetric=True, exact=True))
+    return identity_of("langchain", "DeterministicFakeEmbedding", parameters, symmetric=True, exact=True)
 
 
 ROWS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import (
     At,
@@ -20,6 +20,9 @@ from embedonce.identification import (
 )
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
+if TYPE_CHECKING:
+    from embedonce import Identity
+
 
 def _azure_ai(
     endpoint: Any,
@@ -28,7 +31,7 @@ def _azure_ai(
     dimensions: Any,
     model_kwargs: Any,
     _embed_input_type: Any,
-) -> Description:
+) -> Identity:
     if not endpoint:
         msg = "its field `endpoint` is empty"
         raise UnclearSettingError(msg)
@@ -36,7 +39,7 @@ def _azure_ai(
     # An endpoint with one model need not name it. The input type is fixed for models that know none.
     model = model_name or _model_name or "default"
     symmetric = getattr(_embed_input_type, "value", _embed_input_type) == "text"
-    return Description(identity_of("azure-ai", model, parameters, symmetric=symmetric))
+    return identity_of("azure-ai", model, parameters, symmetric=symmetric)
 
 
 def _huggingface_inference(
@@ -55,9 +58,9 @@ def _ollama(
     base_url: Any,
     host: Any = Env("OLLAMA_HOST"),
     urls: Any = Urls("_client._client.base_url _async_client._client.base_url"),
-) -> Description:
+) -> Identity:
     endpoint = endpoint_of(urls, base_url, host)
-    return Description(providers.ollama(model, dimensions=dimensions, num_ctx=num_ctx, endpoint=endpoint))
+    return providers.ollama(model, dimensions=dimensions, num_ctx=num_ctx, endpoint=endpoint)
 
 
 def _cohere(
@@ -67,12 +70,12 @@ def _cohere(
     base_url: Any,
     api_url: Any = Env("CO_API_URL"),
     urls: Any = Urls("client._client_wrapper.base_url async_client._client_wrapper.base_url"),
-) -> Description:
+) -> Description | Identity:
     types = [embedding_types] if isinstance(embedding_types, str) else list(embedding_types or ())
     if len(types) != 1:
         return Description(None, not_cacheable="not exactly one of `embedding_types` means not one vector per text")
     endpoint = endpoint_of(urls, base_url, api_url)
-    return Description(providers.cohere(model, embedding_type=str(types[0]), truncate=truncate, endpoint=endpoint))
+    return providers.cohere(model, embedding_type=str(types[0]), truncate=truncate, endpoint=endpoint)
 
 
 def _voyage(
@@ -81,12 +84,12 @@ def _voyage(
     truncation: Any,
     base_url: Any,
     urls: Any = Urls("_client._params.base_url _aclient._params.base_url"),
-) -> Description:
+) -> Description | Identity:
     refused = providers.voyage_not_cacheable(model)
     if refused:
         return Description(None, not_cacheable=refused)
     endpoint = endpoint_of(urls, base_url)
-    return Description(providers.voyage(model, dimensions=output_dimension, truncate=truncation, endpoint=endpoint))
+    return providers.voyage(model, dimensions=output_dimension, truncate=truncation, endpoint=endpoint)
 
 
 def _bedrock(
@@ -120,15 +123,14 @@ def _google(
     _use_vertexai: Any,
     vertex: Any = At("client._api_client.vertexai"),
     urls: Any = _GOOGLE_URLS,
-) -> Description:
-    identity = providers.google(
+) -> Identity:
+    return providers.google(
         model,
         vertex=bool(_use_vertexai if vertex is None else vertex),
         dimensions=output_dimensionality,
         task=task_type,
         endpoint=endpoint_of(urls, base_url),
     )
-    return Description(identity)
 
 
 def _vertex(
@@ -138,9 +140,9 @@ def _vertex(
     instance: Any,
     api_endpoint: Any,
     urls: Any = _GOOGLE_URLS,
-) -> Description:
+) -> Identity:
     endpoint = endpoint_of(urls, api_endpoint)
-    identity = providers.google(
+    return providers.google(
         model_name,
         vertex=True,
         dimensions=dimensions,
@@ -150,22 +152,19 @@ def _vertex(
         # Up to version 2 the class spoke to another service and left the task out for models that it did not know.
         service=None if instance is None else "prediction",
     )
-    return Description(identity)
 
 
-def _mistral(model: Any, endpoint: Any, urls: Any = Urls("client.base_url async_client.base_url")) -> Description:
-    return Description(providers.mistral(model, endpoint=endpoint_of(urls, endpoint)))
+def _mistral(model: Any, endpoint: Any, urls: Any = Urls("client.base_url async_client.base_url")) -> Identity:
+    return providers.mistral(model, endpoint=endpoint_of(urls, endpoint))
 
 
-def _nomic(model: Any, dimensionality: Any, inference_mode: Any, api_path: Any = Env("ATLAS_API_PATH")) -> Description:
+def _nomic(model: Any, dimensionality: Any, inference_mode: Any, api_path: Any = Env("ATLAS_API_PATH")) -> Identity:
     endpoint = endpoint_of((), api_path)
-    return Description(
-        providers.nomic(model, dimensions=dimensionality, inference_mode=inference_mode, endpoint=endpoint)
-    )
+    return providers.nomic(model, dimensions=dimensionality, inference_mode=inference_mode, endpoint=endpoint)
 
 
-def _fireworks(model: Any, urls: Any = Urls("client.base_url")) -> Description:
-    return Description(providers.fireworks(model, endpoint=endpoint_of(urls)))
+def _fireworks(model: Any, urls: Any = Urls("client.base_url")) -> Identity:
+    return providers.fireworks(model, endpoint=endpoint_of(urls))
 
 
 def _nvidia(
@@ -176,12 +175,12 @@ def _nvidia(
     path: Any = At("_client.infer_path"),
     pending: Any = Env("NVIDIA_BASE_URL"),
     urls: Any = Urls("_client.base_url _async_client.base_url"),
-) -> Description:
+) -> Identity:
     endpoint = endpoint_of(urls, base_url, pending)
     if isinstance(path, str) and "{base_url}" not in path:
         # Some models are served at a URL of their own.
         endpoint = clean_url(path)
-    return Description(providers.nvidia(model, dimensions=dimensions, truncate=truncate, endpoint=endpoint))
+    return providers.nvidia(model, dimensions=dimensions, truncate=truncate, endpoint=endpoint)
 
 
 def _upstage(
@@ -191,10 +190,10 @@ def _upstage(
     upstage_api_base: Any,
     base: Any = Env("UPSTAGE_API_BASE"),
     urls: Any = OPENAI_URLS,
-) -> Description:
+) -> Identity:
     endpoint = endpoint_of(urls, upstage_api_base, base)
     # The class takes a role's suffix off and appends its own.
-    return Description(providers.upstage(model, dimensions=dimensions, request=model_kwargs, endpoint=endpoint))
+    return providers.upstage(model, dimensions=dimensions, request=model_kwargs, endpoint=endpoint)
 
 
 ROWS = {

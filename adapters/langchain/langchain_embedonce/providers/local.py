@@ -18,6 +18,8 @@ from embedonce.identification import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embedonce import Identity
+
 
 def _sentence_transformers(
     model_name: Any,
@@ -84,19 +86,18 @@ def _openvino(model_name_or_path: Any, settings: _Settings = group(_Settings)) -
     return settings.described("openvino", model_name_or_path, {**load, **encode})
 
 
-def _instructor(model_name: Any, settings: _Settings = group(_Settings)) -> Description:
-    identity = providers.instructor(
+def _instructor(model_name: Any, settings: _Settings = group(_Settings)) -> Identity:
+    return providers.instructor(
         model_name,
         document_instruction=settings.document_prefix,
         query_instruction=settings.query_prefix,
         load=settings.model_kwargs,
         encode=settings.encode_kwargs,
     )
-    return Description(identity)
 
 
-def _fastembed(model_name: Any, max_length: Any, doc_embed_type: Any) -> Description:
-    return Description(providers.fastembed(model_name, max_length=max_length, document_method=doc_embed_type))
+def _fastembed(model_name: Any, max_length: Any, doc_embed_type: Any) -> Identity:
+    return providers.fastembed(model_name, max_length=max_length, document_method=doc_embed_type)
 
 
 _ENCODE_BATCH = ("encode_kwargs.batch_size", 32)

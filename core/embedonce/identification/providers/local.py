@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.identification.known_classes import identity_of, unless
 from embedonce.identification.settings.files import local_files
-from embedonce.identification.settings.plain import plain
+from embedonce.identification.settings.plain import UnclearSettingError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,6 +149,8 @@ def fastembed(
     document_method: str = "default",
     query_method: str | None = None,
     load: Mapping[str, Any] | None = None,
+    folder: str | None = None,
+    is_custom: bool = False,
 ) -> Identity:
     """Identify a model of FastEmbed.
 
@@ -158,11 +160,20 @@ def fastembed(
         document_method: `passage` if documents go through `passage_embed` instead of `embed`.
         query_method: `embed` if queries go through that instead of `query_embed`.
         load: Further arguments that the model is built with.
+        folder: Where its files are, if not where FastEmbed downloads them.
+        is_custom: True if a program has registered the model.
+
+    Raises:
+        UnclearSettingError: A program has registered it.
     """
+    if is_custom:
+        msg = "its model was registered by a program, which may give that name to another one"
+        raise UnclearSettingError(msg)
     parameters = {
         **settings(load, {}),
         "max_length": unless(512, max_length),
         "document_method": unless("default", document_method),
         "query_method": query_method,
+        **({"folder": folder, **local_files(folder)} if folder else {}),
     }
     return identity_of("fastembed", model, parameters)

@@ -8,7 +8,6 @@ from acme import Embedder
 from embedonce import Identity, Wrapper
 from embedonce.identification import (
     Describer,
-    Description,
     EmbedRequest,
     IdentityTracker,
     KnownClass,
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from embedonce.keys.specification import Role
 
 
-def _describe(model_name: Any, base_url: Any, prefix: Any) -> Description:
+def _describe(model_name: Any, base_url: Any, prefix: Any) -> Identity:
     url = endpoint_of((), base_url, official={"https://api.acme.example/v1"})
-    return Description(Identity.of("acme", model_name, url=url, prefix=prefix))
+    return Identity.of("acme", model_name, url=url, prefix=prefix)
 
 
 describer = Describer({("acme", "Embedder"): KnownClass(_describe, ignores="api_key billed")})

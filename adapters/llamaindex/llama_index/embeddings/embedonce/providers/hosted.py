@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import (
     At,
@@ -15,6 +15,9 @@ from embedonce.identification import (
     providers,
 )
 from llama_index.embeddings.embedonce.providers.openai import lazy_endpoint
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 _BATCH = ("embed_batch_size", 10)
 
@@ -46,7 +49,7 @@ def _cohere(
     truncate: Any,
     base_url: Any,
     urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
-) -> Description:
+) -> Identity:
     more = {}
     if model_name in _COHERE_UNTYPED:
         # These get no input type, neither the role's nor the one that is set.
@@ -54,7 +57,7 @@ def _cohere(
     elif model_name not in _COHERE_TYPED:
         # The class sends input types only for models that it knows, and it need not be the class that was read here.
         more["through"] = "llamaindex"
-    identity = providers.cohere(
+    return providers.cohere(
         model_name,
         embedding_type=embedding_type,
         truncate=truncate,
@@ -63,7 +66,6 @@ def _cohere(
         endpoint=lazy_endpoint(urls, base_url, default="https://api.cohere.com"),
         **more,
     )
-    return Description(identity)
 
 
 # For these the class neither asks for dimensions nor for a type of numbers.
@@ -76,19 +78,18 @@ def _voyage(
     output_dtype: Any,
     output_dimension: Any,
     urls: Any = Urls("_client._params.base_url _aclient._params.base_url"),
-) -> Description:
+) -> Description | Identity:
     refused = providers.voyage_not_cacheable(model_name)
     if refused:
         return Description(None, not_cacheable=refused)
     is_asked = model_name not in _MULTI_MODAL
-    identity = providers.voyage(
+    return providers.voyage(
         model_name,
         dimensions=output_dimension if is_asked else None,
         truncate=True if truncation is None else truncation,
         output_dtype=(output_dtype if is_asked else None) or "float",
         endpoint=endpoint_of(urls),
     )
-    return Description(identity)
 
 
 def _bedrock(
@@ -97,7 +98,7 @@ def _bedrock(
     additional_kwargs: Any,
     _asession: Any,
     urls: Any = Urls("_client.meta.endpoint_url"),
-) -> Description:
+) -> Description | Identity:
     name, endpoint = str(model_name), endpoint_of(urls)
     if _asession is not None and not providers.is_amazon(endpoint):
         msg = "its synchronous client has a URL of its own, and the asynchronous one does not show where it leads"
@@ -111,7 +112,7 @@ def _bedrock(
         identity = providers.bedrock(model, family=family, endpoint=endpoint)
         return Description(identity, effective_text=first_2048)
     sent = dict(additional_kwargs or {})
-    identity = providers.bedrock(
+    return providers.bedrock(
         model,
         family=family,
         dimensions=sent.get("dimensions"),
@@ -119,7 +120,6 @@ def _bedrock(
         request={"normalize": sent["normalize"]} if "normalize" in sent else None,
         endpoint=endpoint,
     )
-    return Description(identity)
 
 
 _API = "_client._api_client"
@@ -134,11 +134,11 @@ def _google(
     vertex: Any = At(f"{_API}.vertexai"),
     extra_body: Any = At(f"{_API}._http_options.extra_body"),
     urls: Any = Urls(f"{_API}._http_options.base_url"),
-) -> Description:
+) -> Identity:
     config = config or embedding_config or {}
     # The class overwrites the task with that of the role.
     more = {name: value for name, value in config.items() if name not in ("task_type", "http_options")}
-    identity = providers.google(
+    return providers.google(
         model_name,
         vertex=bool(vertex),
         dimensions=more.pop("output_dimensionality", None),
@@ -147,13 +147,12 @@ def _google(
         config_body=config_body,
         **more,
     )
-    return Description(identity)
 
 
-def _mistral(model_name: Any, urls: Any = Urls("_client.sdk_configuration.server_url")) -> Description:
+def _mistral(model_name: Any, urls: Any = Urls("_client.sdk_configuration.server_url")) -> Identity:
     url = endpoint_of(urls)
     # The client adds the version itself.
-    return Description(providers.mistral(model_name, endpoint=f"{url}/v1" if url else None))
+    return providers.mistral(model_name, endpoint=f"{url}/v1" if url else None)
 
 
 def _ollama(
@@ -234,11 +233,11 @@ def _jina(
     _encoding_queries: Any,
     in_use: Any = At("_api.model"),
     urls: Any = Urls("_api.api_url"),
-) -> Description:
+) -> Description | Identity:
     if _late_chunking:
         return Description(None, not_cacheable="with late chunking, vectors depend on the other texts of the call")
     url = endpoint_of(urls)
-    identity = providers.jina(
+    return providers.jina(
         in_use or model,
         dimensions=_dimensions,
         task=_task,
@@ -246,7 +245,6 @@ def _jina(
         query_encoding=_encoding_queries,
         endpoint=url.removesuffix("/embeddings") if url else None,
     )
-    return Description(identity)
 
 
 ROWS: dict[tuple[str, str], KnownClass] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification import (
     At,
@@ -15,10 +15,12 @@ from embedonce.identification import (
     endpoint_of,
     group,
     identity_of,
-    local_files,
     providers,
     unless,
 )
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 _BATCH = ("embed_batch_size", 10)
 
@@ -51,10 +53,10 @@ def _sentence_transformers(
     model_name: Any,
     loaded: providers.Loaded = group(providers.Loaded, at="_model"),
     encode: _Encode = group(_Encode),
-) -> Description:
+) -> Identity:
     load = providers.load_settings_of(model_name, loaded, _caches())
     documents, queries = encode.arguments("text"), encode.arguments("query")
-    return Description(providers.sentence_transformers(model_name, load=load, documents=documents, queries=queries))
+    return providers.sentence_transformers(model_name, load=load, documents=documents, queries=queries)
 
 
 def _caches() -> list[Path]:
@@ -69,20 +71,19 @@ def _caches() -> list[Path]:
 
 def _instructor(
     model_name: Any, text_instruction: Any, query_instruction: Any, max_length: Any = At("_model.max_seq_length")
-) -> Description:
+) -> Identity:
     # What is used where nothing is said; the model was built by this package, so it is there.
     usual = import_module("llama_index.embeddings.instructor.utils")
     if text_instruction is None:
         text_instruction = usual.get_text_instruct_for_model_name(model_name)
     if query_instruction is None:
         query_instruction = usual.get_query_instruct_for_model_name(model_name)
-    identity = providers.instructor(
+    return providers.instructor(
         model_name,
         document_instruction=text_instruction,
         query_instruction=query_instruction,
         load={"max_length": unless(512, max_length)},
     )
-    return Description(identity)
 
 
 def _fastembed(
@@ -91,12 +92,9 @@ def _fastembed(
     in_use: Any = At("_model.model_name"),
     folder: Any = At("_model.model._specific_model_path"),
     kind: Any = At("_model.model.__class__.__name__"),
-) -> Description:
-    if kind == "CustomTextEmbedding":
-        msg = "its model was registered by a program, which may give that name to another one"
-        raise UnclearSettingError(msg)
-    identity = providers.fastembed(in_use or model_name, document_method=doc_embed_type)
-    return Description(identity.with_parameters({"folder": folder, **local_files(folder)} if folder else {}))
+) -> Identity:
+    is_custom = kind == "CustomTextEmbedding"
+    return providers.fastembed(in_use or model_name, document_method=doc_embed_type, folder=folder, is_custom=is_custom)
 
 
 def _nomic(
@@ -106,10 +104,10 @@ def _nomic(
     document_task_type: Any,
     query_task_type: Any,
     api_path: Any = Env("ATLAS_API_PATH"),
-) -> Description:
+) -> Identity:
     # Its models have this length without being asked.
     full = 768 if model_name in ("nomic-embed-text-v1", "nomic-embed-text-v1.5") else None
-    identity = providers.nomic(
+    return providers.nomic(
         model_name,
         dimensions=unless(full, dimensionality),
         inference_mode=inference_mode,
@@ -117,12 +115,11 @@ def _nomic(
         document_task=document_task_type,
         query_task=query_task_type,
     )
-    return Description(identity)
 
 
-def _clip(model_name: Any, _device: Any) -> Description:
+def _clip(model_name: Any, _device: Any) -> Identity:
     # On "cuda" the class halves the precision.
-    return Description(providers.loaded("clip", model_name, {"hardware": unless("cpu", _device)}, symmetric=True))
+    return providers.loaded("clip", model_name, {"hardware": unless("cpu", _device)}, symmetric=True)
 
 
 def _adapter() -> Description:
@@ -130,9 +127,9 @@ def _adapter() -> Description:
     raise UnclearSettingError(msg)
 
 
-def _mock(embed_dim: Any) -> Description:
+def _mock(embed_dim: Any) -> Identity:
     parameters = {"dimensions": embed_dim}
-    return Description(identity_of("llama-index", "MockEmbedding", parameters, symmetric=True, exact=True))
+    return identity_of("llama-index", "MockEmbedding", parameters, symmetric=True, exact=True)
 
 
 _MOCK = KnownClass(_mock, _BATCH)

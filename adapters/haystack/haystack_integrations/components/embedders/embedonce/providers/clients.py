@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
+from embedonce import Identity
 from embedonce.identification import Description, KnownClass, UnclearSettingError, clean_url, in_host
 
 INTEGRATIONS = "haystack_integrations.components.embedders"
-Describe = Callable[..., Description]
+Describe = Callable[..., Description | Identity]
 Rows = dict[tuple[str, str], KnownClass]
 
 

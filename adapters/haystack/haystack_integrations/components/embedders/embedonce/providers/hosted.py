@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import At, Description, Env, UnclearSettingError, Urls, clean_url, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
@@ -18,6 +18,9 @@ from haystack_integrations.components.embedders.embedonce.providers.clients impo
     one_of,
     pair,
 )
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 _NVIDIA_HOSTED = re.compile(r"https?://(?:integrate|ai)\.api\.nvidia\.com(?:/.*)?")
 _VOYAGE = ("api.voyageai.com", "ai.mongodb.com")
@@ -31,15 +34,14 @@ def _cohere(
     embedding_type: Any,
     api_base_url: Any,
     urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
-) -> Description:
-    identity = providers.cohere(
+) -> Identity:
+    return providers.cohere(
         model,
         embedding_type=str(getattr(embedding_type, "value", embedding_type) or "float"),
         truncate=truncate,
         input_type=None if input_type == own else input_type,
         endpoint=endpoint_of(urls, api_base_url, default="https://api.cohere.com"),
     )
-    return Description(identity)
 
 
 def _voyage(
@@ -50,11 +52,11 @@ def _voyage(
     output_dimension: Any,
     output_dtype: Any,
     urls: Any = Urls("_client._params.base_url _async_client._params.base_url"),
-) -> Description:
+) -> Description | Identity:
     refused = providers.voyage_not_cacheable(model)
     if refused:
         return Description(None, not_cacheable=refused)
-    identity = providers.voyage(
+    return providers.voyage(
         model,
         dimensions=output_dimension,
         truncate=truncate,
@@ -64,7 +66,6 @@ def _voyage(
         # Which of the two is used depends on the key, which is not known before the first request.
         endpoint=endpoint_of(urls, hosts=_VOYAGE),
     )
-    return Description(identity)
 
 
 def _bedrock(
@@ -74,18 +75,18 @@ def _bedrock(
     url_of_service: Any = Env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
     url_of_all: Any = Env("AWS_ENDPOINT_URL"),
     urls: Any = Urls("_client.meta.endpoint_url"),
-) -> Description:
+) -> Identity:
     model, given = str(model), kwargs or {}
     endpoint = endpoint_of(urls, url_of_service, url_of_all)
     if "cohere" in model:
         sent = {name: given[name] for name in ("input_type", "truncate") if given.get(name)}
         if sent.get("input_type") == own:
             del sent["input_type"]
-        return Description(providers.bedrock(model, family="cohere", request=sent, endpoint=endpoint))
+        return providers.bedrock(model, family="cohere", request=sent, endpoint=endpoint)
     # As the class reads the name: nothing is sent to any other model, nor to one behind an ARN.
     sent = dict(given) if model.startswith("amazon.titan-embed-text-v2") else {}
     normalize = sent.get("normalize")
-    identity = providers.bedrock(
+    return providers.bedrock(
         model,
         family="amazon",
         dimensions=sent.get("dimensions"),
@@ -93,7 +94,6 @@ def _bedrock(
         request=None if normalize is None else {"normalize": normalize},
         endpoint=endpoint,
     )
-    return Description(identity)
 
 
 def _google(
@@ -111,7 +111,7 @@ def _google(
     vertex_url: Any = Env("GOOGLE_VERTEX_BASE_URL"),
     gemini_url: Any = Env("GOOGLE_GEMINI_BASE_URL"),
     urls: Any = Urls("_client._api_client._http_options.base_url _async_client._api_client._http_options.base_url"),
-) -> Description:
+) -> Identity:
     # The package asks the environment if nobody says which service it is.
     pending = api == "vertex" or (is_enterprise or is_vertex or "").lower() in ("true", "1")
     # A client that is there knows, if only by saying nothing.
@@ -120,7 +120,7 @@ def _google(
     more = {name: value for name, value in (config or {}).items() if name != "http_options"}
     task = str(more.pop("task_type", None) or "TASK_TYPE_UNSPECIFIED")
     hosts = ("googleapis.com",)
-    identity = providers.google(
+    return providers.google(
         model_name or model,
         vertex=vertex,
         dimensions=more.pop("output_dimensionality", None),
@@ -132,11 +132,10 @@ def _google(
         config_body=config_body,
         **more,
     )
-    return Description(identity)
 
 
-def _vertex(own: str, model: Any, task_type: Any, truncate_dim: Any) -> Description:
-    identity = providers.google(
+def _vertex(own: str, model: Any, task_type: Any, truncate_dim: Any) -> Identity:
+    return providers.google(
         model,
         vertex=True,
         task=None if task_type == own else task_type,
@@ -144,14 +143,13 @@ def _vertex(own: str, model: Any, task_type: Any, truncate_dim: Any) -> Descript
         truncate_dim=truncate_dim,
         service="prediction",
     )
-    return Description(identity)
 
 
-def _jina(model_name: Any, task: Any, dimensions: Any, late_chunking: Any, base_url: Any) -> Description:
+def _jina(model_name: Any, task: Any, dimensions: Any, late_chunking: Any, base_url: Any) -> Description | Identity:
     if late_chunking:
         return Description(None, not_cacheable="with late chunking, vectors depend on the other texts of the call")
     endpoint = clean_url(str(base_url)).removesuffix("/embeddings")
-    return Description(providers.jina(model_name, dimensions=dimensions, task=task, endpoint=endpoint))
+    return providers.jina(model_name, dimensions=dimensions, task=task, endpoint=endpoint)
 
 
 def _nvidia(
@@ -161,7 +159,7 @@ def _nvidia(
     model_in_use: Any = At("backend.model"),
     url_in_use: Any = At("backend.api_url"),
     built_with: Any = At("backend.model_kwargs"),
-) -> Description:
+) -> Identity:
     model, url = model_in_use or model, url_in_use or api_url
     if not url_in_use and _NVIDIA_HOSTED.fullmatch(str(url)):
         # What the backend will make of them: a name that replaces an old one, and the URL that a model may have.
@@ -172,13 +170,12 @@ def _nvidia(
     # A backend that is there keeps what it was built with.
     if built_with is not None:
         truncate = built_with.get("truncate")
-    identity = providers.nvidia(
+    return providers.nvidia(
         model,
         # Without an answer to what happens to long texts, the server decides.
         truncate="default" if truncate is None else str(getattr(truncate, "value", truncate)),
         endpoint=clean_url(str(url)) if url else None,
     )
-    return Description(identity)
 
 
 def _hosted_by_nvidia(model: Any, url: Any) -> tuple[Any, Any]:
@@ -198,14 +195,13 @@ def _ollama(
     urls: Any = Urls("_client._client.base_url _async_client._client.base_url"),
     *,
     sends_options: bool = True,
-) -> Description:
-    identity = providers.ollama(
+) -> Identity:
+    return providers.ollama(
         model,
         dimensions=dimensions,
         options=generation_kwargs if sends_options else None,
         endpoint=endpoint_of(urls, url, host, default="http://localhost:11434"),
     )
-    return Description(identity)
 
 
 def _huggingface(
@@ -218,27 +214,22 @@ def _huggingface(
     async_model: Any = At("_async_client.model"),
     provider: Any = At("_client.provider"),
     async_provider: Any = At("_async_client.provider"),
-) -> Description:
+) -> Identity:
     is_hosted = str(getattr(api_type, "value", api_type)) == "serverless_inference_api"
     pending = model_or_url or (api_params or {}).get("model" if is_hosted else "url")
     options = {} if is_hosted else {"truncate": truncate, "normalize": normalize}
-    identity = providers.huggingface_inference(
+    return providers.huggingface_inference(
         # A client over gRPC shows no model.
         one_of([each or pending for each in (model, async_model)], "models"),
         inference_provider=provider or async_provider or "auto",
         request={name: value for name, value in options.items() if value is not None},
     )
-    return Description(identity)
 
 
 def _watsonx(
     model: Any, api_base_url: Any, truncate_input_tokens: Any, in_use: Any = At("embedder.model_id")
-) -> Description:
-    return Description(providers.watsonx(in_use or model, truncate_tokens=truncate_input_tokens, endpoint=api_base_url))
-
-
-def _twelvelabs(model: Any) -> Description:
-    return Description(providers.twelvelabs(model))
+) -> Identity:
+    return providers.watsonx(in_use or model, truncate_tokens=truncate_input_tokens, endpoint=api_base_url)
 
 
 _INPUT_TYPES = ({"own": "search_query"}, {"own": "search_document"})
@@ -276,5 +267,5 @@ ROWS: Rows = {
     **pair(f"{INTEGRATIONS}.huggingface_api", "HuggingFaceAPI", _huggingface, ignores=_HUGGINGFACE_IGNORES),
     **pair("haystack", "HuggingFaceAPI", _huggingface, ignores=_HUGGINGFACE_IGNORES),
     **pair(f"{INTEGRATIONS}.watsonx", "Watsonx", _watsonx, batch=("batch_size", 1000), ignores="project_id"),
-    **pair(f"{INTEGRATIONS}.twelvelabs", "TwelveLabs", _twelvelabs),
+    **pair(f"{INTEGRATIONS}.twelvelabs", "TwelveLabs", providers.twelvelabs),
 }

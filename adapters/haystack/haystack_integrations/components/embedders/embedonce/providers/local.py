@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import sys
 from dataclasses import asdict, is_dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification import (
     At,
@@ -14,11 +14,13 @@ from embedonce.identification import (
     UnclearSettingError,
     group,
     identity_of,
-    local_files,
     providers,
     unless,
 )
 from haystack_integrations.components.embedders.embedonce.providers.clients import INTEGRATIONS, Rows, pair
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 # sentence-transformers
 
@@ -44,7 +46,7 @@ def _sentence_transformers(
     named: Any = At("embedding_backend.model._modules.0.auto_model.config._name_or_path"),
     limits: providers.Limits = group(providers.Limits, at="embedding_backend.model"),
     load_with: _Load = group(_Load),
-) -> Description:
+) -> Description | Identity:
     # A setting that is named twice is refused by the call itself.
     encode = {**(encode_kwargs or {}), "normalize_embeddings": bool(normalize_embeddings)}
     encode["precision"] = precision or "float32"
@@ -64,7 +66,7 @@ def _sentence_transformers(
         load["max_length"] = limit
     if quantization_ranges is not None and encode["precision"] in ("int8", "uint8"):
         load["quantization_ranges"] = _digest(quantization_ranges)
-    return Description(providers.sentence_transformers(model, load=load, documents=encode, queries=encode))
+    return providers.sentence_transformers(model, load=load, documents=encode, queries=encode)
 
 
 def _limit(given: Any, limits: providers.Limits) -> Any:
@@ -98,15 +100,11 @@ def _fastembed(
     model_kwargs: Any,
     in_use: Any = At("embedding_backend.model.model_name"),
     query_method: str | None = None,
-) -> Description:
+) -> Identity:
     model = in_use or model_name
-    if _is_custom(model):
-        msg = "its model was registered by a program, which may give that name to another one"
-        raise UnclearSettingError(msg)
     load = {name: value for name, value in (model_kwargs or {}).items() if name not in _HARDWARE}
     folder = load.pop("specific_model_path", None)
-    identity = providers.fastembed(model, query_method=query_method, load=load)
-    return Description(identity.with_parameters({"folder": folder, **local_files(folder)} if folder else {}))
+    return providers.fastembed(model, query_method=query_method, load=load, folder=folder, is_custom=_is_custom(model))
 
 
 def _is_custom(model: Any) -> bool:
@@ -133,7 +131,7 @@ def _optimum(
     own: _Parameters = group(_Parameters, at="_params"),
     former: _Parameters = group(_Parameters, at="_backend.params"),
     oldest: _Parameters = group(_Parameters, at="_backend.parameters"),
-) -> Description:
+) -> Identity:
     settings = next((each for each in (own, former, oldest) if each.model), own)._asdict()
     model, provider = settings.pop("model"), settings["onnx_execution_provider"]
     # The backend adds these to what it was given.
@@ -147,13 +145,13 @@ def _optimum(
             settings[name] = asdict(settings[name])
     settings["onnx_execution_provider"] = unless("CPUExecutionProvider", provider)
     settings["normalize_embeddings"] = unless(True, settings["normalize_embeddings"])
-    return Description(providers.loaded("optimum", model, providers.settings(settings, {}), symmetric=True))
+    return providers.loaded("optimum", model, providers.settings(settings, {}), symmetric=True)
 
 
 # Stand-ins
 
 
-def _mock(embedding: Any, embedding_fn: Any, dimension: Any) -> Description:
+def _mock(embedding: Any, embedding_fn: Any, dimension: Any) -> Description | Identity:
     parameters: dict[str, Any] = {"dimensions": dimension}
     if embedding_fn is not None:
         name = _name_of(embedding_fn)
@@ -163,7 +161,7 @@ def _mock(embedding: Any, embedding_fn: Any, dimension: Any) -> Description:
     elif embedding is not None:
         parameters = {"dimensions": len(embedding), "vector": _digest(embedding)}
     # Its field `model` only turns up in what it reports.
-    return Description(identity_of("haystack", "MockEmbedder", parameters, symmetric=True, exact=True))
+    return identity_of("haystack", "MockEmbedder", parameters, symmetric=True, exact=True)
 
 
 def _name_of(function: Any) -> str:

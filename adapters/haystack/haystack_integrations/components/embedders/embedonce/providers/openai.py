@@ -6,7 +6,7 @@ namespace that it has in every framework.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from embedonce.identification import At, Description, Env, Urls, group, providers
@@ -16,6 +16,9 @@ from haystack_integrations.components.embedders.embedonce.providers.clients impo
     endpoint_of,
     pair,
 )
+
+if TYPE_CHECKING:
+    from embedonce import Identity
 
 _URL = "https://api.openai.com/v1"
 _CLIENTS = Urls("client.base_url async_client.base_url")
@@ -56,10 +59,10 @@ def _vllm(extra_parameters: Any, settings: _Settings = group(_Settings)) -> Desc
     return settings.described({"extra_body": extra_parameters} if extra_parameters else {})
 
 
-def _mistral(settings: _Settings = group(_Settings)) -> Description:
+def _mistral(settings: _Settings = group(_Settings)) -> Identity:
     identity = providers.mistral(settings.model, endpoint=settings.endpoint)
     # Not among the parameters of the component, but sent if set.
-    return Description(identity.with_parameters({"dimensions": settings.dimensions, "query": settings.query}))
+    return identity.with_parameters({"dimensions": settings.dimensions, "query": settings.query})
 
 
 def _azure_openai(
@@ -69,19 +72,18 @@ def _azure_openai(
     azure_deployment: Any,
     query: Any = At("http_client_kwargs.params"),
     urls: Any = _CLIENTS,
-) -> Description:
+) -> Identity:
     pending = azure_endpoint
     if pending:
         # What the client makes of the two.
         pending = f"{pending.rstrip('/')}/openai/deployments/{quote(str(azure_deployment))}"
-    identity = providers.azure_openai(
+    return providers.azure_openai(
         model,
         url=endpoint_of(urls, default=pending),
         dimensions=dimensions,
         query=query,
         exact=providers.one_vocabulary(model),
     )
-    return Description(identity)
 
 
 # Attributes of components that subclasses inherit; none of them changes a vector.
