@@ -26,12 +26,12 @@ SECRET_VALUE = re.compile(
     r"(?:Bearer|Basic) [\w+/=.-]{16,}|(?:sk|pk|rk)-[\w-]*\d[\w-]{15,}|hf_\w{16,}|nvapi-\S+|AIza[\w-]{20,}"
     r"|A[KS]IA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|xox[a-z]-\S+|eyJ[\w-]+\.[\w.-]+"
 )
-"""Values that are secrets whatever their name: bearer tokens and the keys of well-known services."""
+"""Values that are secrets under any name: bearer tokens and the keys of well-known services."""
 
 
 @lru_cache(maxsize=2048)
 def is_secret(name: str) -> bool:
-    """Tell whether a name is that of a key, a token or the like; the one list for settings, options and URLs."""
+    """Return whether a name is that of a key, a token or the like; the one list for settings, options and URLs."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
     for before, word in zip(["", *words], words, strict=False):
         if _SECRET_WORD.fullmatch(word) or (word in ("key", "keys") and not _BEFORE_KEY.fullmatch(before)):
@@ -180,7 +180,7 @@ def scrubbed(text: str, hidden: Iterable[str]) -> str:
 
 
 def _is_harmless(value: Any) -> bool:
-    """Tell whether a value is not secret although its option has such a name: a mode, or the path of a file."""
+    """Return whether a value is not secret although its option has such a name: a mode, or the path of a file."""
     if not isinstance(value, str | PurePath):
         return False
     path = os.path.expanduser(value)
@@ -191,7 +191,7 @@ _KEPT: dict[str, Any] = {}
 
 
 def keep(content: Any) -> str:
-    """Remember something in this process and its forks, and return a token that says nothing about it."""
+    """Remember something in this process and its forks, and return a token that reveals nothing about it."""
     for token, kept in list(_KEPT.items()):
         if kept == content:
             return token

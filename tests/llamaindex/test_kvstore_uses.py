@@ -210,7 +210,7 @@ def test_models_that_cannot_be_told_apart_are_refused(tmp_path):
     class Local(li.Counting):
         embedonce_identity: Any = "no identity"
 
-    with pytest.raises(IdentityError, match="cannot tell the vectors"):
+    with pytest.raises(IdentityError, match="cannot identify the vectors"):
         li.FsspecKVStore.for_model(Local(), tmp_path)
     with pytest.raises(IdentityError, match="embeddings_cache"):
         li.FsspecKVStore.for_model(li.Counting(embeddings_cache=li.SimpleKVStore()), tmp_path)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedonce.options import WrapOptions
 
 _UNIDENTIFIED = "unidentified"
-_NOT_OURS = "its model was changed, and this store keeps vectors of the former one without saying so"
+_NOT_OURS = "its model was changed, and this store keeps vectors of the former one without naming it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class Naming:
     Attributes:
         layout: `embedonce` for a cache of our own, `paths` for one with LangChain's arguments, `langchain-keys` for
             LangChain's keys in a byte store, `lists` for raw texts in a store of lists.
-        options: What the user said; its namespace is the whole identity in the layout `embedonce`, and one cache of
+        options: The user's options; their namespace is the whole identity in the layout `embedonce`, and one cache of
             several in the others, where LangChain's users often give nothing but the name of the model.
         is_vouched_for: True if the keys say what the embedder is, even where it cannot be identified.
-        owner: The namespace of the embedder whose vectors a store of LangChain's layouts holds without saying so;
-            None if changes of the embedder cannot be told from other changes of its attributes.
+        owner: The namespace of the embedder whose vectors a store of LangChain's layouts holds without naming it;
+            None if a change of its model cannot be distinguished from other changes of its attributes.
     """
 
     layout: Literal["embedonce", "paths", "langchain-keys", "lists"]
@@ -60,7 +60,7 @@ class Naming:
         """Return what decides an embedder's vectors, and how its texts reach it.
 
         Raises:
-            IdentityError: It cannot be told apart from another embedder, and the user has not named it.
+            IdentityError: It cannot be identified, and the user has not named it.
         """
         if self.layout == "embedonce":
             return describe_with(describer, embedder, self.options)

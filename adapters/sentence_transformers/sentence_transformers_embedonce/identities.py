@@ -116,7 +116,7 @@ def _describe(
 
 
 class _SentenceTransformerDescriber(Describer):
-    """Looks at modules and weights, too, which are no settings of a class."""
+    """Looks at modules and weights, too, which are not settings of a class."""
 
     def __init__(self, rows: Mapping[tuple[str, str], KnownClass]) -> None:
         super().__init__(rows, bases=("sentence_transformers", "torch"))

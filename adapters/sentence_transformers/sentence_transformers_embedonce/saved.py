@@ -32,7 +32,7 @@ class Saved(NamedTuple):
     Attributes:
         folder: Where they are.
         settings: Of the model: its prompts, the name of the default one, and where its vectors are cut.
-        dtype: Of its numbers, None if nothing is said.
+        dtype: Of its numbers, None if they do not say it.
     """
 
     folder: Path | None
@@ -105,7 +105,7 @@ def differences(modules: Mapping[str, Any], saved: Saved) -> dict[str, Any]:
 
 
 def _are_saved(modules: Mapping[str, Any], folder: Path | None) -> bool:
-    """Tell whether the modules are those of the files: loaded once more, which is cheap for all but the first."""
+    """Return whether the modules are those of the files: loaded once more, which is cheap for all but the first."""
     if folder is None:
         return False
     try:
@@ -121,7 +121,7 @@ def _are_saved(modules: Mapping[str, Any], folder: Path | None) -> bool:
             for each in described[1:]
         )
     except Exception:
-        # A module of somebody else, which is loaded in another way.
+        # A module of another package, which is loaded in another way.
         return False
 
 
@@ -136,7 +136,7 @@ def _check_added(modules: Mapping[str, Any], folder: Path | None) -> None:
 
 
 def _is_network_alone(modules: list[Any]) -> bool:
-    """Tell whether modules are what the package makes of a network: the mean of its tokens."""
+    """Return whether modules are what the package makes of a network: the mean of its tokens."""
     first, pooling = modules
     usual = type(pooling)(first.get_embedding_dimension(), "mean")
     return (
@@ -145,7 +145,7 @@ def _is_network_alone(modules: list[Any]) -> bool:
 
 
 def _is_first(module: Any, described: Mapping[str, Any] | None, folder: Path | None) -> bool:
-    """Tell whether the module that holds the network has the settings of its file."""
+    """Return whether the module that holds the network has the settings of its file."""
     file: dict[str, Any] = {}
     if described is not None and folder is not None:
         if not _is_class(module, described["type"]):

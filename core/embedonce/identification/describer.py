@@ -1,8 +1,8 @@
 """Find out what an embedder computes, without calling it and without importing its package.
 
-A class is recognised by its package and its name. For a known class, an allow-list of fields decides; for any other
-class everything decides that is not plainly a secret or operational, and what cannot be written down is refused: two
-embedders that only look alike must never share vectors.
+A class is recognised by its package and its name. For a known class, a list of fields decides. For any other class all
+fields decide except those that are certainly secret or operational, and an embedder with a field that cannot be written
+down is refused: two embedders that only look alike must never share vectors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SUB_BATCH = 1024
 
-# Fields that may name the model of an unknown class, the most telling one first.
+# Fields that may name the model of an unknown class, the most specific one first.
 _NAMES_THE_MODEL = (
     "model",
     "model_name",
@@ -55,7 +55,7 @@ _NAMES_THE_MODEL = (
 )
 _BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
 _DECLARED = "embedonce_identity"
-# Names of parameters that are added to what the fields say.
+# Parameters of identities that do not come from a field of the same name.
 _PARAMETERS = frozenset({"averaged_beyond", "call", "class", "namespace", "version"})
 _MISSING = object()
 _NOTHING: Mapping[str, Any] = {}
@@ -82,9 +82,10 @@ class Describer:
         rows: What is known of classes, by package and name.
         package_depth: How many names of a class's module are its package; the rest may move between versions.
         wrappers: Classes that only pass texts on to another embedder, with the attribute that holds it.
-        bases: Packages whose classes say nothing about an embedder that inherits from them.
-        placeholders: Names of models that say nothing.
-        refuses: Returns why an embedder must not be cached whatever its class, or an empty string.
+        bases: Packages whose classes add no fields that matter to an embedder that inherits from them.
+        placeholders: Names of models that name no model, such as a default.
+        refuses: Returns why an embedder must not be cached, for reasons that do not depend on its class; else an
+            empty string.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Describer:
             embedder: Any embedder of the framework; it is neither changed nor called.
 
         Raises:
-            IdentityError: The embedder cannot be told apart from another one.
+            IdentityError: The embedder cannot be distinguished from another one.
         """
         declared = _declared(embedder)
         try:
@@ -137,7 +138,7 @@ class Describer:
             # Other errors may quote a value, and a value may be a secret.
             reason = str(error) if known else f"one of its fields holds something unexpected ({type(error).__name__})"
             msg = (
-                f"cannot tell the vectors of {_path(type(embedder))} from those of another embedder: {reason}. "
+                f"cannot identify the vectors of {_path(type(embedder))}: {reason}. "
                 "Pass namespace=..., a name for the model with its version and settings, "
                 f"or give the class an attribute `{_DECLARED}`"
             )
@@ -197,7 +198,7 @@ class Describer:
         return size if size > most else size * (most // size)
 
     def batch_size(self, embedder: object, cache: Cache, options: WrapOptions, most: int = _SUB_BATCH) -> int | None:
-        """Return the texts between two writes: what was said when wrapping, else of the cache, else `sub_batch`."""
+        """Return the texts between two writes: the option of the wrapper, else that of the cache, else `sub_batch`."""
         for size in (options.batch_size, cache.batch_size):
             if size != "auto":
                 return size

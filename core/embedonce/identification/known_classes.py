@@ -1,4 +1,4 @@
-"""What a row of a table of known classes is, and what describers share.
+"""What is known of a class, and what describing functions share.
 
 Providers and parameters have names that no framework owns, and a setting that equals the provider's own default
 is left out, so that the same model gets the same namespace whichever framework calls it.

@@ -1,4 +1,4 @@
-"""An embedder and what decides its vectors just now, which is looked at anew in every call."""
+"""An embedder and what decides its vectors at the moment, which is checked in every call."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EmbedRequest:
         batch_size: Texts that are embedded between two writes.
         arguments: Further arguments of the call that reach the embedder.
         refine: Turns the identity of the embedder into that of the call; None if `arguments` alone does that.
-        not_cacheable: Why this call must not be cached, whatever the embedder; empty if it may be.
+        not_cacheable: Why this call must not be cached even if its embedder may be; empty if it may be, too.
         identity: What decides the vectors of the texts; the tracker fills it in.
         positions: Where the texts stand in the call, None if they are all of it; the tracker fills it in.
     """
@@ -73,7 +73,7 @@ class EmbedRequest:
 class IdentityTracker:
     """What decides the vectors of an embedder; it follows when the embedder or its settings are changed.
 
-    It may be shared by copies of a wrapper, so every method is told which embedder is meant.
+    Copies of a wrapper may share it, so every method takes the embedder that is meant.
 
     Args:
         describer: What the framework's classes are known by.
@@ -88,7 +88,7 @@ class IdentityTracker:
         self._has_warned_of_change = False
 
     def identity(self, embedder: object) -> Identity:
-        """Return what decides the vectors just now.
+        """Return what decides the vectors at the moment.
 
         Raises:
             IdentityError: The embedder is one whose vectors must not be cached.
@@ -100,10 +100,10 @@ class IdentityTracker:
         return description.identity
 
     def now(self, embedder: object) -> Description:
-        """Return what decides the vectors just now, and how texts reach the model.
+        """Return what decides the vectors at the moment, and how texts reach the model.
 
         Raises:
-            IdentityError: The embedder was changed, and can no longer be told apart from another one.
+            IdentityError: The embedder was changed and can no longer be identified.
         """
         return self._now(embedder)[0]
 
@@ -121,7 +121,7 @@ class IdentityTracker:
         ):
             self._has_warned_of_change = True
             logger.warning(
-                "%s has changed since it was wrapped: its vectors now live under %s instead of %s",
+                "%s has changed since it was wrapped: the namespace of its vectors is now %s instead of %s",
                 type(embedder).__name__,
                 description.identity,
                 before[1].identity,
@@ -133,7 +133,7 @@ class IdentityTracker:
         """Return the identity that a wrapper declares; None if vectors must not be cached, or no longer.
 
         Raises:
-            IdentityError: The embedder could never be told apart from another one.
+            IdentityError: The embedder could never be identified.
         """
         try:
             return self.now(embedder).identity
@@ -193,7 +193,7 @@ class IdentityTracker:
     def _watched(self, request: EmbedRequest, state: object, answer: Any) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.
 
-        Nobody knows then which settings it belongs to.
+        It is then unknown which settings the answer belongs to.
         """
         if isinstance(answer, NotCacheable) or self._describer.fingerprint(request.embedder) == state:
             return answer
@@ -203,7 +203,7 @@ class IdentityTracker:
             identity = None
         before = self._before
         if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
-            # Something was built that is needed first now, such as a client.
+            # Only something was built that this call was the first to need, such as a client.
             return answer
         return NotCacheable(answer)
 
@@ -274,10 +274,10 @@ def _is_longer(text: str, limit: int) -> bool:
 
 
 def describe_with(describer: Describer, embedder: object, options: WrapOptions) -> Description:
-    """Return what decides an embedder's vectors with what the user has said; a namespace is the whole identity.
+    """Return what decides an embedder's vectors, with the user's options; a namespace is the whole identity.
 
     Raises:
-        IdentityError: It cannot be told apart from another embedder, and the user has not named it.
+        IdentityError: It cannot be identified, and the user has not named it.
     """
     try:
         derived = describer.describe(embedder)

@@ -95,7 +95,7 @@ def _azure_openai(
     request: _Request = group(_Request),
     tokens: _Tokens = group(_Tokens),
 ) -> Description:
-    # The class's default model name says nothing about the deployment, but it chooses the vocabulary.
+    # The class's default model name does not identify the deployment, but it chooses the vocabulary.
     trusted = providers.one_vocabulary(tokens.vocabulary)
     parameters, text = tokens.described(trusted=trusted)
     identity = providers.azure_openai(

@@ -1,4 +1,4 @@
-"""Models behind the interfaces of other providers, and servers of one's own.
+"""Models behind the interfaces of other providers, and self-hosted servers.
 
 An `endpoint` is where requests go; None and the provider's own URL are the same.
 """
@@ -31,7 +31,7 @@ _OLLAMA_NOISE = frozenset(_NOISE.split())
 
 
 def _foreign(endpoint: str | None, official: Collection[str] = (), hosts: Collection[str] = ()) -> str | None:
-    """Return a URL that is none of the provider's own."""
+    """Return a URL in one spelling, None for one of the provider's own."""
     url = clean_url(endpoint) if endpoint else None
     return None if url is None or url in official or in_host(url, *hosts) else url
 
@@ -191,7 +191,7 @@ def bedrock_family(model: Any) -> str:
 
 
 def is_amazon(endpoint: str | None) -> bool:
-    """Tell whether a URL is one of Amazon's own; None is."""
+    """Return whether a URL is one of Amazon's own, as None is."""
     return _foreign(endpoint, hosts=_AMAZON) is None
 
 
@@ -315,7 +315,7 @@ def fireworks(
 def nvidia(
     model: Any, *, dimensions: int | None = None, truncate: str | None = "NONE", endpoint: str | None = None
 ) -> Identity:
-    """Identify a model of NVIDIA, in its cloud or in a NIM of one's own."""
+    """Identify a model of NVIDIA, in its cloud or in a self-hosted NIM."""
     parameters = {
         "dimensions": dimensions,
         "truncate": unless("NONE", truncate),

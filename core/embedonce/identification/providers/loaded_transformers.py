@@ -1,4 +1,4 @@
-"""A SentenceTransformer that is loaded: what it shows of what it was loaded with, whoever holds it."""
+"""A loaded SentenceTransformer: what it shows of what it was loaded with, for every framework that holds one."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def sentence_transformers_not_cacheable(*encode: Mapping[str, Any] | None) -> st
 
 
 def names_loaded(model: Any, loaded: Any) -> bool:
-    """Tell whether a name or folder is that of the model that is loaded, as far as that can be seen.
+    """Return whether a name or folder is that of the model that is loaded, as far as that can be seen.
 
     Args:
         model: What the settings say.

@@ -20,12 +20,12 @@ _DEPLOYMENT = re.compile(r"(?P<root>.*?)(?:/openai(?:/v1)?)?(?:/deployments/(?P<
 
 
 def is_official(endpoint: str | None) -> bool:
-    """Tell whether a URL is OpenAI's own; None is."""
+    """Return whether a URL is OpenAI's own, as None is."""
     return endpoint is None or clean_url(endpoint) == _URL
 
 
 def one_vocabulary(model: object) -> bool:
-    """Tell whether a name is that of a model whose tokenizer is the one that all of OpenAI's models have."""
+    """Return whether a model has the tokenizer that all of OpenAI's models share, by its name."""
     return isinstance(model, str) and model.startswith("text-embedding-")
 
 

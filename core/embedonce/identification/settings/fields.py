@@ -12,7 +12,7 @@ from embedonce.identification.settings.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Classes of these packages say nothing about an embedder that inherits from them.
+# Classes of these packages add no fields that matter to an embedder that inherits from them.
 _BASES = ("builtins", "abc", "typing", "typing_extensions", "pydantic")
 # Live objects of these packages never change vectors: locks, loggers, pools.
 _HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
@@ -42,7 +42,7 @@ def fields_of(embedder: object, bases: tuple[str, ...] = (), below: type | None 
 
     Args:
         embedder: The object.
-        bases: Packages of the framework itself, whose classes say nothing.
+        bases: Packages of the framework itself, whose classes do not count.
         below: If given, constants and slots only of the classes in front of it.
     """
     fields: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def fields_of(embedder: object, bases: tuple[str, ...] = (), below: type | None 
         held = getattr(embedder, source, None)
         if isinstance(held, dict):
             fields.update(held)
-    # Dunder names and those of the machinery of classes (`_abc_impl`) are no settings.
+    # Dunder names and those of the machinery of classes (`_abc_impl`) are not settings.
     return {name: value for name, value in fields.items() if not name.startswith(("__", "_abc_"))}
 
 

@@ -1,4 +1,4 @@
-"""The files of local models, told apart without reading all of them."""
+"""The files of local models, distinguished without reading all of them."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ _TRANSPORT = re.compile(
 
 @lru_cache(maxsize=2048)
 def is_operational(name: str) -> bool:
-    """Tell whether a name is that of a setting that only changes how a request travels."""
+    """Return whether a name is that of a setting that only changes how a request travels."""
     plain = name.lstrip("_").lower()
     return plain in OPERATIONAL or _TRANSPORT.fullmatch(plain) is not None
 
 
 def is_skipped(name: str, value: Any) -> bool:
-    """Tell whether a field stays out of an identity, because it is a secret or operational."""
+    """Return whether a field stays out of an identity, because it is a secret or operational."""
     if is_operational(name) or type(value).__name__ in ("SecretStr", "SecretBytes", "Secret"):
         return True
-    # A flag is no secret, and leaving it out might make two settings look alike.
+    # A flag is not a secret, and leaving it out might make two settings look alike.
     return is_secret(name) and value is not None and type(value) is not bool

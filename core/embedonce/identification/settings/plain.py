@@ -1,6 +1,6 @@
-"""What adapters share in reading an embedder's settings: which names matter, and one spelling for their values.
+"""One spelling for the values of settings.
 
-Settings of the same model must come out alike whichever framework holds them, and a secret must not come out at all.
+Settings of the same model must be written alike in every framework, and a secret must not be written at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEFT_OUT = object()
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a text is a URL."""
+    """Return whether a text is a URL."""
     return _URL.fullmatch(text) is not None
 
 
@@ -85,7 +85,7 @@ def _plain(name: str, value: Any, depth: int) -> Any:
     if (root, kind.__name__) == ("torch", "dtype"):
         # A constant, not a live object, and its name is its whole value.
         return str(value).removeprefix("torch.")
-    msg = f"its field {name!r} holds a {kind.__module__}.{kind.__qualname__}, which is no plain data"
+    msg = f"its field {name!r} holds a {kind.__module__}.{kind.__qualname__}, which is not plain data"
     raise UnclearSettingError(msg)
 
 
@@ -93,6 +93,6 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as plain JSON, without secrets and operational ones.
 
     Raises:
-        UnclearSettingError: A setting is a live object, which has no form that is the same tomorrow.
+        UnclearSettingError: A setting is a live object, which has no form that is the same in another process.
     """
     return dict(_plain("", settings, 0))

@@ -10,7 +10,7 @@ from embedonce.plugins.host import plugins
 from llama_index.embeddings.embedonce.providers import ROWS
 
 _OWN_CACHE = (
-    "its own `embeddings_cache` is set, which knows neither models nor roles and may hand over vectors of others; "
+    "its own `embeddings_cache` is set, which distinguishes neither models nor roles and may return vectors of others; "
     "set it to None"
 )
 _LANGCHAIN = "LangchainEmbedding"
@@ -28,7 +28,7 @@ class _LlamaIndexDescriber(Describer):
             raise UnclearSettingError(msg)
         identity = plugins().identify(inside)
         if identity is None:
-            reason = f"the {type(inside).__name__} inside it is no embedder whose vectors may be cached"
+            reason = f"the {type(inside).__name__} inside it is not an embedder whose vectors may be cached"
             return Description(None, not_cacheable=reason)
         # Not the namespace of the embedder inside: LangChain may split texts that its own adapter tells apart.
         return Description(identity.with_parameters({"through": "langchain"}))

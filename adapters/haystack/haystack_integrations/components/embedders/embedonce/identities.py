@@ -44,7 +44,7 @@ class HaystackDescriber(Describer):
         return ".".join(parts[: 4 if parts[0] == "haystack_integrations" else 1]), kind.__name__
 
     def fingerprint(self, embedder: object) -> object:
-        """See `Describer`; it answers also for a component that cannot be described, and has been named instead."""
+        """See `Describer`; it also answers for a component that cannot be described and has a namespace instead."""
         try:
             return super().fingerprint(embedder)
         except (UnclearSettingError, IdentityError) as error:
@@ -109,7 +109,7 @@ def _model_inside(value: Any) -> str:
 
 
 def _refused(component: object) -> str:
-    """Return why the vectors of an unknown component must not be cached; empty if nothing speaks against it."""
+    """Return why the vectors of an unknown component must not be cached; empty if they may be."""
     own = getattr(component, "__dict__", {})
     if own.get("late_chunking"):
         return _LATE

@@ -1,6 +1,6 @@
 """The init parameters of a component, found without touching it: its own `to_dict` runs on a copy.
 
-`to_dict` of the live component will not do: it fails for a secret that is a token, and some components change
+`to_dict` of the live component is not used: it fails for a secret that is a token, and some components change
 themselves when they are written down.
 """
 
@@ -48,14 +48,14 @@ def init_parameters(component: object) -> tuple[dict[str, Any], list[object]]:
 
 
 def is_component(value: object) -> bool:
-    """Tell whether an object is a component of Haystack."""
+    """Return whether an object is a component of Haystack."""
     return "__haystack_input__" in getattr(value, "__dict__", ())
 
 
 def _add_what_is_left_out(component: object, parameters: dict[str, Any]) -> None:
-    """Look for parameters of the constructor that the dictionary does not tell, such as those of a subclass."""
+    """Look for parameters of the constructor that the dictionary lacks, such as those of a subclass."""
     own = getattr(component, "__dict__", {})
-    # Else Haystack writes what attributes of their names hold, and the default where there is no such attribute.
+    # Otherwise Haystack writes the attribute of the same name, and the default where there is no such attribute.
     writes_itself = hasattr(component, "to_dict")
     for name, parameter in list(inspect.signature(type(component).__init__).parameters.items())[1:]:
         if is_secret(name) or is_operational(name) or (name in parameters and (writes_itself or name in own)):
@@ -112,7 +112,7 @@ class _Copier:
         self._done: dict[int, Any] = {}
 
     def component(self, component: object) -> Any:
-        # Neither the constructor runs nor what a class may say of copying, which may leave parameters out.
+        # Without the constructor and the class's own way of copying, which may leave parameters out.
         clone = object.__new__(type(component))
         self._done[id(component)] = clone
         for kind in type(component).__mro__:

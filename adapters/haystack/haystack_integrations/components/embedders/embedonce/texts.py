@@ -48,10 +48,10 @@ _TextOf = Callable[[Any], str | None]
 
 
 def of_documents(component: Any, documents: Sequence[Document]) -> list[str | None]:
-    """Return the text that stands for each document, None for one that has none and has to bypass the cache.
+    """Return the text that stands for each document, None for one that has no such text and has to bypass the cache.
 
     Args:
-        component: The embedder of the documents; it is not changed, and asked for what it makes of each of them.
+        component: The embedder of the documents; it is not changed, and makes the text of each of them.
         documents: The documents.
     """
     known = describer.how_known(component)
@@ -71,22 +71,22 @@ def of_text(component: Any, text: str) -> str:
     return _escaped(text)
 
 
-def by_function(component: Any, told: Any) -> Any:
-    """Return what stands for a document of which a function of the user has told something.
+def by_function(component: Any, text_key: Any) -> Any:
+    """Return what stands for a document that the user's function has turned into a text.
 
     That function knows nothing of what a known component puts around each text, which its identity leaves out.
     """
     prefix, suffix = _affixes(component) if describer.how_known(component) == "exactly" else ("", "")
-    if not (prefix or suffix) or not isinstance(told, str):
-        return told
-    return _MARK + _json({"told": told, "prefix": prefix, "suffix": suffix})
+    if not (prefix or suffix) or not isinstance(text_key, str):
+        return text_key
+    return _MARK + _json({"told": text_key, "prefix": prefix, "suffix": suffix})
 
 
 # Known classes
 
 
 def _sure(effective: _TextOf, document: Document) -> str | None:
-    """Return the effective text of a document, None if the component cannot make it: it will say so itself."""
+    """Return the effective text of a document, None if the component cannot make it: it will raise the error itself."""
     try:
         return effective(document)
     except Exception:
@@ -162,7 +162,7 @@ def _affixes(component: Any) -> tuple[str, str]:
 # Documents as a whole
 
 
-class _NoPlainDataError(ValueError):
+class _NotPlainError(ValueError):
     """A value that has no form which is the same in every process."""
 
 
@@ -187,14 +187,14 @@ def _canonical(document: Document, effective: str | None = None) -> str | None:
     """Return one text for all that a document holds but its id, score and embedding, and no other document has it."""
     try:
         # In the order of the document: a component may put its metadata into one text in that order.
-        whole = {"content": document.content, "meta": _told(document.meta), "effective": effective}
+        whole = {"content": document.content, "meta": _typed(document.meta), "effective": effective}
         blob = document.blob
         if blob is not None:
-            whole["blob"] = [hashlib.sha256(blob.data).hexdigest(), blob.mime_type, _told(blob.meta)]
+            whole["blob"] = [hashlib.sha256(blob.data).hexdigest(), blob.mime_type, _typed(blob.meta)]
         for name in _further_fields(type(document)):
-            whole[f"field {name}"] = _told(getattr(document, name))
+            whole[f"field {name}"] = _typed(getattr(document, name))
         return _MARK + _json(whole)
-    except (_NoPlainDataError, AttributeError, TypeError):
+    except (_NotPlainError, AttributeError, TypeError):
         return None
 
 
@@ -203,23 +203,23 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _told(value: Any, depth: int = 0) -> Any:
-    """Return a value as JSON that tells types apart: what is no plain scalar becomes a list that begins with a word."""
+def _typed(value: Any, depth: int = 0) -> Any:
+    """Return a value as JSON that keeps types distinct: all but plain scalars become lists that begin with the type."""
     kind = type(value)
     if kind in _PLAIN:
         return value
     if depth > _DEEPEST:
-        raise _NoPlainDataError
+        raise _NotPlainError
     if kind is dict:
-        return ["dict", *[[_told(key, depth + 1), _told(each, depth + 1)] for key, each in value.items()]]
+        return ["dict", *[[_typed(key, depth + 1), _typed(each, depth + 1)] for key, each in value.items()]]
     if kind in (list, tuple):
-        return [kind.__name__, *[_told(each, depth + 1) for each in value]]
+        return [kind.__name__, *[_typed(each, depth + 1) for each in value]]
     if kind in (set, frozenset):
-        return [kind.__name__, *sorted([_told(each, depth + 1) for each in value], key=_json)]
+        return [kind.__name__, *sorted([_typed(each, depth + 1) for each in value], key=_json)]
     if isinstance(value, Enum):
-        return ["enum", kind.__module__, kind.__qualname__, value.name, _told(value.value, depth + 1)]
+        return ["enum", kind.__module__, kind.__qualname__, value.name, _typed(value.value, depth + 1)]
     if isinstance(value, PurePath):
         return ["path", str(value)]
     if kind not in _SCALARS:
-        raise _NoPlainDataError
+        raise _NotPlainError
     return [kind.__name__, *_SCALARS[kind](value)]

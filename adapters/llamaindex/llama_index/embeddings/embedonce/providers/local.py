@@ -72,7 +72,7 @@ def _caches() -> list[Path]:
 def _instructor(
     model_name: Any, text_instruction: Any, query_instruction: Any, max_length: Any = At("_model.max_seq_length")
 ) -> Identity:
-    # What is used where nothing is said; the model was built by this package, so it is there.
+    # What is used by default; the model was built by this package, so it can be imported.
     usual = import_module("llama_index.embeddings.instructor.utils")
     if text_instruction is None:
         text_instruction = usual.get_text_instruct_for_model_name(model_name)

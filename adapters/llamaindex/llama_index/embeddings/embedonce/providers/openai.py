@@ -84,7 +84,7 @@ def _azure_openai(
         settings.text_engine,
         url=lazy_endpoint(settings.urls, settings.api_base, default=pending),
         request=settings.additional_kwargs,
-        # The model's name says nothing about the deployment; LangChain's adapter takes it for a hint as well.
+        # The model's name does not identify the deployment; like LangChain's adapter, this one takes it for a hint.
         exact=providers.one_vocabulary(settings.text_engine),
         **settings.roles,
     )

@@ -112,9 +112,9 @@ def _google(
     gemini_url: Any = Env("GOOGLE_GEMINI_BASE_URL"),
     urls: Any = Urls("_client._api_client._http_options.base_url _async_client._api_client._http_options.base_url"),
 ) -> Identity:
-    # The package asks the environment if nobody says which service it is.
+    # The package asks the environment if no argument says which service it is.
     pending = api == "vertex" or (is_enterprise or is_vertex or "").lower() in ("true", "1")
-    # A client that is there knows, if only by saying nothing.
+    # A client that is there decides, even if it shows nothing.
     used = [bool(each) if url else pending for each, url in zip((of_client, of_async_client), urls, strict=True)]
     vertex = bool(one_of(used, "services"))
     more = {name: value for name, value in (config or {}).items() if name != "http_options"}

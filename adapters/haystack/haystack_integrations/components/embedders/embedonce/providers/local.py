@@ -72,7 +72,7 @@ def _sentence_transformers(
 def _limit(given: Any, limits: providers.Limits) -> Any:
     """Return the tokens beyond which texts are cut, None if that is for the model itself to say.
 
-    The answer before the model is loaded has to be the one afterwards, unless somebody sets another limit then.
+    The answer before the model is loaded has to be the one afterwards, unless another limit is set then.
     """
     length, own, positions = limits
     if type(length) is not int or length == given:
@@ -108,7 +108,7 @@ def _fastembed(
 
 
 def _is_custom(model: Any) -> bool:
-    """Tell whether a program has registered a model under that name."""
+    """Return whether a program has registered a model under that name."""
     module = sys.modules.get("fastembed.text.custom_text_embedding")
     registered = getattr(getattr(module, "CustomTextEmbedding", None), "SUPPORTED_MODELS", ())
     return str(model).lower() in {str(each.model).lower() for each in registered}
