@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SECRET = "s3cr3t-0123456789"
-"""No identity may hold it."""
+"""What the tables have in the place of keys and passwords: no identity may hold it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Known:
     whole_up_to: int | None = None
 
 
-def check_default(describer, known):
+def check_default(describer, known, *, secret=SECRET):
     """The default setup: its names must not change by accident, and descriptions are sent to worker processes."""
     description = describer.describe(known.make())
     assert description.identity is not None
@@ -49,17 +49,18 @@ def check_default(describer, known):
         # The embedder is sent this text, and must make no other one of it.
         assert description.effective_text(text) == description.effective_text(effective) == effective
     assert describer.sub_batch(known.make()) == known.batch
-    assert SECRET not in f"{description} {description.identity}"
+    assert secret not in f"{description} {description.identity}"
     assert pickle.loads(pickle.dumps(description)) == description
 
 
-def check_settings(describer, known, *, alone=False):
+def check_settings(describer, known, *, alone=False, secret=SECRET):
     """What changes vectors changes the namespace, nothing else does, and the fingerprint tells without describing.
 
     Args:
         describer: That of the framework.
         known: The class.
         alone: True if settings that change no vector may change how texts are prepared or split.
+        secret: What the settings have in the place of keys and passwords.
 
     Returns:
         The namespaces of all settings that change vectors.
@@ -76,7 +77,7 @@ def check_settings(describer, known, *, alone=False):
             assert description.identity.namespace == known.namespace, settings
         else:
             assert description == plain, settings
-        assert SECRET not in f"{description} {description.identity}", settings
+        assert secret not in f"{description} {description.identity}", settings
         assert all(description == other for earlier, other in seen if earlier == state), settings
         seen.append((state, description))
     return [description.identity.namespace for _, description in seen[1 : 1 + len(known.changes)]]

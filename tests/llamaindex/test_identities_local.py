@@ -14,6 +14,7 @@ from llamaindex_local import (
     KNOWN,
     PINNED,
     PLAIN,
+    SECRET,
     hugging_face,
     langchain,
     plain,
@@ -48,14 +49,14 @@ def namespace(model: object) -> str:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_default_namespace_is_owned_by_no_framework(name: str) -> None:
-    check_default(describer, KNOWN[name])
+    check_default(describer, KNOWN[name], secret=SECRET)
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_settings(name: str) -> None:
     """What changes vectors changes the namespace, nothing else does, and the fingerprint tells without describing."""
     known = KNOWN[name]
-    found = zip(known.changes, check_settings(describer, known), strict=True)
+    found = zip(known.changes, check_settings(describer, known, secret=SECRET), strict=True)
     # Each names its setting, not just that there is one.
     named = [namespace for change, namespace in found if "tokenizer_kwargs" not in change]
     assert len(set(named)) == len(named)
