@@ -255,7 +255,7 @@ class CachedEmbedder:
 
     def _embedding(
         self, texts: list[str], arguments: Mapping[str, Any], embed: Callable[[list[str]], Steps[Any]]
-    ) -> Twins:
+    ) -> _FromCache:
         """Return the step that takes texts from the cache.
 
         Its outcome is one vector for each text, or None if the call bypasses the cache.
@@ -267,15 +267,7 @@ class CachedEmbedder:
         """
         given = {name: value for name, value in arguments.items() if value is not None} if arguments else {}
         request = EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
-        return Twins(self._embed, self._aembed, request, embed)
-
-    def _embed(self, request: EmbedRequest, embed: Callable[[list[str]], Steps[Any]]) -> list[list[float]] | None:
-        return self._tracker.embed(request, lambda some: run(embed(some)))
-
-    async def _aembed(
-        self, request: EmbedRequest, embed: Callable[[list[str]], Steps[Any]]
-    ) -> list[list[float]] | None:
-        return await self._tracker.aembed(request, lambda some: arun(embed(some)))
+        return _FromCache(self._tracker, request, embed)
 
     def _ask(self, inputs: dict[str, Any]) -> dict[str, Any]:
         with self._span():
@@ -320,6 +312,29 @@ class CachedEmbedder:
         model = getattr(self.embedder, "model", None)
         usage = {"prompt_tokens": 0, "total_tokens": 0}
         return {"model": model, "usage": usage} if isinstance(model, str) else {"usage": usage}
+
+
+class _FromCache:
+    """The step that takes texts from the cache; see `CachedEmbedder._embedding`."""
+
+    __slots__ = ("_embed", "_request", "_tracker")
+
+    def __init__(
+        self, tracker: IdentityTracker, request: EmbedRequest, embed: Callable[[list[str]], Steps[Any]]
+    ) -> None:
+        self._tracker = tracker
+        self._request = request
+        self._embed = embed
+
+    def run(self) -> list[list[float]] | None:
+        """See `Step`."""
+        embed = self._embed
+        return self._tracker.embed(self._request, lambda some: run(embed(some)))
+
+    async def arun(self) -> list[list[float]] | None:
+        """See `Step`."""
+        embed = self._embed
+        return await self._tracker.aembed(self._request, lambda some: arun(embed(some)))
 
 
 def _sockets(embedder: object, kind: str) -> dict[str, Any]:
