@@ -1,4 +1,4 @@
-"""What the files of a loaded model say of it, so that what was changed after loading can be told from what was not."""
+"""What the files of a loaded model say of it, so that changes made after loading can be found."""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """Models behind the interfaces of other providers, and self-hosted servers.
 
-An `endpoint` is where requests go; None and the provider's own URL are the same.
+What the functions share:
+
+- `model` is the provider's name of the model, `dimensions` the length of vectors as requested.
+- `endpoint` is where requests go; None and the provider's own URL are the same.
+- `request` holds further arguments of the request, `more` further parameters of the identity.
+- `document_prefix` and `query_prefix` are put in front of texts of that role.
+- `task` and `input_type` are what is sent for documents and queries alike; None if each role sends its own.
+- `truncate` says what happens to long texts, in the provider's words.
 """
 
 from __future__ import annotations
@@ -48,14 +55,8 @@ def huggingface_inference(
 ) -> Identity:
     """Identify a model, or a URL in its place, behind the inference API of Hugging Face.
 
-    Args:
-        model: Its name on the hub or the URL of a server; a `model` in `request` wins.
-        inference_provider: Who computes; "auto" leaves it to the hub.
-        task: The task that is asked for.
-        request: Further arguments of the request.
-        document_prefix: What is put in front of documents.
-        query_prefix: What is put in front of queries.
-        pooling: How the client would pool an answer with a vector per token, if not by taking the first one.
+    A `model` in the request wins. The `inference_provider` is who computes; "auto" leaves that to the hub. `pooling` is
+    how the client would pool an answer with a vector per token, if not by taking the first one.
     """
     sent = dict(request or {})
     model = sent.pop("model", None) or model
@@ -99,14 +100,8 @@ def ollama(
 ) -> Identity:
     """Identify a model of Ollama.
 
-    Args:
-        model: Its name and tag.
-        dimensions: The length of vectors as requested.
-        num_ctx: Tokens beyond which a text is cut; may also be one of the options.
-        options: Options of the model as sent; those that only sample or choose hardware do not count.
-        endpoint: The server, in any spelling that Ollama's client takes.
-        document_prefix: What is put in front of documents.
-        query_prefix: What is put in front of queries.
+    `num_ctx`, the tokens beyond which a text is cut, may also be one of the `options` of the model; those that only
+    sample or choose hardware do not count. The endpoint may have any spelling that Ollama's client takes.
     """
     counting = {name: value for name, value in (options or {}).items() if name not in _OLLAMA_NOISE}
     parameters = {
@@ -130,16 +125,7 @@ def cohere(
     endpoint: str | None = None,
     **more: Any,
 ) -> Identity:
-    """Identify a model of Cohere.
-
-    Args:
-        model: Its name.
-        embedding_type: The type of numbers.
-        truncate: Which end of a long text is cut off.
-        input_type: Sent for documents and queries alike; None if it is that of the role.
-        endpoint: Where requests go.
-        **more: Further parameters of the identity.
-    """
+    """Identify a model of Cohere, whose vectors have numbers of the type `embedding_type`."""
     parameters = {
         "embedding_type": unless("float", embedding_type),
         "truncate": unless("END", truncate),
@@ -159,16 +145,7 @@ def voyage(
     input_type: str | None = None,
     endpoint: str | None = None,
 ) -> Identity:
-    """Identify a model of Voyage; see `voyage_not_cacheable`.
-
-    Args:
-        model: Its name.
-        dimensions: The length of vectors as requested.
-        truncate: Whether long texts are cut off.
-        output_dtype: The type of numbers.
-        input_type: Sent for documents and queries alike, "none" if none is; None if it is that of the role.
-        endpoint: Where requests go.
-    """
+    """Identify a model of Voyage; see `voyage_not_cacheable`. An `input_type` of "none" says that none is sent."""
     parameters = {
         "dimensions": dimensions,
         "truncate": unless(True, truncate),
@@ -205,16 +182,9 @@ def bedrock(
     endpoint: str | None = None,
     **more: Any,
 ) -> Identity:
-    """Identify a model on Bedrock.
+    """Identify a model on Bedrock, or an inference profile.
 
-    Args:
-        model: Its name or that of an inference profile.
-        family: Who made it; None if the name says so.
-        dimensions: The length of vectors as requested; only the newest models of Cohere know it.
-        normalize: As requested.
-        request: Further arguments of the request.
-        endpoint: Where requests go.
-        **more: Further parameters of the identity.
+    The `family` is who made the model, None if its name says so. Of Cohere's models only the newest know `dimensions`.
     """
     sent = request or {}
     guessed = bedrock_family(model)
@@ -241,15 +211,9 @@ def google(
     endpoint: str | None = None,
     **more: Any,
 ) -> Identity:
-    """Identify a model of Google, on either of its services.
+    """Identify a model of Google, with or without `models/` in front of its name.
 
-    Args:
-        model: Its name, with or without `models/`.
-        vertex: True for Vertex AI, where the same name may be another version.
-        dimensions: The length of vectors as requested.
-        task: Sent for documents and queries alike; None if it is that of the role.
-        endpoint: Where requests go.
-        **more: Further parameters of the identity.
+    The same name may be another version on Vertex AI, which `vertex` tells.
     """
     model = model.removeprefix("models/") if isinstance(model, str) else model
     parameters = {
@@ -276,16 +240,7 @@ def nomic(
     document_task: str | None = "search_document",
     query_task: str | None = "search_query",
 ) -> Identity:
-    """Identify a model of Nomic.
-
-    Args:
-        model: Its name.
-        dimensions: The length of vectors as requested.
-        inference_mode: "local" is another, smaller model.
-        endpoint: Where requests of remote inference go.
-        document_task: The task type of documents.
-        query_task: The task type of queries.
-    """
+    """Identify a model of Nomic; in the `inference_mode` "local" it is another, smaller model without an endpoint."""
     local = inference_mode == "local"
     parameters = {
         "dimensions": dimensions,
@@ -352,16 +307,7 @@ def jina(
     query_encoding: str = "float",
     endpoint: str | None = None,
 ) -> Identity:
-    """Identify a model of Jina.
-
-    Args:
-        model: Its name.
-        dimensions: The length of vectors as requested.
-        task: Sent for documents and queries alike; None if none is sent.
-        document_encoding: The type of numbers in vectors of documents.
-        query_encoding: The type of numbers in vectors of queries.
-        endpoint: Where requests go.
-    """
+    """Identify a model of Jina, with the types of numbers that it is asked for; without a task, none is sent."""
     symmetric = document_encoding == query_encoding
     parameters = {
         "dimensions": dimensions,
@@ -374,13 +320,7 @@ def jina(
 
 
 def watsonx(model: Any, *, truncate_tokens: int | None = None, endpoint: str | None = None) -> Identity:
-    """Identify a model of IBM watsonx.
-
-    Args:
-        model: Its name.
-        truncate_tokens: The tokens after which the service cuts a text.
-        endpoint: Where requests go; the regions of IBM's cloud serve the same models.
-    """
+    """Identify a model of IBM watsonx, whose regions serve the same models; texts are cut after `truncate_tokens`."""
     parameters = {
         "truncate_tokens": truncate_tokens,
         "endpoint": _foreign(endpoint, hosts=("ml.cloud.ibm.com",)),

@@ -75,8 +75,10 @@ class HaystackDescriber(Describer):
         for position, each in enumerate(inside):
             # With what only its row knows, such as an endpoint from the environment; or with what is left out of the
             # dictionary that it is part of.
-            told = str(self.describe(each).identity) if self.is_known(each) else _counting(init_parameters(each)[0])
-            found[f"inside {position}"] = told
+            is_known = self.is_known(each)
+            found[f"inside {position}"] = (
+                str(self.describe(each).identity) if is_known else _counting(init_parameters(each)[0])
+            )
         if not any(without_underscores(name) in _NAMES_THE_MODEL for name in found):
             model = next((name for name in map(_model_inside, found.values()) if name), None)
             if model:

@@ -44,7 +44,7 @@ def init_parameters(component: object) -> tuple[dict[str, Any], list[object]]:
         msg = "its `to_dict` returns no `init_parameters`"
         raise UnclearSettingError(msg)
     _add_what_is_left_out(component, parameters)
-    return _told(parameters), copier.inside
+    return _cleaned(parameters), copier.inside
 
 
 def is_component(value: object) -> bool:
@@ -72,10 +72,10 @@ def _add_what_is_left_out(component: object, parameters: dict[str, Any]) -> None
             raise UnclearSettingError(msg)
 
 
-def _told(parameters: dict[str, Any]) -> dict[str, Any]:
+def _cleaned(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return parameters without secrets and, as versions add new ones, without those that are empty."""
-    told = {name: _without_secrets(value) for name, value in parameters.items()}
-    return {name: value for name, value in told.items() if value is not _MISSING and not _is_empty(value)}
+    kept = {name: _without_secrets(value) for name, value in parameters.items()}
+    return {name: value for name, value in kept.items() if value is not _MISSING and not _is_empty(value)}
 
 
 def _is_empty(value: Any) -> bool:
@@ -87,12 +87,12 @@ def _without_secrets(value: Any) -> Any:
         if value.get("env_vars") == [_PLACEHOLDER]:
             return _MISSING
         if isinstance(value.get("init_parameters"), dict):
-            return {**value, "init_parameters": _told(value["init_parameters"])}
+            return {**value, "init_parameters": _cleaned(value["init_parameters"])}
         if value and all(isinstance(each, dict) and "init_parameters" in each for each in value.values()):
             # The names of components are the user's own, and none of them is a setting that may be left out.
             return [{"component": name, **_without_secrets(each)} for name, each in value.items()]
-        told = {name: _without_secrets(each) for name, each in value.items()}
-        return {name: each for name, each in told.items() if each is not _MISSING}
+        kept = {name: _without_secrets(each) for name, each in value.items()}
+        return {name: each for name, each in kept.items() if each is not _MISSING}
     if isinstance(value, list | tuple):
         return [each for each in map(_without_secrets, value) if each is not _MISSING]
     return value
