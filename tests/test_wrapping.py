@@ -14,6 +14,7 @@ import pytest
 from core_support import LIMIT, NAMESPACE, DictStore, Model, bits, crossed, words
 
 from embedonce import CachedFunction, EmbeddingCache, Identity, IdentityError, MemoryStore, Wrapper, wrap
+from embedonce.wrappers import wrap_with
 
 
 def embed_lengths(texts):
@@ -338,3 +339,32 @@ def test_a_version_of_the_users_is_told_apart_from_one_that_the_class_declares()
 
     names = [namespace("1"), namespace("2"), namespace("1", version="3"), namespace("2", version="3")]
     assert len(set(names)) == 4
+
+
+class Remembered:
+    """A cache as simple as a test of a plugin may need it: it has only those members of `Cache` that are asked for."""
+
+    def __init__(self):
+        self.vectors = {}
+
+    def open(self, namespace):
+        self.vectors.setdefault(str(namespace), {})
+
+    def embed(self, texts, embed, *, namespace, role="document", batch_size="auto"):
+        found = self.vectors[str(namespace)]
+        missing = [text for text in texts if text not in found]
+        found.update(zip(missing, embed(missing), strict=True) if missing else ())
+        return np.array([found[text] for text in texts], np.float32)
+
+    def agrees_with(self, other):
+        return other is self
+
+
+def test_a_wrapper_asks_any_object_with_the_members_of_a_cache():
+    model, cache = Model(), Remembered()
+    wrapped = wrap_with(cache, model, namespace=NAMESPACE)
+    assert bits(wrapped(["a", "b"])) == bits(wrapped(["a", "b"])) == bits(model.rows(["a", "b"]))
+    assert model.calls == [["a", "b"]]
+    assert wrap_with(cache, wrapped) is wrapped
+    with pytest.raises(ValueError, match="store or its options"):
+        wrap_with(Remembered(), wrapped)

@@ -48,6 +48,18 @@ def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
     return value
 
 
+def checked_flag(name: str, value: Any) -> bool:
+    """Return the value of an option that is True or False.
+
+    Raises:
+        ValueError: It is neither. A string such as "false" would count as true.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} must be True or False; got {value!r}"
+        raise ValueError(msg)
+    return value
+
+
 def checked_batch_size(batch_size: Any) -> Any:
     """Return a batch size: a positive number, None or `"auto"`.
 
@@ -187,9 +199,7 @@ class CacheOptions(StoreOptions):
         checked_choice("mode", self.mode, MODES)
         checked_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
         object.__setattr__(self, "batch_size", checked_batch_size(self.batch_size))
-        if not isinstance(self.text_safe, bool):
-            msg = f"text_safe must be True or False; got {self.text_safe!r}"
-            raise ValueError(msg)
+        checked_flag("text_safe", self.text_safe)
 
     @property
     def for_store(self) -> StoreOptions:

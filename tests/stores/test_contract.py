@@ -58,6 +58,8 @@ def test_a_segment_store_is_opened_by_a_path_and_the_name_of_a_namespace(tmp_pat
     assert SegmentStore(tmp_path, "b").mget(["key"]) == [None]
     with pytest.raises(StoreError, match="must be a path, a URL"):
         SegmentStore(7, "a")
+    with pytest.raises(ValueError, match="read_only must be True or False; got 'false'"):
+        SegmentStore(tmp_path, "c", read_only="false")
 
 
 def test_legal_keys_are_told_apart(every_store):

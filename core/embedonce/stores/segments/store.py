@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from embedonce.errors import EmbedOnceError
-from embedonce.options import STORE_DEFAULTS, StoreOptions
+from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_flag
 from embedonce.runtime.forking import renewed_in_child
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
@@ -73,6 +73,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         StoreError: The location cannot be read, or written unless `read_only`, or is not a cache.
         FormatError: It was written by a newer version.
         KeyEncoderError: It was written with another key encoder.
+        ValueError: `read_only` is not a bool.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class SegmentStore(Upkeep, AsyncTwins):
             place, namespace = as_location(place, storage_options), NamespaceDirectory.of(namespace)
         self.location = cast("Location", place)
         self.namespace_directory = namespace
-        self.read_only = read_only
+        self.read_only = checked_flag("read_only", read_only)
         self.options = options
         self._start()
 
