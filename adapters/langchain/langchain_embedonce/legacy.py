@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Key
     from embedonce.runtime.steps import Steps
-    from embedonce.stores.protocol import ByteStore
+    from embedonce.stores import ByteStore
     from embedonce.vectors.rows import RowBuffer
 
 LANGCHAIN_ALGORITHMS = ("sha1", "blake2b", "sha256", "sha512")
