@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,13 @@ TOOL = runpy.run_path(str(ROOT / "tools" / "imports.py"))
 Import = TOOL["Import"]
 
 MOST_LINES_OF_A_FILE = 450
+MOST_LINES_OF_A_PACKAGE = 1_000
+"""Of the files that are directly in its folder."""
+LARGER_PACKAGES = {
+    ".": "the front door, the contract with plugins, and values that every part uses",
+    "testing/suites": "suites that are shipped",
+    "testing/suites/adapters": "suites that are shipped",
+}
 
 
 def lines_of(path: Path) -> int:
@@ -100,3 +108,10 @@ def test_no_module_has_the_name_of_what_its_package_exports(package: str) -> Non
         if module.startswith(f"{package}.")
     }
     assert functions & below == set()
+
+
+def test_packages_are_small() -> None:
+    sizes: Counter[str] = Counter()
+    for path in CORE.rglob("*.py"):
+        sizes[path.parent.relative_to(CORE).as_posix()] += lines_of(path)
+    assert {folder for folder, lines in sizes.items() if lines > MOST_LINES_OF_A_PACKAGE} == set(LARGER_PACKAGES)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedonce.cache.engine.plan import Plan, batches
+from embedonce.cache.plan import Plan, batches
 from embedonce.options import checked_texts
 
 TEXTS = st.lists(st.sampled_from(["a", "A", "b", "B", "", "bad", "worse"]), max_size=12)

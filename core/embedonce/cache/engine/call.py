@@ -9,8 +9,8 @@ import numpy as np
 
 from embedonce.cache.engine.embedding import Embedding
 from embedonce.cache.engine.flight import Abandoned, Failed
-from embedonce.cache.engine.plan import batches
 from embedonce.cache.engine.waiting import Waiting
+from embedonce.cache.plan import batches
 from embedonce.errors import CacheMissError, EmbedderContractError, StoreError
 from embedonce.events import EmbedEvent
 from embedonce.keys.encoders import sha256

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cache.engine.flight import Abandoned
-from embedonce.cache.engine.plan import Plan
+from embedonce.cache.plan import Plan
 from embedonce.plugins import host
 from embedonce.vectors.rows import RowBuffer
 
