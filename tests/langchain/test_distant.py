@@ -53,7 +53,10 @@ async def test_async_methods_and_from_bytes_store_on_a_bucket(s3_place, embedder
     assert wrapped.embed_query("a question") == embedder.embed_query("a question")
 
 
-def test_langchains_own_cache_on_a_bucket(s3_place, embedder):
+def test_langchains_own_cache_on_a_bucket(s3_place, embedder, monkeypatch):
+    # However slow the machine is, nothing is published by itself.
+    monkeypatch.setattr("embedonce.stores.segments.writing.writer.FLUSH_SECONDS", 3600.0)
+
     def store():
         return lc.FsspecByteStore(s3_place.url, storage_options=s3_place.storage_options)
 

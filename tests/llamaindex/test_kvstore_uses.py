@@ -80,10 +80,12 @@ def test_an_ingestion_cache_on_s3(s3_place):
     assert len(li.EMBEDDED) == 10
 
 
-def test_what_waits_is_seen_here_and_stored_by_flush(s3_place):
+def test_what_waits_is_seen_here_and_stored_by_flush(s3_place, monkeypatch):
+    # However slow the machine is, nothing is published and no listing becomes old by itself.
+    monkeypatch.setattr("embedonce.stores.segments.writing.writer.FLUSH_SECONDS", 3600.0)
     path = s3_place.url.partition("://")[2]
     fs = fsspec.filesystem("s3", **s3_place.storage_options)
-    kv, other = (li.FsspecKVStore(path, fs=fs) for _ in range(2))
+    kv, other = (li.FsspecKVStore(path, fs=fs, refresh_interval=3600) for _ in range(2))
     kv.put("a", {"x": 1})
     assert kv.get("a") == {"x": 1}
     assert other.get("a") is None
