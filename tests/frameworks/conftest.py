@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 # With --import-mode=importlib the directory of a test is on no path, and spawned processes have to find the harness.
+sys.path.insert(0, str(Path(__file__).parents[1] / "haystack"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "llamaindex"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "langchain"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import surroundings

@@ -1,4 +1,4 @@
-"""What tells Haystack's embedders apart, and that the other adapters say the same of the models behind them."""
+"""What tells Haystack's embedders apart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from haystack_known import KNOWN
-from haystack_later import of_class
 from haystack_settings import loaded
-from known_class import SECRET, check_default, check_no_side_effects, check_settings
+from known_class import check_default, check_no_side_effects, check_settings
 from lazily import lazily
 
 from embedonce.errors import IdentityError
@@ -62,82 +61,6 @@ def test_asking_has_no_side_effects(name: str) -> None:
 def test_sub_batches_are_whole_requests(name: str, size: int, expected: int) -> None:
     assert sub_batch(KNOWN[name].make(batch_size=size)) == expected
     assert sub_batch(KNOWN[name].make()) == 1024
-
-
-# -- the same model through other frameworks -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "ours", "adapter", "path", "theirs"),
-    [
-        ("openai-Text", {}, "langchain", "langchain_openai.OpenAIEmbeddings", {"model": "text-embedding-3-small"}),
-        ("openai-Document", {"dimensions": 9}, "langchain", "langchain_openai.OpenAIEmbeddings", {"dimensions": 9}),
-        ("openai-Document", {}, "llamaindex", "llama_index.embeddings.openai.OpenAIEmbedding", {}),
-        ("cohere-Text", {}, "langchain", "langchain_cohere.CohereEmbeddings", {"model": "embed-v4.0"}),
-        ("cohere-Document", {}, "llamaindex", "llama_index.embeddings.cohere.CohereEmbedding", {}),
-        ("ollama-Document", {}, "langchain", "langchain_ollama.OllamaEmbeddings", {"model": "nomic-embed-text"}),
-        ("mistral-Text", {}, "llamaindex", "llama_index.embeddings.mistralai.MistralAIEmbedding", {}),
-        (
-            "google-Document",
-            {"config": {"task_type": "RETRIEVAL_DOCUMENT"}},
-            "langchain",
-            "langchain_google_genai.GoogleGenerativeAIEmbeddings",
-            {"model": "models/gemini-embedding-001"},
-        ),
-        (
-            "google-Text",
-            {"config": {"task_type": "RETRIEVAL_QUERY"}},
-            "llamaindex",
-            "llama_index.embeddings.google_genai.GoogleGenAIEmbedding",
-            {"model_name": "gemini-embedding-001"},
-        ),
-        ("voyage-Text", {"input_type": "query"}, "langchain", "langchain_voyageai.VoyageAIEmbeddings", {}),
-        ("voyage-Document", {"input_type": "document"}, "langchain", "langchain_voyageai.VoyageAIEmbeddings", {}),
-        (
-            "nvidia-Document",
-            {"truncate": "NONE", "model": "nvidia/nv-embed-v1"},
-            "langchain",
-            "langchain_nvidia_ai_endpoints.NVIDIAEmbeddings",
-            {"model": "nvidia/nv-embed-v1"},
-        ),
-        (
-            "huggingface-serverless-Text",
-            {},
-            "langchain",
-            "langchain_huggingface.HuggingFaceEndpointEmbeddings",
-            {"model": "BAAI/bge-small-en-v1.5"},
-        ),
-    ],
-)
-def test_other_frameworks_have_the_same_identity(
-    name: str, ours: dict[str, Any], adapter: str, path: str, theirs: dict[str, Any]
-) -> None:
-    keys = {
-        "langchain_openai": "api_key",
-        "langchain_cohere": "cohere_api_key",
-        "langchain_google_genai": "google_api_key",
-        "langchain_voyageai": "api_key",
-        "langchain_nvidia_ai_endpoints": "api_key",
-        "langchain_huggingface": "huggingfacehub_api_token",
-    }
-    package = path.rpartition(".")[0]
-    key = keys.get(package, "" if "ollama" in package else "api_key")
-    given = {**({"model": "voyage-3"} if "voyage" in package else {}), **({key: SECRET} if key else {}), **theirs}
-    if path.endswith("langchain_openai.OpenAIEmbeddings"):
-        given["model"] = "text-embedding-3-small"
-    if path.endswith("OpenAIEmbedding"):
-        given["model"] = "text-embedding-3-small"
-    if path.endswith("CohereEmbedding"):
-        given["model_name"] = "embed-v4.0"
-    other = of_class(path, **given)()
-    module = {
-        "langchain": "langchain_embedonce.identities",
-        "llamaindex": "llama_index.embeddings.embedonce.identities",
-    }[adapter]
-    theirs_described = pytest.importorskip(module).describer.describe(other)
-    identity = describe(KNOWN[name].make(**ours)).identity
-    assert identity is not None
-    assert identity == theirs_described.identity
 
 
 # -- roles ---------------------------------------------------------------------------------------------------------

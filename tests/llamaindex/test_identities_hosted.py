@@ -1,16 +1,14 @@
-"""What tells LlamaIndex's hosted embedding models apart, and that LangChain's adapter says the same of them."""
+"""What tells LlamaIndex's hosted embedding models apart."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from known_class import SECRET, check_default, check_no_side_effects, check_settings, check_unchanged_fingerprint
+from known_class import check_default, check_no_side_effects, check_settings, check_unchanged_fingerprint
 from llamaindex_known import (
     KNOWN,
     azure,
@@ -19,7 +17,6 @@ from llamaindex_known import (
     google,
     huggingface,
     jina,
-    made,
     nvidia,
     ollama,
     openai,
@@ -77,66 +74,6 @@ def test_operational_changes_keep_the_fingerprint(change: tuple[str, str, object
     """Else each of them would cost a new description at the next call."""
     name, attribute, value = change
     check_unchanged_fingerprint(describer, KNOWN[name].make(), attribute, value)
-
-
-# -- the same model through LangChain ------------------------------------------------------------------------------
-
-
-def _langchain_mistral(**settings: Any) -> Any:
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(import_module("tokenizers.models").BPE())
-    return made("langchain_mistralai.MistralAIEmbeddings", api_key=SECRET, tokenizer=tokenizer)(**settings)
-
-
-_AWS = {"region_name": "us-east-1", "aws_access_key_id": SECRET, "aws_secret_access_key": SECRET}
-_LANGCHAIN: dict[str, Callable[..., Any]] = {
-    "openai": made("langchain_openai.OpenAIEmbeddings", api_key=SECRET),
-    "openai-like": made("langchain_openai.OpenAIEmbeddings", api_key=SECRET, check_embedding_ctx_length=False),
-    "azure": made("langchain_openai.AzureOpenAIEmbeddings", api_key=SECRET, api_version="2024-10-21"),
-    "fireworks": made("langchain_fireworks.FireworksEmbeddings", api_key=SECRET),
-    "cohere": made("langchain_cohere.CohereEmbeddings", cohere_api_key=SECRET),
-    "voyage": made("langchain_voyageai.VoyageAIEmbeddings", api_key=SECRET),
-    "bedrock": made("langchain_aws.BedrockEmbeddings", **_AWS),
-    "google": made("langchain_google_genai.GoogleGenerativeAIEmbeddings", api_key=SECRET),
-    "mistral": _langchain_mistral,
-    "ollama": made("langchain_ollama.OllamaEmbeddings"),
-    "huggingface": made("langchain_huggingface.HuggingFaceEndpointEmbeddings", huggingfacehub_api_token=SECRET),
-}
-_AZURE = {"azure_endpoint": "https://r.openai.azure.com/", "azure_deployment": "large"}
-
-
-@pytest.mark.parametrize(
-    ("name", "ours", "theirs"),
-    [
-        ("openai", {}, {"model": "text-embedding-ada-002"}),
-        ("openai", {"model": "text-embedding-3-small", "dimensions": 8}, {"model": "text-embedding-3-small"}),
-        ("openai-like", {}, {"model": "bge-m3", "base_url": "http://gpu:8000/v1"}),
-        ("azure", {}, _AZURE),
-        ("fireworks", {}, {}),
-        ("cohere", {}, {"model": "embed-english-v3.0"}),
-        ("cohere", {"embedding_type": "int8"}, {"model": "embed-english-v3.0", "embedding_types": ["int8"]}),
-        ("voyage", {}, {"model": "voyage-3.5"}),
-        ("voyage", {"output_dimension": 256}, {"model": "voyage-3.5", "output_dimension": 256}),
-        ("bedrock", {}, {}),
-        ("bedrock", {"model_name": "us.cohere.embed-v4:0"}, {"model_id": "us.cohere.embed-v4:0"}),
-        ("google", {}, {"model": "gemini-embedding-001"}),
-        ("mistral", {}, {}),
-        ("ollama", {}, {"model": "nomic-embed-text"}),
-        ("ollama", {"ollama_additional_kwargs": {"num_ctx": 9}}, {"model": "nomic-embed-text", "num_ctx": 9}),
-        ("huggingface", {}, {}),
-    ],
-    ids=str,
-)
-def test_langchain_has_the_same_namespace(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """A text that was paid for in one framework is a hit in the other."""
-    from langchain_embedonce.identities import describer as langchain
-
-    if "dimensions" in ours:
-        theirs = {**theirs, "dimensions": ours["dimensions"]}
-    one, other = describe(KNOWN[name].make(**ours)).identity, langchain.describe(_LANGCHAIN[name](**theirs)).identity
-    assert one is not None
-    assert other is not None
-    assert one == other
 
 
 # -- particular providers ------------------------------------------------------------------------------------------
@@ -275,16 +212,6 @@ def test_bedrock_cohere() -> None:
     assert not description.identity.symmetric
     assert description.effective_text is not None
     assert description.effective_text("a\n" * 2000) == "a\n" * 1024
-
-
-def test_bedrock_profile_of_an_application() -> None:
-    """Its ARN names no model, so whose it is comes from the model's name; LangChain is told by the user."""
-    from langchain_embedonce.identities import describer as langchain
-
-    arn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/x"
-    ours = bedrock(model_name="eu.cohere.embed-v4:0", application_inference_profile_arn=arn)
-    theirs = _LANGCHAIN["bedrock"](model_id=arn, provider="cohere")
-    assert describe(ours).identity == langchain.describe(theirs).identity
 
 
 def test_bedrock_with_two_clients_of_unknown_urls_is_refused() -> None:
