@@ -96,7 +96,15 @@ def test_files_are_short() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["embedonce", "embedonce.hookspecs", "embedonce.stores", "embedonce.identification", "embedonce.testing"]
+    "package",
+    [
+        "embedonce",
+        "embedonce.hookspecs",
+        "embedonce.stores",
+        "embedonce.identification",
+        "embedonce.identification.providers",
+        "embedonce.testing",
+    ],
 )
 def test_no_module_has_the_name_of_what_its_package_exports(package: str) -> None:
     """Importing the module would put it in the place of the function."""

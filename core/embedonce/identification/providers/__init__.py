@@ -6,7 +6,6 @@ and says what that class makes of the text. A setting at the provider's default 
 
 from embedonce.identification.providers.hosted import (
     bedrock,
-    bedrock_family,
     cohere,
     fireworks,
     google,
@@ -43,14 +42,19 @@ from embedonce.identification.providers.local import (
     sentence_transformers_not_cacheable,
     settings,
 )
-from embedonce.identification.providers.openai import azure_openai, is_official, one_vocabulary, openai, requested
+from embedonce.identification.providers.openai_protocol import (
+    azure_openai,
+    is_official,
+    one_vocabulary,
+    openai,
+    requested,
+)
 
 __all__ = [
     "Limits",
     "Loaded",
     "azure_openai",
     "bedrock",
-    "bedrock_family",
     "cohere",
     "commit_of",
     "encode_settings",

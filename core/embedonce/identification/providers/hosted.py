@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from embedonce.identification.known_classes import identity_of, in_host, unless
-from embedonce.identification.providers.openai import requested
+from embedonce.identification.providers.openai_protocol import requested
 from embedonce.identification.settings.plain import clean_url
 
 if TYPE_CHECKING:
