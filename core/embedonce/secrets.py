@@ -59,7 +59,7 @@ LEFT_OUT = object()
 
 
 class Hidden(str):
-    """A secret whose name may not say so."""
+    """A secret under a name that may look harmless."""
 
     __slots__ = ()
 

@@ -47,9 +47,10 @@ def test_a_default_says_where_to_read():
 
 
 def test_parameters_with_another_default_are_not_read():
-    def describe(own, model, limit=3): ...
+    def describe(own, model, limit=3, *more, **others): ...
 
-    assert described(partial(describe, own="query"), own="field", model="m", limit=4)[0] == {"model": "m"}
+    read, _ = described(partial(describe, own="query"), own="field", model="m", limit=4, more=5, others=6)
+    assert read == {"model": "m"}
 
 
 def test_several_values_become_one_object():

@@ -70,7 +70,7 @@ class _Source(NamedTuple):
         return str(folder.parent) if is_part else named
 
     def saved(self) -> Saved:
-        """Return what the files of the model say, as far as it shows where they are."""
+        """Return what the files of the model say, as far as it is known where they are."""
         try:
             origin = self.origin()
         except UnclearSettingError:
@@ -87,7 +87,7 @@ class _Source(NamedTuple):
 
 
 def saved_of(model: Any) -> Saved:
-    """Return what the files of a model say, as far as it shows where they are."""
+    """Return what the files of a model say, as far as it is known where they are."""
     names = ("_modules", "module_kwargs", "model_card_data")
     return _Source(*[getattr(model, name, None) for name in names]).saved()
 
@@ -107,7 +107,7 @@ def _describe(
         msg = "its tokenizer is not the one that it was loaded with"
         raise UnclearSettingError(msg)
     load = providers.load_settings_of(origin, loaded, caches())
-    # Where vectors are cut is looked at in each call, which may say otherwise.
+    # Where vectors are cut is read in each call, which may have another setting.
     load.pop("truncate_dim", None)
     if saved.dtype not in (None, "float32"):
         load["model_kwargs"] = {"dtype": str(loaded.dtype).removeprefix("torch.")}

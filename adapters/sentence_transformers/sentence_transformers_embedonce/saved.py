@@ -165,7 +165,7 @@ def _is_class(module: Any, path: str) -> bool:
 
 
 def _changed_config(first: Any, folder: Path | None) -> dict[str, Any]:
-    """Return what the configuration of the network says otherwise than its file, or all that is not usual."""
+    """Return where the configuration of the network differs from its file, or from the defaults without one."""
     config = getattr(getattr(first, "auto_model", None), "config", None)
     if config is None:
         return {}

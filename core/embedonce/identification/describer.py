@@ -279,7 +279,7 @@ class Describer:
         return isinstance(value, str) and bool(value) and value not in self._placeholders
 
 
-# Reading
+# Names and attributes of classes
 
 
 def _shares_store(embedder: object) -> bool:

@@ -23,7 +23,7 @@ class Description:
     """What an embedder computes.
 
     Attributes:
-        identity: What tells its vectors from those of another embedder; None only if they must not be cached.
+        identity: What distinguishes its vectors from those of another embedder; None only if they must not be cached.
         effective_text: Returns the text that really reaches the model; None if that is the text itself.
         whole_up_to: Texts of more UTF-8 bytes may be split and averaged on the client's side, so that their
             vectors are not the provider's answer to the text; None if that never happens.

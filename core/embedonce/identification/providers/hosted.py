@@ -213,7 +213,7 @@ def google(
 ) -> Identity:
     """Identify a model of Google, with or without `models/` in front of its name.
 
-    The same name may be another version on Vertex AI, which `vertex` tells.
+    With `vertex` it is a model on Vertex AI, where the same name may be another version.
     """
     model = model.removeprefix("models/") if isinstance(model, str) else model
     parameters = {

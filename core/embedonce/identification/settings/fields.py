@@ -76,7 +76,7 @@ def _is_constant(value: Any) -> bool:
 
 
 class Same:
-    """Compares equal to another one of the same object: for live objects, whose own comparison may mean anything."""
+    """Holds a live object and compares by its identity, since the object's own comparison may mean anything."""
 
     __slots__ = ("value",)
 
@@ -96,7 +96,7 @@ def frozen_fields(fields: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def frozen(value: Any, depth: int = 0) -> object:
-    """Return a copy that later changes of the value do not reach and that tells 1, 1.0 and True apart."""
+    """Return a copy that later changes of the value do not reach and that keeps 1, 1.0 and True distinct."""
     if value is None:
         return None
     kind = type(value)

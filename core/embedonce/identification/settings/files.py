@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def local_files(path: str) -> dict[str, str]:
-    """Return a parameter that tells apart what a local path holds now from what it held before; else nothing.
+    """Return a parameter that changes with the files at a local path; nothing if there are none.
 
     Names, sizes, times and samples of the files are digested: reading gigabytes of weights would take seconds.
     A copy on another machine therefore counts as another model, unless the caller passes a namespace.

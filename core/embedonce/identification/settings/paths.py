@@ -105,6 +105,8 @@ def _sources(function: Callable[..., Any], at: str) -> tuple[tuple[str, _Source]
     """Return the parameters of a function that are read, with where that is."""
     found: list[tuple[str, _Source]] = []
     for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
         source = At(name) if parameter.default is parameter.empty else parameter.default
         if isinstance(source, At):
             found.append((name, At(_joined(at, source.path))))

@@ -66,7 +66,7 @@ class HaystackDescriber(Describer):
 
     def _fields(self, embedder: object, below: type | None = None) -> dict[str, Any]:
         if below is not None:
-            # A subclass may use any attribute, and need not say so in a `to_dict` that it inherits.
+            # A subclass may use any attribute, and a `to_dict` that it inherits need not include it.
             return _counting(super()._fields(embedder, below))
         parameters, inside = init_parameters(embedder)
         # An instance without attributes shows the constants of its classes.

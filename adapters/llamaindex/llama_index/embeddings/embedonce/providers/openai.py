@@ -25,7 +25,7 @@ from embedonce.identification import (
 def lazy_endpoint(urls: tuple[Any, ...], *fallbacks: Any, default: str | None) -> str | None:
     """Return the URL that requests go to, of a class that builds its clients when it first needs them.
 
-    A client that is built keeps its URL; one that is not will take what the fields say by then.
+    A client that is already built keeps its URL; one that is built later takes it from the fields at that time.
 
     Args:
         urls: Those of the clients.
@@ -54,7 +54,7 @@ class _Settings(NamedTuple):
 
     @property
     def roles(self) -> dict[str, Any]:
-        """What tells of another model for queries; the oldest models came in pairs."""
+        """Arguments that name another model for queries; the oldest models came in pairs."""
         if self.query_engine == self.text_engine:
             return {}
         return {"query_model": self.query_engine, "symmetric": False}

@@ -44,7 +44,7 @@ def endpoint_of(
 ) -> str | None:
     """Return the URL that requests go to.
 
-    A client that is built keeps its URL; one that is not will take what the settings say by then.
+    A client that is already built keeps its URL; one that is built later takes it from the settings at that time.
 
     Args:
         urls: Those of the clients.

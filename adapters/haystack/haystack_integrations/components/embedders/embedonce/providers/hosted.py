@@ -1,7 +1,7 @@
 """Models behind the interfaces of other providers, and self-hosted servers.
 
 Where the class is the role, or sends a role's task by default, the text component is the query and the document
-component the document of one identity. A component that embeds as something else says so in its identity.
+component the document of one identity. A component with any other task has that task in its identity.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _sentence_transformers(
 
 
 def _limit(given: Any, limits: providers.Limits) -> Any:
-    """Return the tokens beyond which texts are cut, None if that is for the model itself to say.
+    """Return the tokens beyond which texts are cut, None if the model's own limit holds.
 
     The answer before the model is loaded has to be the one afterwards, unless another limit is set then.
     """
