@@ -121,3 +121,10 @@ class Segment:
     def is_tombstone(self) -> bool:
         """True if it deletes keys."""
         return self.name.kind == "del"
+
+    @property
+    def merges_with(self) -> tuple[str, int]:
+        """What must be equal for a merge: vectors of one dtype and length go together, and all opaque values."""
+        if self.is_tombstone:
+            return "del", 0
+        return (self.name.kind, self.name.stride) if self.name.dtype is not None else ("opaque", 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
 from embedonce.stores.segments.format.layout import DamagedSegmentError
-from embedonce.stores.segments.writing.planning import kind_of, runs
+from embedonce.stores.segments.writing.planning import runs
 from embedonce.stores.segments.writing.rewriter import Rewriter
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _tier(segment: Segment) -> tuple[int, str, int]:
     tier, rows = 0, segment.name.rows
     while rows > _FAN_IN:
         tier, rows = tier + 1, rows // (_FAN_IN + 1)
-    return tier, *kind_of(segment)
+    return tier, *segment.merges_with
 
 
 def _age(index: Index) -> float:

@@ -12,13 +12,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def kind_of(segment: Segment) -> tuple[str, int]:
-    """Return what must be equal for a merge: vectors of one dtype and length go together, and all opaque values."""
-    if segment.is_tombstone:
-        return "del", 0
-    return (segment.name.kind, segment.name.stride) if segment.name.dtype is not None else ("opaque", 0)
-
-
 def runs(
     sources: Iterable[tuple[T, Segment, float]], most_bytes: float, most_segments: int | None = None
 ) -> list[list[T]]:
@@ -40,7 +33,7 @@ def runs(
     planned: list[list[T]] = []
     growing: dict[tuple[str, int], tuple[list[T], float]] = {}
     for source, segment, size in sources:
-        kind = kind_of(segment)
+        kind = segment.merges_with
         run, taken = growing.get(kind, ([], 0.0))
         if not run or taken + size > most_bytes or len(run) == most_segments:
             run, taken = [], 0.0

@@ -76,7 +76,7 @@ class Writer:
     ) -> None:
         self._directory = directory
         self._catalog = catalog
-        self._namespace_directory = namespace_directory
+        self._namespace_metadata = namespace_directory.metadata()
         self._explain = explain
         self._waits = waits
         self._keeps = keeps
@@ -151,7 +151,7 @@ class Writer:
         """Return the header strings of a segment that is written now."""
         written = time.time_ns() // 1000
         return {
-            **self._namespace_directory.metadata(),
+            **self._namespace_metadata,
             "written_us": str(written),
             "writer": f"embedonce {__version__}",
         }
