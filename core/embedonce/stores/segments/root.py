@@ -11,7 +11,7 @@ from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.segments.upkeep.erasing import leaving
+from embedonce.stores.segments.upkeep.erasing import bytes_to_free
 from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def evict(
     # Stable, so that each store, which sorts its own segments, deletes the same ones.
     segments.sort(key=lambda segment: segment[0])
     sizes = [size for *_, size in segments]
-    for (_, number, _), leaves in zip(segments, leaving(sizes, sum(shares) - max_bytes), strict=True):
-        shares[number] -= leaves
+    for (_, number, _), freed in zip(segments, bytes_to_free(sizes, sum(shares) - max_bytes), strict=True):
+        shares[number] -= freed
     return [
         store.evict(max_bytes=share, older_than=age, dry_run=dry_run, now=now)
         for store, share in zip(stores, shares, strict=True)

@@ -152,7 +152,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         )
 
     def _after_fork(self) -> None:
-        """Start anew in a child: a thread of the parent may have been in the middle of anything.
+        """Reset the state in a child: a thread of the parent may have been in the middle of any change.
 
         Rows that wait are published by the parent.
         """

@@ -108,7 +108,7 @@ class Liveness:
         return np.bincount(self.key_index.segment_of[entries], minlength=len(self.key_index.segments))
 
     def kept(self, numbers: Collection[int]) -> NDArray[np.bool_]:
-        """Return which entries a merge of some segments has to carry over."""
+        """Return which entries a merge of some segments has to copy."""
         kept = self.within(numbers) & ~self.dead
         candidates = np.flatnonzero(kept)
         _, newest = np.unique(self.first[candidates], return_index=True)

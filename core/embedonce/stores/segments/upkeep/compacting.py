@@ -86,9 +86,9 @@ def _runs(maintenance: MaintenanceRound, liveness: Liveness, unneeded: NDArray[n
     )
     for run in runs(sources, TARGET):
         small = sum(segments[number].name.size <= _SMALL for number in run)
-        # What is really carried over: a copy stays where its original is not in the same run.
-        carried = liveness.counts(liveness.kept(run) & ~unneeded)
-        if small > 1 or any(carried[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
+        # What is really copied: a copy of a row stays if the original is not in the same run.
+        copied = liveness.counts(liveness.kept(run) & ~unneeded)
+        if small > 1 or any(copied[n] < (1 - _DEAD) * segments[n].name.rows for n in run):
             yield run
 
 

@@ -58,7 +58,7 @@ def evict(
     if room is not None:
         leaving |= _surplus(maintenance, listing, liveness, rest[0], room, leaving)
         mixed = [rest[0], *(number for number in mixed if number != rest[0])]
-    _outdate(maintenance, liveness, leaving)
+    _hide_older_rows(maintenance, liveness, leaving)
     try:
         for number in mixed:
             maintenance.rewrite(listing, liveness, [number], leaving)
@@ -68,21 +68,21 @@ def evict(
     return maintenance.report(namespace, before)
 
 
-def leaving(sizes: Iterable[int], excess: int) -> Iterator[int]:
-    """Yield how many bytes of each segment leave, for segments from the oldest to the newest.
+def bytes_to_free(sizes: Iterable[int], excess: int) -> Iterator[int]:
+    """Yield how many bytes of each segment to free, for segments from the oldest to the newest.
 
     With segments of 3, 4 and 5 MiB, and 4 MiB too many, these are 3, 1 and 0 MiB: the first segment is deleted, and
     the second one is rewritten with 3 MiB of its rows. A segment of at most 1 MiB is always deleted whole.
     """
     for size in sizes:
         if excess <= 0:
-            leaves = 0
+            freed = 0
         elif size > _WHOLE:
-            leaves = min(size, excess)
+            freed = min(size, excess)
         else:
-            leaves = size
-        excess -= leaves
-        yield leaves
+            freed = size
+        excess -= freed
+        yield freed
 
 
 def by_age(segments: Iterable[Segment]) -> list[Segment]:
@@ -106,9 +106,9 @@ def _old(segments: Sequence[Segment], max_bytes: int | None, before_us: int) -> 
     if max_bytes is not None:
         sizes = [segment.name.size for segment in aged[whole:]]
         excess = bytes_of(segments) - bytes_of(aged[:whole]) - max_bytes
-        for size, leaves in zip(sizes, leaving(sizes, excess), strict=True):
-            if leaves < size:
-                room = size - leaves if leaves else None
+        for size, freed in zip(sizes, bytes_to_free(sizes, excess), strict=True):
+            if freed < size:
+                room = size - freed if freed else None
                 break
             whole += 1
     numbers = [number_of[segment] for segment in aged]
@@ -157,7 +157,7 @@ def _stamps(maintenance: MaintenanceRound, key_index: KeyIndex, number: int) -> 
     return stamps
 
 
-def _outdate(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray[np.bool_]) -> None:
+def _hide_older_rows(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray[np.bool_]) -> None:
     """Publish tombstones for keys whose newest row leaves while an older one stays.
 
     They have the stamps of the rows that leave, so they do not hide rows that are written later, or at this moment.
@@ -165,10 +165,10 @@ def _outdate(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray
     is_row, first = ~liveness.tombstone, liveness.first
     newest = is_row & ~liveness.dead
     left = np.setdiff1d(first[newest & leaving], first[newest & ~leaving])
-    outdated = np.zeros(len(first), bool)
-    outdated[np.intersect1d(left, first[is_row & liveness.dead])] = True
-    if outdated.any():
-        selected = maintenance.rewriter.selected(liveness.key_index, outdated)
+    hidden = np.zeros(len(first), bool)
+    hidden[np.intersect1d(left, first[is_row & liveness.dead])] = True
+    if hidden.any():
+        selected = maintenance.rewriter.selected(liveness.key_index, hidden)
         digests = np.ascontiguousarray(selected.records["key"]).tobytes()
         stamps = np.ascontiguousarray(selected.records["stamp"])
         name, parts = build_segment(SegmentRows("del", digests, selected.texts, stamps, None), maintenance.metadata())
