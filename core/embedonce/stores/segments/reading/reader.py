@@ -60,7 +60,9 @@ class Reader:
         keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
         todo = np.flatnonzero(~into.found)
         candidates = Candidates(todo, *view.first_candidates(digests, keys, todo))
-        candidates = candidates.only(candidates.numbers >= 0)
+        known = candidates.numbers >= 0
+        if not known.all():
+            candidates = candidates.only(known)
         numbers = sorted(set(candidates.numbers.tolist()))
         rest: list[int] = []
         failed: list[int] = []
