@@ -117,11 +117,7 @@ class EmbeddingCache:
 
     @classmethod
     def of(cls, store: object, options: CacheOptions) -> Self:
-        """Return the cache that a user of a wrapper names.
-
-        Args:
-            store: A cache, which is returned as it is, or what the constructor takes.
-            options: The options of the constructor.
+        """Return the cache that a user names: a cache as it is, or what the constructor makes of a store.
 
         Raises:
             ValueError: Options are given beside a cache.
@@ -287,7 +283,8 @@ class EmbeddingCache:
     ) -> tuple[list[str], Identity, str, int | None]:
         asked = checked_texts(texts)
         identity, kept_role = checked_target(namespace, role)
-        return asked, self._kept(identity), kept_role, batch_size_of(batch_size, self.batch_size)
+        identity = self.kept_identity(identity) if self._codec_label else identity
+        return asked, identity, kept_role, batch_size_of(batch_size, self.batch_size)
 
     def _miss_error(self, state: CallState) -> CacheMissError:
         return miss_error(state)
@@ -295,10 +292,6 @@ class EmbeddingCache:
     @property
     def _call_options(self) -> CallOptions:
         return CallOptions(self.mode, self._codec, self._health, self._store, self._miss_error)
-
-    def _kept(self, identity: Identity) -> Identity:
-        """Return the identity under which vectors are kept: that of the embedder, and how they are written."""
-        return identity.with_parameters({"codec": self._codec_label}) if self._codec_label else identity
 
     def open(self, namespace: str | Identity) -> Namespace:
         """Open a namespace now, so that errors of its place are raised before any text is embedded.
@@ -312,7 +305,20 @@ class EmbeddingCache:
             FormatError: It is of a newer format.
             KeyEncoderError: It was written with another key encoder.
         """
-        return self._namespaces.open(self._kept(as_identity(namespace)))
+        return self._namespaces.open(self.kept_identity(namespace))
+
+    def open_now(self, namespace: str | Identity) -> Namespace:
+        """Open a namespace even if the store failed just before; a `StoreError` says that it still does."""
+        return self._namespaces.open_now(self.kept_identity(namespace))
+
+    def opened(self) -> list[Namespace]:
+        """Return the namespaces that are open."""
+        return self._namespaces.all()
+
+    def kept_identity(self, namespace: str | Identity) -> Identity:
+        """Return the identity under which vectors are kept: that of the embedder, and how they are written."""
+        identity = as_identity(namespace)
+        return identity.with_parameters({"codec": self._codec_label}) if self._codec_label else identity
 
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
@@ -349,9 +355,8 @@ class EmbeddingCache:
         """
         self._namespaces.close()
 
-    # Upkeep. Any process may do it at any time, beside any number of readers and writers. It raises `StoreError` if the
-    # store cannot be read or written, whatever `on_store_error` says. Only files that embedonce has written are ever
-    # deleted. Namespaces that are not given are all of the store, those of other caches included.
+    # Upkeep: any process may do it at any time. It raises `StoreError` whatever `on_store_error` says, and deletes only
+    # files of embedonce. Without a namespace it is about all of the store, those of other caches included.
 
     def delete(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> None:
         """Delete the vectors of texts; those that are not there are ignored.
@@ -364,7 +369,7 @@ class EmbeddingCache:
             namespace: The namespace.
             role: `document` or `query`, None for both.
         """
-        opened = self._open_now(namespace)
+        opened = self.open_now(namespace)
         opened.delete(keys_of(opened, as_identity(namespace), texts, role))
 
     def purge(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> Report | None:
@@ -379,7 +384,7 @@ class EmbeddingCache:
         Raises:
             StoreError: Some files may still hold the vectors; the message names them.
         """
-        opened = self._open_now(namespace)
+        opened = self.open_now(namespace)
         return opened.purge(keys_of(opened, as_identity(namespace), texts, role))
 
     def clear(self, namespace: str | Identity) -> Report | None:
@@ -388,7 +393,7 @@ class EmbeddingCache:
         Returns:
             What was deleted; None if the cache is in a byte store, which does not tell.
         """
-        return self._open_now(namespace).clear()
+        return self.open_now(namespace).clear()
 
     def compact(self, namespace: str | Identity | None = None) -> list[Report]:
         """Merge small files, and rewrite those of which much is deleted or outdated.
@@ -440,9 +445,6 @@ class EmbeddingCache:
         with self._stores(namespace) as stores:
             return [store.verify() for store in stores]
 
-    def _open_now(self, namespace: str | Identity) -> Namespace:
-        return self._namespaces.open_now(self._kept(as_identity(namespace)))
-
     def _stores(self, namespace: str | Identity | None) -> AbstractContextManager[list[SegmentStore]]:
-        name = None if namespace is None else self._kept(as_identity(namespace)).namespace
-        return segment_stores(self._store, name, self._namespaces.all(), read_only=self.is_read_only)
+        name = None if namespace is None else self.kept_identity(namespace).namespace
+        return segment_stores(self._store, name, self.opened(), read_only=self.is_read_only)
