@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
-from core_support import LIMIT, NAMESPACE, Held, HeldAsync, Model, bits, is_in_flight, sync, task, until
+from core_support import (
+    LIMIT,
+    NAMESPACE,
+    WAYS,
+    Held,
+    HeldAsync,
+    Model,
+    Worker,
+    as_async,
+    ask,
+    bits,
+    is_awaited,
+    is_in_flight,
+    sync,
+    task,
+    until,
+)
 
+from embedonce import EmbeddingCache, MemoryStore
 from embedonce.runtime.steps import Twins, Work, arun, run
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_in_flight")
@@ -75,6 +94,125 @@ async def test_a_sync_embedder_that_was_not_asked_yet_is_not_asked_after_cancell
     await asyncio.to_thread(lambda: None)
     assert model.calls == []
     assert bits(await cache.aembed(["a"], model, namespace=NAMESPACE)) == bits(model.rows(["a"]))
+
+
+async def test_what_a_thread_stores_for_a_cancelled_task_is_stored_in_its_context():
+    """A store may choose its tenant by a context variable."""
+    tenant = contextvars.ContextVar("tenant", default="nobody")
+
+    class Tenants(MemoryStore):
+        amset = amget = None
+        seen: ClassVar[list[str]] = []
+
+        def mset(self, key_value_pairs):
+            self.seen.append(tenant.get())
+            super().mset(key_value_pairs)
+
+    cache, held, busy = EmbeddingCache(Tenants()), HeldAsync(), threading.Event()
+    tenant.set("acme")
+    call = task(cache, ["a"], held.embed)
+    await asyncio.wait_for(held.started.wait(), LIMIT)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
+    held.release.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await cancelled(call)
+    busy.set()
+    await blocker
+    await stored(cache, 1)
+    assert Tenants.seen == ["acme"]
+
+
+def test_an_answer_is_stored_although_the_program_of_the_loop_ends_while_the_store_takes_it():
+    entered = threading.Event()
+
+    class Slow(MemoryStore):
+        async def amset(self, key_value_pairs):
+            entered.set()
+            await asyncio.sleep(LIMIT)
+
+    cache, model = EmbeddingCache(Slow()), Model()
+
+    async def program():
+        call = task(cache, ["a"], as_async(model))
+        await asyncio.to_thread(entered.wait, LIMIT)
+        await cancelled(call)
+
+    asyncio.run(program())
+    until(lambda: sync(cache, ["a"], Model(salt="late")).tobytes() == model.rows(["a"]).tobytes())
+    assert model.calls == [["a"]]
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_nobody_waits_for_ever_for_an_embedder_whose_caller_has_gone(place, way, monkeypatch):
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", 0.05)
+    cache, hanging, model = place.cache(), Held(), Model()
+
+    async def gone():
+        call = asyncio.ensure_future(cache.aembed(["a"], hanging, namespace=NAMESPACE))
+        await asyncio.to_thread(hanging.started.wait, LIMIT)
+        await cancelled(call)
+        if way == "async":
+            answer = await asyncio.wait_for(task(cache, ["a"], as_async(model)), LIMIT)
+        else:
+            answer = await asyncio.to_thread(sync, cache, ["a"], model)
+        hanging.release.set()
+        return answer
+
+    assert bits(asyncio.run(gone())) == bits(model.rows(["a"]))
+    until(lambda: not is_in_flight())
+
+
+def test_a_task_does_not_wait_for_ever_for_a_task_of_a_loop_that_stops_meanwhile(place, monkeypatch):
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", 0.05)
+    cache, held, model = place.cache(), HeldAsync(), Model()
+    loop = asyncio.new_event_loop()
+
+    async def begin():
+        call = task(cache, ["a"], held.embed)
+        await asyncio.to_thread(until, is_awaited)
+        return call
+
+    leader = Worker(lambda: loop.run_until_complete(begin()))
+    until(is_in_flight)
+    answer = asyncio.run(asyncio.wait_for(cache.aembed(["a"], model, namespace=NAMESPACE), LIMIT))
+    assert bits(answer) == bits(model.rows(["a"]))
+    loop.run_until_complete(cancelled(leader.result()))
+    loop.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_generator_that_asks_the_cache_for_its_own_text_does_not_wait_for_itself(place, way, monkeypatch):
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", LIMIT)
+    cache, model = place.cache(), Model()
+
+    def embed(texts):
+        for text in texts:
+            yield sync(cache, [text], model)[0]
+
+    assert bits(ask(way, cache, ["a"], embed)) == bits(model.rows(["a"]))
+
+
+def test_a_mode_that_is_set_later_counts_for_single_texts(place):
+    cache, first, second = place.cache(), Model(), Model(salt="second")
+    sync(cache, ["a"], first)
+    cache.mode = "refresh"
+    assert bits(sync(cache, ["a"], second)) == bits(second.rows(["a"]))
+    cache.mode = "read_write"
+    assert bits(sync(cache, ["a"], first)) == bits(second.rows(["a"]))
+
+
+async def test_a_pool_that_refuses_work_is_an_error_of_the_caller_alone(place):
+    cache, model = place.cache(), Model()
+    cache.embed(["warm"], Model(), namespace=NAMESPACE)
+    loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    loop.set_default_executor(pool)
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await cache.aembed(["a"], Model(), namespace=NAMESPACE)
+    assert bits(sync(cache, ["a"], model)) == bits(model.rows(["a"]))
 
 
 def test_a_call_does_not_wait_for_a_task_whose_loop_stands(place):

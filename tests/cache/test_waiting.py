@@ -130,7 +130,7 @@ def test_a_loop_waits_for_another_loop(place):
 
 async def test_threads_of_the_loops_pool_do_not_starve_the_task_they_wait_for(place, monkeypatch):
     """All threads of asyncio's pool wait for a task whose own work is queued behind them: they do not wait for ever."""
-    monkeypatch.setattr("embedonce.cache.engine.waiting.PATIENCE", 0.05)
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", 0.05)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="asyncio"))
     cache, model, held = place.cache(), Model(), HeldAsync()

@@ -221,13 +221,13 @@ class ListNamespace(Namespace):
 
     def _loading_one(self, text: str) -> Steps[list[float] | None]:
         try:
-            (value,) = yield asking(self.store, "mget", [text])
+            values = yield asking(self.store, "mget", [text])
         except ValueError:
             self.damaged += 1
             return None
         except Exception as error:
             raise store_fault(self.store, "read", error) from error
-        found: list[float] | None = value
+        found: list[float] | None = checked_values(self.store, values, 1)[0]
         return found
 
     def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:

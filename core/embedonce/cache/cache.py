@@ -151,9 +151,8 @@ class EmbeddingCache:
 
     def _start(self) -> None:
         self._codec_label = self._codec.label()
-        self._has_single_hits = self.mode not in ("off", "refresh") and self._codec.is_exact
         self._health = StoreHealth(self._options.on_store_error)
-        self._namespaces = OpenedNamespaces(self._store, self._key_encoder, self.mode, self._health)
+        self._namespaces = OpenedNamespaces(self._store, self._key_encoder, self._health)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._store)!r}, mode={self.mode!r})"
@@ -249,7 +248,7 @@ class EmbeddingCache:
             Exception: Whatever the embedder raises; batches that were finished before are stored.
         """
         asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
-        if self._has_single_hits and len(asked) == 1:
+        if len(asked) == 1 and self._codec.is_exact and self.mode not in ("off", "refresh"):
             hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
@@ -271,7 +270,8 @@ class EmbeddingCache:
         nobody else, and what the embedder has answered is stored.
         """
         asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
-        if self._has_single_hits and len(asked) == 1 and len(asked[0]) <= INLINE_CHARACTERS:
+        is_short = len(asked) == 1 and len(asked[0]) <= INLINE_CHARACTERS
+        if is_short and self._codec.is_exact and self.mode not in ("off", "refresh"):
             hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
@@ -305,11 +305,11 @@ class EmbeddingCache:
             FormatError: It is of a newer format.
             KeyEncoderError: It was written with another key encoder.
         """
-        return self._namespaces.open(self.kept_identity(namespace))
+        return self._namespaces.open(self.kept_identity(namespace), self.mode)
 
     def open_now(self, namespace: str | Identity) -> Namespace:
         """Open a namespace even if the store failed just before; a `StoreError` says that it still does."""
-        return self._namespaces.open_now(self.kept_identity(namespace))
+        return self._namespaces.open_now(self.kept_identity(namespace), self.mode)
 
     def opened(self) -> list[Namespace]:
         """Return the namespaces that are open."""

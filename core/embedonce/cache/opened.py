@@ -35,14 +35,12 @@ class OpenedNamespaces:
     Args:
         store: The store that holds them.
         key_encoder: Makes their keys.
-        mode: The mode of the cache.
         health: Counts faults, and decides whether the store may be asked.
     """
 
-    def __init__(self, store: Namespaces, key_encoder: KeyEncoder, mode: Mode, health: StoreHealth) -> None:
+    def __init__(self, store: Namespaces, key_encoder: KeyEncoder, health: StoreHealth) -> None:
         self._store = store
         self._key_encoder = key_encoder
-        self._mode = mode
         self._health = health
         self._opened: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
@@ -51,11 +49,6 @@ class OpenedNamespaces:
         self._lock = ForkLock()
         # Held while a place is asked, which can take long; taken before `_lock`, never after.
         self._opening = ForkLock()
-
-    @property
-    def is_read_only(self) -> bool:
-        """True in the modes that write nothing."""
-        return self._mode not in ("read_write", "refresh")
 
     def all(self) -> list[Namespace]:
         """Return the namespaces that are open."""
@@ -84,7 +77,7 @@ class OpenedNamespaces:
         if options.mode == "off" or not request.texts:
             return (yield from bypassing(request, options))
         identity = request.identity
-        namespace = yield Work(self.open, identity, inline=identity.namespace in self._opened)
+        namespace = yield Work(self.open, identity, options.mode, inline=identity.namespace in self._opened)
         flights = self._flights_of(namespace, request.role)
         state = yield Work(CallState, namespace, request, options, flights, inline=request.is_small)
         return (yield from calling(state))
@@ -97,7 +90,7 @@ class OpenedNamespaces:
             flights = self._flights[name] = flights_of(name)
         return flights
 
-    def open(self, identity: Identity) -> Namespace:
+    def open(self, identity: Identity, mode: Mode) -> Namespace:
         """Return a namespace, or a part of it in memory while the store cannot be opened.
 
         Raises:
@@ -109,13 +102,13 @@ class OpenedNamespaces:
         opened = self._opened.get(name)
         if opened is not None:
             return opened
-        if self._mode != "off" and self._health.may_ask(writing=False):
+        if mode != "off" and self._health.may_ask(writing=False):
             try:
-                return self.open_now(identity)
+                return self.open_now(identity, mode)
             except FormatError:
                 raise
             except StoreError as error:
-                if self._mode == "replay":
+                if mode == "replay":
                     # Taken for a miss, an outage would say that a recorded text is not there.
                     raise
                 self._health.failed(error, writing=False)
@@ -123,11 +116,11 @@ class OpenedNamespaces:
             detached = self._detached.get(name)
             if detached is None:
                 where = str(self._store)
-                detached = DetachedNamespace(where, identity, self._key_encoder, lambda: self.open_now(identity))
+                detached = DetachedNamespace(where, identity, self._key_encoder, lambda: self.open_now(identity, mode))
                 self._detached[name] = detached
             return detached
 
-    def open_now(self, identity: Identity) -> Namespace:
+    def open_now(self, identity: Identity, mode: Mode) -> Namespace:
         """Return a namespace with everything that waited for it, whatever has happened before.
 
         Raises:
@@ -137,7 +130,7 @@ class OpenedNamespaces:
         with self._opening:
             opened = self._opened.get(name)
             if opened is None:
-                opened = self._store.open(identity, self._key_encoder, read_only=self.is_read_only)
+                opened = self._store.open(identity, self._key_encoder, read_only=mode not in ("read_write", "refresh"))
                 with self._lock:
                     self._opened[name] = opened
                     detached = self._detached.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import logging
 import threading
@@ -59,8 +60,9 @@ class Job(Generic[T]):
         if not self.cancel():
             return
         try:
-            # Not a daemon: the end of the process waits for it.
-            threading.Thread(target=self._call, name="embedonce-job").start()
+            # Not a daemon: the end of the process waits for it. A store may choose its tenant by a context variable.
+            here = contextvars.copy_context()
+            threading.Thread(target=here.run, args=(self._call,), name="embedonce-job").start()
         except RuntimeError:
             # The process ends, and starts no threads any more.
             self._call()

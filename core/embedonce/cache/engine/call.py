@@ -81,8 +81,8 @@ def _looking_up(state: CallState) -> Steps[None]:
     try:
         with state.timed("reading"):
             yield from namespace.loading(state.request.role, state.plan.keys, stored)
-        if stored is not state.rows:
-            yield Work(_decode, state, stored, inline=state.request.is_small)
+            if stored is not state.rows:
+                yield Work(_decode, state, stored, inline=state.request.is_small)
     except StoreError as error:
         if is_detached or state.options.mode == "replay":
             # Taken for a miss, an outage would say that a recorded text is not there.

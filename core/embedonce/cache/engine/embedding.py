@@ -70,10 +70,10 @@ class Embedding:
             job = Job(self._ask_in_thread)
             try:
                 answer = await job.in_thread()
-            except BaseException as error:
+            except BaseException:
                 if job.cancel():
                     # The embedder was not asked.
-                    self._failed(error)
+                    self._state.land(self._positions, lambda _: Abandoned())
                 elif not self._taken.acquire(blocking=False):
                     self._keep_alone()
                 raise
@@ -117,7 +117,7 @@ class Embedding:
         if self._state.namespace.has_async_store:
             import asyncio
 
-            keeping = asyncio.ensure_future(arun(self._keeping(answer)))
+            keeping = asyncio.ensure_future(self._keep_on_loop(answer))
             # Nobody else retrieves its error after a cancellation.
             keeping.add_done_callback(lambda done: done.cancelled() or done.exception())
             try:
@@ -132,6 +132,17 @@ class Embedding:
         except BaseException:
             job.start_anyway()
             self._hand_on()
+            raise
+
+    async def _keep_on_loop(self, answer: Any) -> None:
+        import asyncio
+
+        try:
+            await arun(self._keeping(answer))
+        except asyncio.CancelledError:
+            # The loop ends.
+            steps = self._keeping(answer) if self._matrix is None else self._saving(self._matrix)
+            Job(lambda: run(steps)).start_anyway()
             raise
 
     def _keeping(self, answer: Any) -> Steps[None]:
@@ -162,7 +173,9 @@ class Embedding:
         known = None if state.rows.is_loose else state.rows.dimensions
         if known is None and codec.is_exact:
             known = state.namespace.dimensions
-        matrix = vectors_of(answer, len(self._positions), known)
+        # A generator embeds only now.
+        with self._leading():
+            matrix = vectors_of(answer, len(self._positions), known)
         if not codec.is_exact:
             matrix = codec.kept(matrix)
             self._check_width(matrix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from embedonce.keys.specification import Key
+
+
+PATIENCE = 5.0
+"""Seconds for which a call waits for another one of which it cannot tell whether it will proceed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,15 @@ class Leader:
     Attributes:
         thread: The thread of the call.
         loop: The event loop that runs its task; None for a sync call, which blocks its thread.
-        is_patient: False after it has waited for tasks for too long.
+        is_patient: False after it has waited for too long.
+        left: When its caller had gone although a thread was still at work for it, by `time.monotonic`; else None.
     """
 
-    __slots__ = ("is_patient", "loop", "thread")
+    __slots__ = ("is_patient", "left", "loop", "thread")
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_patient = True
+        self.left: float | None = None
         self.thread = threading.get_ident()
         self.loop: Any = _running_loop() if is_async else None
 
@@ -57,6 +64,9 @@ class Leader:
         """False if the other call cannot proceed while this one waits."""
         if other in LEADING.get():
             # An embedder that asks the cache for what it was called for would wait for itself.
+            return False
+        if other.left is not None and (not self.is_patient or time.monotonic() > other.left + PATIENCE):
+            # Its embedder may never answer.
             return False
         if other.loop is None:
             # A sync call of the same thread is below this one on the stack.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -152,4 +153,5 @@ class CallState:
     def end(self) -> None:
         """Let go of everything that is still claimed, so that others may embed it."""
         self.has_ended = True
+        self.leader.left = time.monotonic()
         self.land([i for i in list(self.mine) if i not in self._elsewhere], lambda _: Abandoned())
