@@ -34,3 +34,10 @@ def sha1_warning(monkeypatch):
 def way(request):
     """Whether the sync or the async methods are called."""
     return request.param
+
+
+@pytest.fixture
+def _their_sha1_warning_was_given(monkeypatch):
+    import langchain_classic.embeddings.cache as theirs
+
+    monkeypatch.setattr(theirs, "_warned_about_sha1", True)

@@ -68,3 +68,21 @@ def in_lanes(names=LANES, **further):
 def from_bytes_store(embedder, store, **options):
     """LangChain's other constructor, with SHA-256 unless something else is asked for."""
     return lc.CacheBackedEmbeddings.from_bytes_store(embedder, store, **{"key_encoder": "sha256", **options})
+
+
+ENCODERS = ("sha1", "sha256", "sha512", "blake2b", text_itself)
+TEXTS = ["hello", "ünï", "two words", "a\nb", ""]
+FILE_TEXTS = ["hello", "b-c", "d_e.f"]
+"""What LangChain's store of files takes for a key as it is."""
+
+
+def name_of(encoder):
+    return encoder if isinstance(encoder, str) else encoder.__name__
+
+
+def texts_for(encoder):
+    return FILE_TEXTS if callable(encoder) else TEXTS
+
+
+def namespace_for(encoder):
+    return "" if callable(encoder) else "ns"

@@ -27,31 +27,6 @@ lc = lazily(
     "langchain_embedonce",
 )
 
-ENCODERS = ("sha1", "sha256", "sha512", "blake2b", text_itself)
-TEXTS = ["hello", "ünï", "two words", "a\nb", ""]
-FILE_TEXTS = ["hello", "b-c", "d_e.f"]
-"""What LangChain's store of files takes for a key as it is."""
-
-
-def _name(encoder):
-    return encoder if isinstance(encoder, str) else encoder.__name__
-
-
-def texts_for(encoder):
-    return FILE_TEXTS if callable(encoder) else TEXTS
-
-
-def namespace_for(encoder):
-    return "" if callable(encoder) else "ns"
-
-
-@pytest.fixture
-def _their_sha1_warning_was_given(monkeypatch):
-    import langchain_classic.embeddings.cache as theirs
-
-    monkeypatch.setattr(theirs, "_warned_about_sha1", True)
-
-
 # -- the surface ---------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -51,3 +52,24 @@ def _rate_limiters():
 
     if not HAS_RATE_LIMITERS:
         pytest.skip("this LlamaIndex has no rate limiters")
+
+
+@pytest.fixture
+def kv(tmp_path):
+    """A new key-value store of ours."""
+    from llama_index.embeddings.embedonce import FsspecKVStore
+
+    with FsspecKVStore(tmp_path / "kv") as store:
+        yield store
+
+
+@pytest.fixture
+def warnings_of(caplog):
+    caplog.set_level(logging.WARNING, "embedonce")
+
+    def taken():
+        messages = [record.getMessage() for record in caplog.records if record.name == "embedonce"]
+        caplog.clear()
+        return messages
+
+    return taken

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import multiprocessing
 import pickle
 import subprocess
@@ -16,43 +15,10 @@ import fsspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lazily import lazily
+from kvstore_support import ODD_TEXTS, SECRET, li
 
 from embedonce import IdentityError, StoreError
 from embedonce.stores.segments.store import SegmentStore
-
-li = lazily(
-    "llamaindex_support",
-    "llama_index.core.base.embeddings.base",
-    "llama_index.core.ingestion",
-    "llama_index.core.schema",
-    "llama_index.core.storage.docstore.keyval_docstore",
-    "llama_index.core.storage.index_store.keyval_index_store",
-    "llama_index.core.storage.kvstore",
-    "llama_index.embeddings.embedonce",
-)
-
-ODD_TEXTS = ["", "/", "a/b/../c", "a\0b", "\ud83d\ude00", "\U0001f600", "\ud800", "x" * 100_000, "\n", "é"]
-SECRET = "s3cr3t-0123456789"
-
-
-@pytest.fixture
-def kv(tmp_path):
-    with li.FsspecKVStore(tmp_path / "kv") as store:
-        yield store
-
-
-@pytest.fixture
-def warnings_of(caplog):
-    caplog.set_level(logging.WARNING, "embedonce")
-
-    def taken():
-        messages = [record.getMessage() for record in caplog.records if record.name == "embedonce"]
-        caplog.clear()
-        return messages
-
-    return taken
-
 
 # -- the methods of a key-value store ------------------------------------------------------------------------------
 

@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from typing import Any
 
 import fsspec
 import pytest
-from lazily import lazily
+from kvstore_support import li
 
 from embedonce import Identity, IdentityError, StoreError
-
-li = lazily(
-    "llamaindex_support",
-    "llama_index.core.base.embeddings.base",
-    "llama_index.core.ingestion",
-    "llama_index.core.schema",
-    "llama_index.core.storage.docstore.keyval_docstore",
-    "llama_index.core.storage.index_store.keyval_index_store",
-    "llama_index.core.storage.kvstore",
-    "llama_index.embeddings.embedonce",
-)
-
-ODD_TEXTS = ["", "/", "a/b/../c", "a\0b", "\ud83d\ude00", "\U0001f600", "\ud800", "x" * 100_000, "\n", "é"]
-SECRET = "s3cr3t-0123456789"
-
-
-@pytest.fixture
-def kv(tmp_path):
-    with li.FsspecKVStore(tmp_path / "kv") as store:
-        yield store
-
-
-@pytest.fixture
-def warnings_of(caplog):
-    caplog.set_level(logging.WARNING, "embedonce")
-
-    def taken():
-        messages = [record.getMessage() for record in caplog.records if record.name == "embedonce"]
-        caplog.clear()
-        return messages
-
-    return taken
 
 
 @pytest.fixture(autouse=True)

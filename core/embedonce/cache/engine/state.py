@@ -71,7 +71,9 @@ class Request:
 
     @property
     def is_small(self) -> bool:
-        """True if working on all texts takes less time than a hop to a thread."""
+        """True if working on all texts takes less time than a hop to a thread; sync callers do not hop."""
+        if self.leader.loop is None:
+            return True
         return len(self.texts) <= _INLINE_TEXTS and sum(map(len, self.texts)) <= INLINE_CHARACTERS
 
 
