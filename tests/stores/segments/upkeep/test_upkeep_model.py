@@ -76,11 +76,14 @@ class Tidied(RuleBasedStateMachine):
         self.stores[which].compact()
 
     @rule(which=st.integers(0, 1))
-    def compact_twice(self, which):
-        self.stores[which].compact()
-        files = set(self.stores[which]._directory.listing())
-        report = self.stores[which].compact()
-        assert report.rewritten == 0
+    def compact_until_nothing_is_left_to_do(self, which):
+        # A merge can make room for another one: with a target of two headers, what two merges leave may fit together.
+        for _ in range(4):
+            files = set(self.stores[which]._directory.listing())
+            if self.stores[which].compact().rewritten == 0:
+                break
+        else:
+            pytest.fail("compacting goes on for ever")
         assert set(self.stores[which]._directory.listing()) <= files
 
     @rule(which=st.integers(0, 1), size=st.integers(0, 30_000))
