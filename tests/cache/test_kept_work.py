@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
@@ -43,23 +44,32 @@ async def stored(cache, count):
     await asyncio.to_thread(until, lambda: cache.stats().stored == count)
 
 
+@asynccontextmanager
+async def busy_pool():
+    """The pool of the loop has one thread, which is busy until the end."""
+    loop, end = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, end.wait, LIMIT)
+    yield
+    end.set()
+    await blocker
+
+
+async def cancelled_while_it_waits_for_a_thread(call):
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await cancelled(call)
+
+
 @pytest.mark.parametrize("place", ["directory", "foreign-async"], indirect=True)
 async def test_an_answer_is_stored_if_the_task_is_cancelled_before_a_thread_is_free(place):
     cache, held = place.cache(), HeldAsync()
     cache.embed(["warm"], Model(), namespace=NAMESPACE)
-    busy = threading.Event()
     call = task(cache, ["a"], held.embed)
     await asyncio.wait_for(held.started.wait(), LIMIT)
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(1))
-    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
-    held.release.set()
-    # The answer is there, and waits for the only thread of the pool.
-    for _ in range(10):
-        await asyncio.sleep(0)
-    await cancelled(call)
-    busy.set()
-    await blocker
+    async with busy_pool():
+        held.release.set()
+        await cancelled_while_it_waits_for_a_thread(call)
     await stored(cache, 2)
     late = Model()
     assert bits(sync(cache, ["a"], late)) == bits(held.rows(["a"]))
@@ -82,15 +92,9 @@ async def test_a_sync_embedder_whose_task_is_cancelled_is_not_asked_in_vain(plac
 async def test_a_sync_embedder_that_was_not_asked_yet_is_not_asked_after_cancelling(place):
     cache, model = place.cache(), Model()
     cache.embed(["warm"], Model(), namespace=NAMESPACE)
-    loop, busy = asyncio.get_running_loop(), threading.Event()
-    loop.set_default_executor(ThreadPoolExecutor(1))
-    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
-    call = asyncio.ensure_future(cache.aembed(["a"], model, namespace=NAMESPACE))
-    for _ in range(10):
-        await asyncio.sleep(0)
-    await cancelled(call)
-    busy.set()
-    await blocker
+    async with busy_pool():
+        call = asyncio.ensure_future(cache.aembed(["a"], model, namespace=NAMESPACE))
+        await cancelled_while_it_waits_for_a_thread(call)
     await asyncio.to_thread(lambda: None)
     assert model.calls == []
     assert bits(await cache.aembed(["a"], model, namespace=NAMESPACE)) == bits(model.rows(["a"]))
@@ -108,19 +112,13 @@ async def test_what_a_thread_stores_for_a_cancelled_task_is_stored_in_its_contex
             self.seen.append(tenant.get())
             super().mset(key_value_pairs)
 
-    cache, held, busy = EmbeddingCache(Tenants()), HeldAsync(), threading.Event()
+    cache, held = EmbeddingCache(Tenants()), HeldAsync()
     tenant.set("acme")
     call = task(cache, ["a"], held.embed)
     await asyncio.wait_for(held.started.wait(), LIMIT)
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(1))
-    blocker = loop.run_in_executor(None, busy.wait, LIMIT)
-    held.release.set()
-    for _ in range(10):
-        await asyncio.sleep(0)
-    await cancelled(call)
-    busy.set()
-    await blocker
+    async with busy_pool():
+        held.release.set()
+        await cancelled_while_it_waits_for_a_thread(call)
     await stored(cache, 1)
     assert Tenants.seen == ["acme"]
 

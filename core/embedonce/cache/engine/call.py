@@ -48,8 +48,7 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
                 yield from _looking_up(state)
                 state.count_hits(state.release_found())
             for positions in batches(list(state.mine), state.request.batch_size):
-                if positions:
-                    yield Embedding(state, positions)
+                yield Embedding(state, positions)
             if state.theirs:
                 yield Waiting(state.theirs, is_async=state.leader.loop is not None)
                 _join(state)
