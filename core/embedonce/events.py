@@ -23,6 +23,9 @@ class EmbedEvent:
         joined: Unique texts that another call was embedding already.
         embedded: Texts that the embedder was given.
         stored: Vectors that were written.
+        unkeyed: Unique texts that the key encoder gave no key, so that they are embedded and not stored.
+        zero: Vectors of zeros alone among those embedded, which are returned and not stored.
+        split: Requests that the embedder refused and that were tried again in halves (`split_on_error`).
         dimensions: Length of the vectors, None without vectors.
         bytes_returned: Bytes of the matrix that was returned; zero if the call failed.
         bytes_stored: Bytes of the vectors that were written.
@@ -43,6 +46,9 @@ class EmbedEvent:
     joined: int = 0
     embedded: int = 0
     stored: int = 0
+    unkeyed: int = 0
+    zero: int = 0
+    split: int = 0
     dimensions: int | None = None
     bytes_returned: int = 0
     bytes_stored: int = 0

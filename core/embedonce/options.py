@@ -193,6 +193,7 @@ class CacheOptions(StoreOptions):
     batch_size: int | Auto | None = "auto"
     on_store_error: OnStoreError = "warn"
     text_safe: bool = False
+    split_on_error: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,6 +201,7 @@ class CacheOptions(StoreOptions):
         checked_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
         object.__setattr__(self, "batch_size", checked_batch_size(self.batch_size))
         checked_flag("text_safe", self.text_safe)
+        checked_flag("split_on_error", self.split_on_error)
 
     @property
     def for_store(self) -> StoreOptions:
@@ -278,6 +280,7 @@ class WrapKeywords(StoreKeywords, total=False):
     storage_options: Mapping[str, Any] | None
     on_store_error: OnStoreError
     text_safe: bool
+    split_on_error: bool
 
 
 def wrap_defaults() -> dict[str, Any]:

@@ -32,6 +32,7 @@ def wrap(
     storage_options: Mapping[str, Any] | None = CacheOptions.storage_options,
     on_store_error: OnStoreError = CacheOptions.on_store_error,
     text_safe: bool = CacheOptions.text_safe,
+    split_on_error: bool = CacheOptions.split_on_error,
     durability: Durability = CacheOptions.durability,
     refresh_interval: float | None = CacheOptions.refresh_interval,
     local_tier: bool | str | os.PathLike[str] = CacheOptions.local_tier,
@@ -54,6 +55,7 @@ def wrap(
         storage_options: See `EmbeddingCache`.
         on_store_error: See `EmbeddingCache`.
         text_safe: See `EmbeddingCache`.
+        split_on_error: See `EmbeddingCache`.
         durability: See `EmbeddingCache`.
         refresh_interval: See `EmbeddingCache`.
         local_tier: See `EmbeddingCache`.
@@ -76,6 +78,7 @@ def wrap(
         storage_options=storage_options,
         on_store_error=on_store_error,
         text_safe=text_safe,
+        split_on_error=split_on_error,
         durability=durability,
         refresh_interval=refresh_interval,
         local_tier=local_tier,

@@ -69,6 +69,7 @@ class EmbeddingCache:
         batch_size: Texts that are embedded between two writes; None for all at once.
         on_store_error: `"warn"`: a store that fails is logged once and counted, and texts are embedded; `"raise"`.
         text_safe: True if the byte store decodes what it keeps as UTF-8.
+        split_on_error: A batch that the embedder refuses is tried again in halves, so that only refused texts fail.
         durability: On a distant store, `write_behind`: what a call adds is stored when it returns if it is much (64
             vectors or 1 MiB), and else waits for more, for ten seconds at most; `write_through`: every batch is
             stored before the next one is embedded. On a local path everything is stored at once.
@@ -95,6 +96,7 @@ class EmbeddingCache:
         batch_size: int | Auto | None = CacheOptions.batch_size,
         on_store_error: OnStoreError = CacheOptions.on_store_error,
         text_safe: bool = CacheOptions.text_safe,
+        split_on_error: bool = CacheOptions.split_on_error,
         durability: Durability = CacheOptions.durability,
         refresh_interval: float | None = CacheOptions.refresh_interval,
         local_tier: bool | str | os.PathLike[str] = CacheOptions.local_tier,
@@ -108,6 +110,7 @@ class EmbeddingCache:
             batch_size=batch_size,
             on_store_error=on_store_error,
             text_safe=text_safe,
+            split_on_error=split_on_error,
             durability=durability,
             refresh_interval=refresh_interval,
             local_tier=local_tier,
@@ -325,9 +328,7 @@ class EmbeddingCache:
         return self._namespaces.stats()
 
     def flush(self) -> None:
-        """Store what waits: from then on it survives the death of this process.
-
-        Only a few vectors on a distant store ever wait (see `durability`).
+        """Store what waits (see `durability`): from then on it survives the death of this process.
 
         Raises:
             StoreError: The store cannot be written, whatever `on_store_error` says; what waits is tried again later.
@@ -430,8 +431,7 @@ class EmbeddingCache:
         if max_bytes is None and older_than is None:
             msg = "evict needs max_bytes= or older_than=; to delete everything in a namespace, use clear"
             raise ValueError(msg)
-        # Opening takes a while, in which nothing grows too old.
-        now = time.time()
+        now = time.time()  # Opening takes a while, in which nothing grows too old.
         with self._stores(namespace) as stores:
             return evict(stores, max_bytes=max_bytes, older_than=older_than, dry_run=dry_run, now=now)
 

@@ -35,6 +35,9 @@ class Stats:
         joined: Unique texts of a call that another call was embedding already, and whose vectors were taken from it.
         embedded: Texts that the embedder was given.
         stored: Vectors that were written, those that still wait included.
+        unkeyed: Unique texts of a call that the key encoder gave no key, so that they are embedded and not stored.
+        zero: Vectors of zeros alone among those embedded, which are returned and not stored.
+        split: Requests that the embedder refused and that were tried again in halves (`split_on_error`).
         pending: Vectors among them that wait in memory for a distant store just now; see `EmbeddingCache.flush`.
         lost: Vectors among them that were dropped, since the store has not accepted any for too long.
         damaged: Entries and files of the store that were damaged and counted as misses.
@@ -50,6 +53,9 @@ class Stats:
     joined: int = 0
     embedded: int = 0
     stored: int = 0
+    unkeyed: int = 0
+    zero: int = 0
+    split: int = 0
     pending: int = 0
     lost: int = 0
     damaged: int = 0
