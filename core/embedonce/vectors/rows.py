@@ -26,6 +26,18 @@ def _fit(rows: Matrix, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
     return np.ones(len(rows), bool)
 
 
+def _joined(payloads: Sequence[bytes | memoryview], dtype: str, length: int) -> Matrix:
+    """Return payloads as the rows of a new matrix.
+
+    Row by row: one copy of everything would keep all other threads waiting, an event loop's among them.
+    """
+    matrix = np.empty((len(payloads), length), dtype)
+    numbers, size = matrix.reshape(-1).view(np.uint8).data, length * matrix.itemsize
+    for i, payload in enumerate(payloads):
+        numbers[i * size : (i + 1) * size] = payload
+    return matrix
+
+
 class RowBuffer:
     """Rows being collected into one matrix.
 
@@ -109,19 +121,19 @@ class RowBuffer:
 
         While the dimensions are unknown, rows of differing length contradict each other, and none of them is found.
         """
-        groups: dict[tuple[str, int], list[int]] = {}
+        groups: dict[tuple[str, int], dict[int, bytes | memoryview]] = {}
         for i, row in enumerate(rows):
             if row is not None:
-                groups.setdefault((row.dtype.str, len(row.payload) // row.dtype.itemsize), []).append(i)
+                kind = (row.dtype.str, len(row.payload) // row.dtype.itemsize)
+                groups.setdefault(kind, {})[i] = row.payload
         if self.dimensions is None:
             lengths = {length for _, length in groups}
             if len(lengths) > 1:
                 return
             self.dimensions = next(iter(lengths), None)
-        for (dtype, length), members in groups.items():
+        for (dtype, length), payloads in groups.items():
             if length == self.dimensions:
-                payloads = b"".join(row.payload for i in members if (row := rows[i]) is not None)
-                self.put(np.array(members), np.frombuffer(payloads, dtype).reshape(-1, length))
+                self.put(np.array(list(payloads)), _joined(list(payloads.values()), dtype, length))
 
     def take(self, positions: Sequence[int], part: RowBuffer) -> None:
         """Take over what was found in a part, whose rows belong at the given positions."""
