@@ -9,13 +9,14 @@ import pytest
 
 import embedonce
 from embedonce.cli import main
-from embedonce.cli.app import build
 
 
 def invoke(*arguments):
     from typer.testing import CliRunner
 
-    return CliRunner().invoke(build(), arguments)
+    from embedonce.cli.app import app
+
+    return CliRunner().invoke(app, arguments)
 
 
 def test_the_version_is_that_of_the_package():
@@ -66,7 +67,7 @@ def test_without_the_extra_it_says_what_to_install(package, monkeypatch, capsys)
 
 def test_importing_the_command_imports_none_of_its_packages():
     script = (
-        "import sys, embedonce.cli, embedonce.cli.demo;"
+        "import sys, embedonce.cli, embedonce.cli.runs;"
         "print(sorted({'typer', 'click', 'rich', 'langchain_core', 'fsspec'} & sys.modules.keys()))"
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

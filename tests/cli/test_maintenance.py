@@ -10,13 +10,14 @@ import pytest
 
 import embedonce
 from embedonce.cli import units
-from embedonce.cli.app import build
 
 
 def invoke(*arguments, answer=None):
     from typer.testing import CliRunner
 
-    return CliRunner().invoke(build(), [str(argument) for argument in arguments], input=answer)
+    from embedonce.cli.app import app
+
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
 
 
 def _embed(texts):

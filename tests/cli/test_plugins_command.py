@@ -8,15 +8,16 @@ import pytest
 
 import embedonce.plugins.host
 from embedonce import hookimpl, register_plugin
-from embedonce.cli.app import build
 
 
 @pytest.fixture
 def run(monkeypatch):
     from typer.testing import CliRunner
 
+    from embedonce.cli.app import app
+
     monkeypatch.setattr(embedonce.plugins.host, "LOADED", embedonce.plugins.host.Loaded())
-    return lambda *arguments: CliRunner().invoke(build(), ["plugins", *arguments])
+    return lambda *arguments: CliRunner().invoke(app, ["plugins", *arguments])
 
 
 class Good:

@@ -14,7 +14,7 @@ from pages import blocks, cells
 
 import embedonce
 from embedonce import hookspecs
-from embedonce.cli.app import build
+from embedonce.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "plugins").glob("*.md"))
@@ -152,7 +152,7 @@ def test_the_command_prints_what_is_shown(assignments, expected, tmp_path, monke
     monkeypatch.syspath_prepend(str(tmp_path))
     for assignment in assignments.split():
         monkeypatch.setenv(*assignment.split("=", 1))
-    answer = CliRunner().invoke(build(), ["plugins"])
+    answer = CliRunner().invoke(app, ["plugins"])
     own = f"embedonce {embedonce.__version__}"
     expected = expected.replace("embedonce 0.1.0", own)
     ours = {own, *(f"{name} {version}" for name, (version, _) in DISTRIBUTIONS.items())}

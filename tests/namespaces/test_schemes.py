@@ -123,9 +123,9 @@ def test_what_is_not_a_scheme_is_refused(plugin, scheme):
 def test_nothing_can_be_tidied_there():
     from typer.testing import CliRunner
 
-    from embedonce.cli.app import build
+    from embedonce.cli.app import app
 
-    answer = CliRunner().invoke(build(), ["info", "acme://one"])
+    answer = CliRunner().invoke(app, ["info", "acme://one"])
     assert answer.exit_code == 2
     assert "acme:// is opened as a byte store" in answer.stderr
     with pytest.raises(StoreError, match="acme://one is a byte store: it has nothing to compact"):

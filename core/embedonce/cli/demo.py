@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
 
 import embedonce
 from embedonce.cli.corpus import DemoError, collected
 from embedonce.cli.runs import demos, embed_once, embed_once_elsewhere, is_installed
+from embedonce.cli.tables import show_table
 from embedonce.plugins.host import plugins
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.stores.locations.location import as_location
@@ -20,10 +23,78 @@ from embedonce.testing import HashingEmbedder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console
-
-    from embedonce.cli.runs import Run
     from embedonce.hookspecs import Demo
+
+
+def demo(
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Embed the paragraphs of this text file instead; may be repeated."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH_OR_URL",
+            help="Keep the vectors here, and use those that it holds.  [default: a temporary directory]",
+        ),
+    ] = None,
+    dimensions: Annotated[int, typer.Option(min=1, max=16_384, help="Length of the vectors.")] = 1536,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Embed at most this many texts.  [default: 4000 docstrings, all paragraphs]"),
+    ] = None,
+    framework: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Show this framework only; may be repeated.  [default: all installed]"),
+    ] = None,
+) -> None:
+    """Embed real text once, ask for it again in new processes and through other frameworks, and compare.
+
+    The text is the docstrings of Python's standard library. The embedder needs no network and no model. The exit
+    code is 1 if any run but the first embedded a text, or if any number differs.
+    """
+    known = demos()
+    first_framework, *_ = frameworks = _requested(framework or (), known)
+    console, namespace = Console(highlight=False), HashingEmbedder(dimensions).embedonce_identity.namespace
+    with tempfile.TemporaryDirectory(prefix="embedonce-demo-", ignore_cleanup_errors=True) as scratch:
+        place, where = str(Path(scratch, "store")), "a temporary directory"
+        if store is not None:
+            held, _ = footprint(store, namespace)
+            place, where = store, f"{as_location(store)}, which held {held:,} vectors of this embedder before"
+        with console.status("Reading text"):
+            texts, what = collected(text or (), limit)
+        _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {where}")
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("Run 1, embedding", total=len(texts))
+            first = embed_once(
+                texts, place, dimensions, first_framework, lambda done: progress.update(bar, completed=done)
+            )
+        runs = {f"1, {first_framework}": first}
+        for number, name in enumerate(frameworks, start=2):
+            with console.status(f"Run {number}, {name} in a new process"):
+                runs[f"{number}, {name}, a new process"] = embed_once_elsewhere(texts, place, dimensions, name)
+        count, size = footprint(place, namespace)
+    show_table(
+        ("run", "texts", "unique", "embedded", "hits", "seconds"),
+        [(name, run.texts, run.unique, run.sent, run.hits, f"{run.seconds:.2f}") for name, run in runs.items()],
+        numbers=("texts", "unique", "embedded", "hits", "seconds"),
+    )
+    _say(console, f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
+    again = list(runs.values())[1:]
+    for number, run in enumerate(again, start=2):
+        verb = "equals" if run.digest == first.digest else "DIFFERS FROM"
+        _say(console, f"Run {number} {verb} run 1 bit for bit: {run.texts * dimensions:,} numbers compared.")
+        if run.sent:
+            sent = f"SENT {run.sent:,} TEXTS to the embedder, although run 1 had embedded them."
+            _say(console, f"Run {number} {sent}")
+    passed = all(run.digest == first.digest and not run.sent for run in again)
+    if passed and first.sent == first.unique and len(frameworks) > 1:
+        paid = f"each of {first.unique:,} texts was paid for once."
+        _say(console, f"{len(runs)} runs in {len(frameworks)} frameworks: {paid}")
+    for each in known.values():
+        if not is_installed(each):
+            _say(console, f'{each.framework} is not installed; to see it too: pip install "{each.requirement}"')
+    raise typer.Exit(0 if passed else 1)
 
 
 def footprint(store: str, namespace: str) -> tuple[int, int]:
@@ -32,69 +103,9 @@ def footprint(store: str, namespace: str) -> tuple[int, int]:
     Raises:
         StoreError: The store cannot be read, or is not a cache.
     """
-    location, directory = as_location(store), NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
-    vectors = sum(1 for _ in embedonce.SegmentStore(location, directory).yield_keys())
-    return vectors, sum(location.open(directory.name, create=False).listing().values())
-
-
-def show_demo(
-    files: Sequence[str], store: str | None, dimensions: int, limit: int | None, names: Sequence[str] = ()
-) -> bool:
-    """Run all runs and print what they did; True if only the first one embedded and all agree bit for bit.
-
-    Raises:
-        DemoError: There is no text, or a run failed.
-        StoreError: The store cannot be used.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    known = demos()
-    frameworks = _requested(names, known)
-    console, on_terminal = Console(highlight=False), sys.stdout.isatty()
-    with tempfile.TemporaryDirectory(prefix="embedonce-demo-", ignore_cleanup_errors=True) as scratch:
-        place = str(Path(scratch, "store")) if store is None else store
-        namespace = HashingEmbedder(dimensions).embedonce_identity.namespace
-        before, _ = footprint(place, namespace)
-        with console.status("Reading text") if on_terminal else nullcontext():
-            texts, what = collected(files, limit)
-        where = "a temporary directory"
-        if store is not None:
-            where = f"{as_location(store)}, which held {before:,} vectors of this embedder before"
-        _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {where}")
-        with Progress(console=console, transient=True, disable=not on_terminal) as progress:
-            bar = progress.add_task("Run 1, embedding", total=len(texts))
-            first, vectors = embed_once(
-                texts, place, dimensions, lambda done: progress.update(bar, completed=done), frameworks[0]
-            )
-        runs, passed, verdicts = {f"1, {frameworks[0]}": first}, True, []
-        for number, framework in enumerate(frameworks, start=2):
-            with console.status(f"Run {number}, {framework} in a new process") if on_terminal else nullcontext():
-                again, answer = embed_once_elsewhere(texts, place, dimensions, Path(scratch), framework)
-            # Bytes, since numbers that are equal may differ in the sign of a zero.
-            same = (answer.dtype, answer.shape) == (
-                vectors.dtype,
-                vectors.shape,
-            ) and answer.tobytes() == vectors.tobytes()
-            # A mapped file cannot be deleted everywhere.
-            del answer
-            runs[f"{number}, {framework}, a new process"] = again
-            passed = passed and same and not again.sent
-            verb = "equals" if same else "DIFFERS FROM"
-            verdicts.append(f"Run {number} {verb} run 1 bit for bit: {vectors.size:,} numbers compared.")
-            if again.sent:
-                sent = f"SENT {again.sent:,} TEXTS to the embedder, although run 1 had embedded them."
-                verdicts.append(f"Run {number} {sent}")
-        count, size = footprint(place, namespace)
-    _show_runs(console, runs)
-    _say(console, f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
-    if passed and first.sent == first.unique and len(frameworks) > 1:
-        verdicts.append(
-            f"{len(runs)} runs in {len(frameworks)} frameworks: each of {first.unique:,} texts was paid for once."
-        )
-    for line in (*verdicts, *_hints(known)):
-        _say(console, line)
-    return passed
+    directory = NamespaceDirectory.of(namespace, resolve_key_encoder("sha256").record())
+    usage = embedonce.SegmentStore(as_location(store), directory).usage()
+    return usage.rows_live, usage.bytes
 
 
 def _requested(names: Sequence[str], known: Mapping[str, Demo]) -> list[str]:
@@ -116,23 +127,6 @@ def _requested(names: Sequence[str], known: Mapping[str, Demo]) -> list[str]:
         msg = f'the demo needs {" or ".join(requested)}; run: pip install "{requirement}"'
         raise DemoError(msg)
     return [name for name in dict.fromkeys(requested) if name not in missing]
-
-
-def _hints(known: Mapping[str, Demo]) -> list[str]:
-    missing = [demo for demo in known.values() if not is_installed(demo)]
-    return [f'{each.framework} is not installed; to see it too: pip install "{each.requirement}"' for each in missing]
-
-
-def _show_runs(console: Console, runs: Mapping[str, Run]) -> None:
-    from rich.table import Table
-
-    table = Table("run")
-    for heading in ("texts", "unique", "embedded", "hits", "seconds"):
-        table.add_column(heading, justify="right")
-    for name, run in runs.items():
-        numbers = (f"{number:,}" for number in (run.texts, run.unique, run.sent, run.hits))
-        table.add_row(name, *numbers, f"{run.seconds:.2f}")
-    console.print(table)
 
 
 def _say(console: Console, text: str) -> None:

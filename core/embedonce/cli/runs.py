@@ -1,6 +1,6 @@
 """The runs of `embedonce demo`: the same texts through a framework and a cache, here or in a new process.
 
-The new process runs this module as a script; vectors are handed over as a plain `.npy` file.
+The new process runs this module as a script: the job comes as JSON on stdin, and the result goes to stdout.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,6 @@ from embedonce.testing import CountingEmbedder, HashingEmbedder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from embedonce.hookspecs import Demo
 
 _PORTION = 64
@@ -34,13 +32,23 @@ _NUMBERS_PER_CALL = 4096 * 1536
 
 
 class Run(NamedTuple):
-    """What one run did: how many texts it asked for, how many of them differ, were embedded and found, and how long."""
+    """What one run did.
+
+    Attributes:
+        texts: How many texts it asked for.
+        unique: How many of them differ.
+        sent: How many texts the embedder was given.
+        hits: How many texts were in the cache.
+        seconds: How long it took.
+        digest: SHA-256 of all vectors: numbers that are equal may differ in the sign of a zero, and this shows it.
+    """
 
     texts: int
     unique: int
     sent: int
     hits: int
     seconds: float
+    digest: str
 
 
 class InPortions(CountingEmbedder):
@@ -74,20 +82,16 @@ def is_installed(demo: Demo) -> bool:
 
 
 def embed_once(
-    texts: list[str],
-    store: str,
-    dimensions: int,
-    report: Callable[[int], None] = lambda _: None,
-    framework: str = "LangChain",
-) -> tuple[Run, NDArray[np.float64]]:
+    texts: list[str], store: str, dimensions: int, framework: str, report: Callable[[int], None] = lambda _: None
+) -> Run:
     """Embed texts through a framework and a cache.
 
     Args:
         texts: The texts.
         store: A path or URL.
         dimensions: Length of the vectors.
-        report: Called with the number of texts that are done.
         framework: One of `demos`.
+        report: Called with the number of texts that are done.
 
     Raises:
         DemoError: The framework cannot be used.
@@ -100,7 +104,7 @@ def embed_once(
     except (ImportError, embedonce.PluginError) as error:
         msg = f'the demo needs {framework} ({error.__cause__ or error}); run: pip install "{demo.requirement}"'
         raise DemoError(msg) from error
-    matrix = np.empty((len(texts), dimensions), np.float64)
+    matrix = np.empty((len(texts), dimensions))
     step = max(_PORTION, _NUMBERS_PER_CALL // dimensions)
     with cached.cache as cache:
         started = time.perf_counter()
@@ -111,41 +115,29 @@ def embed_once(
             report(done)
         seconds = time.perf_counter() - started
         hits = cache.stats().hits
-    return Run(len(texts), len(set(texts)), embedder.texts_embedded, hits, seconds), matrix
+    return Run(len(texts), len(set(texts)), embedder.texts_embedded, hits, seconds, sha256(matrix.data).hexdigest())
 
 
-def embed_once_elsewhere(
-    texts: list[str], store: str, dimensions: int, directory: Path, framework: str = "LangChain"
-) -> tuple[Run, NDArray[np.float64]]:
+def embed_once_elsewhere(texts: list[str], store: str, dimensions: int, framework: str) -> Run:
     """Call `embed_once` in a new process.
 
     Raises:
         DemoError: The process failed.
     """
-    job, result = directory / "job.json", directory / "result.npy"
-    arguments = {"texts": texts, "store": store, "dimensions": dimensions, "framework": framework}
-    job.write_text(json.dumps(arguments), encoding="ascii")
-    command = [sys.executable, "-m", "embedonce.cli.runs", str(job), str(result)]
+    command = [sys.executable, "-m", "embedonce.cli.runs"]
+    job = json.dumps([texts, store, dimensions, framework])
     # A module in the working directory must not be imported in place of another one.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    answer = subprocess.run(command, input=job, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if answer.returncode != 0:
         lines = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
         msg = f"the run in a new process failed: {lines[-1]}"
         raise DemoError(msg)
-    return Run(*json.loads(answer.stdout)), np.load(result, mmap_mode="r", allow_pickle=False)
-
-
-def run_here(job_file: str, result_file: str) -> None:
-    """Run as the new process of `embed_once_elsewhere`."""
-    job = json.loads(Path(job_file).read_text(encoding="ascii"))
-    try:
-        run, matrix = embed_once(**job)
-    except embedonce.EmbedOnceError as error:
-        sys.exit(" ".join(str(error).split()))
-    np.save(result_file, matrix, allow_pickle=False)
-    sys.stdout.write(json.dumps(run))
+    return Run(*json.loads(answer.stdout))
 
 
 if __name__ == "__main__":
-    run_here(*sys.argv[1:])
+    try:
+        sys.stdout.write(json.dumps(embed_once(*json.load(sys.stdin))))
+    except embedonce.EmbedOnceError as error:
+        sys.exit(" ".join(str(error).split()))
