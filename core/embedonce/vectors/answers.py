@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[Any]
+    Vector = NDArray[Any]
 
 
 EXACT_IN_FLOAT64 = 1 << 53
@@ -24,78 +28,261 @@ MAX_DIMENSIONS = 1 << 20
 """Longest vector that is stored: far beyond any model, and a bound on what a damaged header can ask for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an embedder answered for some texts.
+
+    Attributes:
+        matrix: The vectors, shape (n, d), in memory of their own; the rows of those that are bad hold zeros.
+        bad: What is wrong with each vector that cannot be used, by its position: "is None".
+        zero: Positions of the vectors that hold nothing but zeros; none of them is bad.
+    """
+
+    matrix: Matrix
+    bad: dict[int, str]
+    zero: list[int]
+
+    @property
+    def faults(self) -> str:
+        """What is wrong, in half a sentence; "" if nothing is."""
+        return _faults(self.bad, len(self.matrix))
+
+
 def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Matrix:
-    """Check an embedder's answer for `count` texts and return it as a matrix.
+    """Return the matrix of `checked_answer` if each of its vectors can be used.
+
+    Raises:
+        EmbedderContractError: As `checked_answer` does, and for any vector that cannot be used.
+    """
+    checked = checked_answer(answer, count, dimensions)
+    if checked.bad:
+        _broken(checked.faults)
+    return checked.matrix
+
+
+def checked_answer(answer: object, count: int, dimensions: int | None = None, *, declared: bool = False) -> Answer:
+    """Check an embedder's answer for `count` texts.
+
+    A vector that cannot be used costs no other. It is bad if it is None, masked, of another length than `dimensions`,
+    not finite, anything but real numbers, or if float64 does not hold its numbers where that is the common dtype.
 
     Args:
         answer: A sequence of vectors, or an array of shape (count, d), or anything numpy can turn into one.
         count: Number of texts that the embedder was given.
         dimensions: Length that each vector must have, if it is known.
+        declared: True if `dimensions` is what the embedder is declared to return, not what was seen before.
 
     Returns:
-        A C-contiguous array of shape (count, d): float32 if that holds every number exactly, else float64;
-        integers keep their dtype. It never shares memory with `answer`.
+        The vectors, and what is wrong with some of them. The matrix is C-contiguous: float32 if that holds every number
+        exactly, else float64; integers keep their dtype. It never shares memory with `answer`.
 
     Raises:
-        EmbedderContractError: Another number of vectors, vectors of differing or zero length, something that is
-            no number, or a number that is not finite.
+        EmbedderContractError: It cannot be told which vector belongs to which text, or how long vectors are: another
+            number of vectors, vectors of differing length while `dimensions` is unknown. Or none of them can be used.
     """
-    if inspect.iscoroutine(answer):
-        answer.close()
-        _broken("it is async; use the async method, such as aembed, instead")
-    if answer is None or isinstance(answer, str | bytes | dict):
-        _broken(f"it returned {type(answer).__name__} instead of {count} vectors")
-    if not hasattr(answer, "__len__") and not hasattr(answer, "__array__"):
-        try:
-            answer = list(answer)  # type: ignore[call-overload]
-        except TypeError:
-            _broken(f"it returned {type(answer).__name__} instead of {count} vectors")
-    try:
-        matrix = np.asarray(answer)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        _broken(_misshape(answer, count) or f"its answer is not a matrix of numbers ({error})")
-    if matrix.dtype.kind not in "fiub" or matrix.ndim != 2 or len(matrix) != count:
-        _broken(_misshape(answer, count) or f"it returned an array of shape {matrix.shape} and dtype {matrix.dtype}")
-    if matrix.dtype == np.float64 and isinstance(answer, list | tuple):
-        _check_large_integers(answer, matrix)
+    rows = _rows(answer, count)
+    bad: dict[int, str] = {}
+    matrix = None if isinstance(rows, Iterator) else _whole(rows)
+    if matrix is None:
+        # One more than there should be: an iterator need not end.
+        vectors = [_vector(each) for each in islice(rows, count + 1)]
+        if len(vectors) != count:
+            returned = len(vectors) if len(vectors) < count else f"more than {count}"
+            _broken(f"it returned {returned} vectors for {count} texts")
+        matrix = _whole(vectors)
+        if matrix is None:
+            matrix, bad = _usable(vectors, dimensions)
     width = matrix.shape[1]
     if not 0 < width <= MAX_DIMENSIONS:
         _broken(f"it returned vectors of length {width}")
-    if dimensions is not None and width != dimensions:
+    if dimensions not in (None, width):
         _broken(
-            f"it returned vectors of length {width} where this namespace holds vectors of length {dimensions}: "
+            f"it returned vectors of length {width} where the embedder is declared to return vectors of length "
+            f"{dimensions}; declare the length that it returns"
+            if declared
+            else f"it returned vectors of length {width} where this namespace holds vectors of length {dimensions}: "
             "another model answers under the same namespace; give it its own namespace= or version="
         )
+    return Answer(matrix, bad, _zeros(matrix, bad))
+
+
+def _rows(answer: Any, count: int) -> Matrix | list[Any] | tuple[Any, ...] | Iterator[Any]:
+    """Return what holds one item per text; an iterator if its items may change as soon as the next one is taken."""
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        _broken("it is async; use the async method, such as aembed, instead")
+    instead = f"it returned {type(answer).__name__} instead of {count} vectors"
+    if answer is None or isinstance(answer, str | bytes | Mapping | AbstractSet):
+        _broken(instead)
+    if type(answer) in (list, tuple) or hasattr(answer, "__array__") or isinstance(answer, memoryview):
+        rows: list[Any] | tuple[Any, ...] | Matrix = answer if type(answer) in (list, tuple) else _array(answer)
+        if len(rows) != count:
+            _broken(f"it returned {len(rows)} vectors for {count} texts")
+        return rows
+    # Other sequences may make their items when they are asked for them, in a buffer that they use again.
+    try:
+        length = len(answer) if hasattr(answer, "__len__") else None
+        iterator = iter(answer)
+    except TypeError:
+        _broken(instead)
+    if length not in (None, count):
+        _broken(f"it returned {length} vectors for {count} texts")
+    return iterator if length is None else islice(iterator, length)
+
+
+def _array(answer: Any) -> Matrix:
+    """Return an array of vectors, or an array of objects that may be vectors."""
+    try:
+        array = np.asanyarray(answer)
+    except _NOT_NUMBERS as error:
+        _broken(f"its answer is not a matrix of numbers ({error})")
+    if array.ndim != 2 and (array.ndim != 1 or array.dtype != object):
+        _broken(f"it returned an array of shape {array.shape} and dtype {array.dtype}")
+    return array if _is_masked(array) else np.asarray(array)
+
+
+_NOT_NUMBERS = (ValueError, TypeError, RuntimeError, OverflowError)
+"""What numpy, and arrays of others that it asks, raise for what is no array of numbers."""
+_PLAIN = {list, tuple, np.ndarray}
+"""Vectors that stay as they are while numpy looks at others."""
+
+
+def _whole(rows: Matrix | list[Any] | tuple[Any, ...]) -> Matrix | None:
+    """Return the matrix if all vectors can be used, else None; which of them cannot is for `_vector` to say."""
+    is_array = isinstance(rows, np.ndarray)
+    if _is_masked(rows) if is_array else not _PLAIN.issuperset(map(type, rows)):
+        return None
+    try:
+        matrix = _real(np.asarray(rows))
+    except _NOT_NUMBERS:
+        return None
+    if matrix is None or matrix.ndim != 2:
+        return None
+    if matrix.dtype == np.float64 and not is_array and _is_large(matrix):
+        # A list may hold integers beside fractions.
+        return None
     return _smallest(matrix)
 
 
-def _check_large_integers(answer: Any, matrix: Matrix) -> None:
-    """Make sure that no integer lost digits among fractions: a list may hold both."""
-    if matrix.size and matrix.max() < EXACT_IN_FLOAT64 and matrix.min() > -EXACT_IN_FLOAT64:
-        return
-    for row in np.flatnonzero((np.abs(matrix) >= EXACT_IN_FLOAT64).any(axis=1)).tolist():
-        numbers = [each.item() if isinstance(each, np.generic) else each for each in answer[row]]
-        pairs = zip(numbers, matrix[row].tolist(), strict=True)
-        if any(type(given) is int and given != taken for given, taken in pairs):
-            _broken(f"vector {row} holds an integer that does not fit into float64 beside fractions")
+def _vector(given: Any) -> Vector | str:
+    """Return a copy of one vector, or what is wrong with it."""
+    if given is None:
+        return "is None"
+    try:
+        array = np.asanyarray(given)
+        if _is_masked(array):
+            return "holds masked numbers"
+        if array.dtype == object:
+            # An array of objects may hold nothing but numbers.
+            given = array.tolist()
+            array = np.asarray(given)
+    except _NOT_NUMBERS as error:
+        return f"is not a vector of numbers ({error})"
+    if array.ndim != 1:
+        return f"has the shape {array.shape}" if array.ndim else f"is of type {type(given).__name__}"
+    if not len(array):
+        return "is empty"
+    vector = _real(array)
+    if vector is None:
+        return "holds something other than real numbers"
+    if vector.dtype == np.float64 and not hasattr(given, "__array__") and _loses_digits(given, vector):
+        return _LOST_DIGITS
+    return np.array(vector)
 
 
-def _smallest(matrix: Matrix) -> Matrix:
-    if matrix.dtype.kind == "f":
-        if matrix.dtype.itemsize > 8:
-            _check_finite(matrix)
-            wide, matrix = matrix, _cast(matrix, "<f8")
-            if not (wide == matrix).all():
-                _broken(f"its numbers of type {wide.dtype} do not fit into float64; round them first")
-        if matrix.dtype.itemsize == 8:
-            narrow = _cast(matrix, "<f4")
-            # What equals finite numbers is finite: half as many bytes to look at.
-            if (narrow == matrix).all() and np.isfinite(narrow).all():
-                return narrow
-        _check_finite(matrix)
-        return np.array(matrix, dtype="<f8" if matrix.dtype.itemsize == 8 else "<f4", order="C")
-    kind = "u" if matrix.dtype.kind == "b" else matrix.dtype.kind
-    return np.array(matrix, dtype=f"<{kind}{matrix.dtype.itemsize}", order="C")
+def _usable(vectors: list[Vector | str], dimensions: int | None) -> tuple[Matrix, dict[int, str]]:
+    """Return the matrix of those vectors that can be used, and what is wrong with the others."""
+    checked = [vector if isinstance(vector, str) else _finite(vector) for vector in vectors]
+    bad = {i: vector for i, vector in enumerate(checked) if isinstance(vector, str)}
+    good = {i: vector for i, vector in enumerate(checked) if not isinstance(vector, str)}
+    lengths = sorted({len(vector) for vector in good.values()})
+    if len(lengths) > 1:
+        if dimensions not in lengths:
+            _broken(f"it returned vectors of differing lengths {lengths[:5]}")
+        wrong = [i for i, vector in good.items() if len(vector) != dimensions]
+        bad |= {i: f"has length {len(good.pop(i))} instead of {dimensions}" for i in wrong}
+    if good and _common(good).kind == "f":
+        large = [i for i, vector in good.items() if _loses_digits(vector.tolist(), vector.astype(np.float64))]
+        bad |= dict.fromkeys(large, _LOST_DIGITS)
+        for i in large:
+            del good[i]
+    bad = dict(sorted(bad.items()))
+    if not good:
+        _broken(_faults(bad, len(vectors)))
+    matrix = np.zeros((len(vectors), len(next(iter(good.values())))), _common(good))
+    for i, vector in good.items():
+        matrix[i] = vector
+    smallest = _smallest(matrix)
+    assert smallest is not None
+    return smallest, bad
+
+
+def _finite(vector: Vector) -> Vector | str:
+    """Return a vector with at most 64 bits per number, or what is wrong with it."""
+    if not np.isfinite(vector).all():
+        return "holds a number that is not finite"
+    if vector.dtype.itemsize <= 8:
+        return vector
+    narrow = _cast(vector, "<f8")
+    return narrow if (narrow == vector).all() else f"holds {vector.dtype} numbers that do not fit into float64"
+
+
+def _common(vectors: dict[int, Vector]) -> np.dtype[Any]:
+    return np.result_type(*{vector.dtype for vector in vectors.values()})
+
+
+def _is_masked(array: Any) -> bool:
+    # Most programs never load `numpy.ma`.
+    return type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray) and bool(np.ma.is_masked(array))
+
+
+def _real(array: Matrix) -> Matrix | None:
+    """Return an array of real numbers; None if there are others in it."""
+    if array.dtype.kind in "fiub":
+        return array
+    # Dtypes that other packages add, such as bfloat16.
+    return array.astype(np.float32) if array.dtype.kind == "V" and np.can_cast(array.dtype, np.float32) else None
+
+
+def _is_large(array: Matrix) -> bool:
+    """True if there may be integers in it which float64 has rounded."""
+    return bool(array.size and not (array.max() < EXACT_IN_FLOAT64 and array.min() > -EXACT_IN_FLOAT64))
+
+
+def _loses_digits(given: Any, taken: Vector) -> bool:
+    """True if float64 holds another number than an integer that was given."""
+    if not _is_large(taken):
+        return False
+    numbers = [each.item() if hasattr(each, "item") else each for each in given]
+    return any(type(number) is int and number != kept for number, kept in zip(numbers, taken.tolist(), strict=True))
+
+
+_LOST_DIGITS = "holds an integer that does not fit into float64 beside fractions"
+
+
+def _smallest(matrix: Matrix) -> Matrix | None:
+    """Return a copy in the smallest dtype that holds all numbers; None if some are not finite or too long."""
+    if matrix.dtype.kind != "f":
+        kind = "u" if matrix.dtype.kind == "b" else matrix.dtype.kind
+        return np.array(matrix, dtype=f"<{kind}{matrix.dtype.itemsize}", order="C")
+    if matrix.dtype.itemsize > 8:
+        wide, matrix = matrix, _cast(matrix, "<f8")
+        if not (wide == matrix).all():
+            return None
+    if matrix.dtype.itemsize == 8:
+        narrow = _cast(matrix, "<f4")
+        # What equals finite numbers is finite: half as many bytes to look at.
+        if (narrow == matrix).all() and _is_finite(narrow):
+            return narrow
+    # Copied before it is looked at: the embedder may use its buffer again.
+    copy = np.array(matrix, dtype="<f8" if matrix.dtype.itemsize == 8 else "<f4", order="C")
+    return copy if _is_finite(copy) else None
+
+
+def _is_finite(matrix: Matrix) -> bool:
+    # In parts, which stay in the processor's cache.
+    return all(np.isfinite(matrix[start : start + 64]).all() for start in range(0, len(matrix), 64))
 
 
 def _cast(matrix: Matrix, dtype: str) -> Matrix:
@@ -103,30 +290,19 @@ def _cast(matrix: Matrix, dtype: str) -> Matrix:
         return matrix.astype(dtype, order="C")
 
 
-def _check_finite(matrix: Matrix) -> None:
-    if not np.isfinite(matrix).all():
-        row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
-        _broken(f"vector {row} holds a number that is not finite")
+def _zeros(matrix: Matrix, bad: dict[int, str]) -> list[int]:
+    # Few vectors begin and end with zero, and only those are read to the end.
+    some = np.flatnonzero((matrix[:, 0] == 0) & (matrix[:, -1] == 0))
+    return [i for i in some[~matrix[some].any(axis=1)].tolist() if i not in bad]
 
 
-def _misshape(answer: Any, count: int) -> str:
-    """Say what is wrong with an answer that is not a matrix; "" if nothing simple can be said."""
-    try:
-        if len(answer) != count:
-            return f"it returned {len(answer)} vectors for {count} texts"
-        for row, vector in enumerate(answer):
-            if vector is None:
-                return f"vector {row} is None"
-        lengths = sorted({len(vector) for vector in answer})
-        if len(lengths) > 1:
-            return f"it returned vectors of differing lengths {lengths[:5]}"
-        for row, vector in enumerate(answer):
-            kind = np.asarray(vector).dtype.kind
-            if kind not in "fiub":
-                return f"vector {row} holds something other than real numbers"
-    except (TypeError, ValueError, RuntimeError):
-        pass
-    return ""
+def _faults(bad: dict[int, str], count: int) -> str:
+    """Say what is wrong with the first of some vectors, and how many there are."""
+    if not bad:
+        return ""
+    position, what = next(iter(bad.items()))
+    others = f", and {len(bad) - 1} more of {count} vectors cannot be used" if len(bad) > 1 else ""
+    return f"vector {position} {what}{others}"
 
 
 def _broken(what: str) -> NoReturn:
