@@ -310,3 +310,30 @@ async def test_equal_queries_of_tasks_at_once_are_one_call(place):
     }
     assert inner._calls == [["q", "r"]]
     assert sorted(answer["meta"]["usage"]["total_tokens"] for answer in answers) == [0, 0, 0, 0, 0, 2]
+
+
+async def test_what_the_component_inside_has_answered_is_stored_although_the_call_is_cancelled(place):
+    inner, asked, may_answer, end = hs.Rich(), asyncio.Event(), asyncio.Event(), threading.Event()
+    answering = inner.run_async
+
+    async def held(**inputs):
+        asked.set()
+        await may_answer.wait()
+        return await answering(**inputs)
+
+    inner.run_async = held
+    wrapped, loop = embedonce.wrap(inner, place), asyncio.get_running_loop()
+    call = asyncio.ensure_future(wrapped.run_async(hs.documents("a")))
+    await asyncio.wait_for(asked.wait(), hs.LIMIT)
+    # No thread is free for what comes after the answer.
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, end.wait, hs.LIMIT)
+    may_answer.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    end.set()
+    await blocker
+    await asyncio.to_thread(hs.until, lambda: wrapped.cache.stats().stored == 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedderContractError
@@ -124,9 +125,7 @@ class DocumentCall:
         vectors = []
         for original, before, after in zip(originals, sent, given, strict=True):
             # What was sent may have been changed in its place.
-            if not isinstance(after, type(before)) or not _differ_by_embedding_only(
-                replace(original, id=before.id), after
-            ):
+            if not isinstance(after, type(before)) or not _differ_by_embedding_only(original, after, before.id):
                 raise ImpureError
             vectors.append(after.embedding)
         return [None if vector is None or len(vector) == 0 else vector for vector in vectors]
@@ -160,14 +159,21 @@ class DocumentCall:
         return [replace(document, embedding=vector) for document, vector in zip(self._documents, found, strict=True)]
 
 
-def _differ_by_embedding_only(before: Document, after: Document) -> bool:
+def _differ_by_embedding_only(original: Document, after: Document, sent_as: str) -> bool:
     # Not all values of `meta` can be compared, but unchanged ones are the same objects.
-    names = [field.name for field in fields(before) if field.name != "embedding"]
     try:
-        return all((one := getattr(before, name)) is (other := getattr(after, name)) or one == other for name in names)
+        return after.id == sent_as and all(
+            (one := getattr(original, name)) is (other := getattr(after, name)) or one == other
+            for name in _compared(type(original))
+        )
     except ValueError:
         # Copies of arrays, whose comparison has no single answer.
         return False
+
+
+@lru_cache(maxsize=64)
+def _compared(kind: type[Document]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name not in ("id", "embedding"))
 
 
 def _apart(documents: Sequence[Document]) -> list[Document]:

@@ -98,9 +98,10 @@ class CachedDocumentEmbedder(CachedEmbedder):
             return (yield ask_for_all)
 
         def embed(some: list[str]) -> Steps[Any]:
-            sent = call.to_run(some)
+            sent = yield Work(call.to_run, some, inline=len(some) <= _FEW)
             answer = (yield self._asking({"documents": sent, **inputs})) if sent else None
-            yield Work(call.check_texts, some, self._texts_of)
+            # No steps: a call that is cancelled between the answer and the cache would lose what was paid for.
+            call.check_texts(some, self._texts_of)
             return call.take(some, sent, answer)
 
         try:
@@ -112,7 +113,9 @@ class CachedDocumentEmbedder(CachedEmbedder):
         except ImpureError:
             self._bypass()
             return (yield ask_for_all)
-        return self._answered(call, vectors, others)
+        answered = yield Work(call.result, vectors, others, inline=len(documents) <= _FEW)
+        self._trace(len(answered), call.sent)
+        return self._answer(answered, call.metas)
 
     def _embedded(
         self, call: DocumentCall, inputs: dict[str, Any], embed: Callable[[list[str]], Steps[Any]]
@@ -155,12 +158,9 @@ class CachedDocumentEmbedder(CachedEmbedder):
         self._bypasses = True
         logger.warning("calls of %s bypass the cache because %s", type(self.embedder).__name__, _IMPURE)
 
-    def _answered(self, call: DocumentCall, vectors: list[list[float]], others: list[Any]) -> dict[str, Any]:
-        documents = call.result(vectors, others)
-        self._trace(len(documents), call.sent)
-        return self._answer(documents, call.metas)
 
-
+_FEW = 32
+"""Up to so many documents are copied on the event loop itself: a hop to a thread takes longer."""
 _IMPURE = "it changes more of a document than its embedding"
 
 # It cannot inherit: components have a metaclass of their own.
