@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedonce.stores.segments.format.layout import DamagedSegmentError
-from embedonce.stores.segments.format.names import Segment, SegmentName
 from embedonce.stores.segments.lookup.key_index import prefixes_of
 from embedonce.stores.segments.writing.planning import runs
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embedonce.stores.segments.format.names import Segment
     from embedonce.stores.segments.lookup.liveness import Liveness
     from embedonce.stores.segments.upkeep.reports import Report
     from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
@@ -30,7 +29,7 @@ _DAY_US = 24 * 3600 * 1_000_000
 """Tombstones stay for so long, because of merges that have begun before them (see `rewriter.LONGEST`)."""
 
 
-def compact(maintenance: MaintenanceRound, namespace: str) -> Report:
+def compact(maintenance: MaintenanceRound) -> Report:
     """Merge small segments, drop dead rows, and delete replaced segments after their grace period.
 
     Raises:
@@ -46,7 +45,7 @@ def compact(maintenance: MaintenanceRound, namespace: str) -> Report:
             written[done.segment.file] = done.replaces
     if written:
         _erase_again(maintenance, written)
-    return maintenance.report(namespace, before)
+    return maintenance.report(before)
 
 
 def _runs(maintenance: MaintenanceRound, liveness: Liveness, unneeded: NDArray[np.bool_]) -> Iterator[list[int]]:
@@ -111,25 +110,17 @@ def _unneeded_tombstones(maintenance: MaintenanceRound, listing: Listing, livene
     unneeded = np.zeros(len(key_index.prefixes), bool)
     for number, segment in enumerate(key_index.segments):
         if segment.is_tombstone and _written(maintenance, segment) < limit:
-            mine = np.flatnonzero(key_index.segment_of == number)
-            unneeded[mine] = maintenance.catalog.records(segment)["stamp"][key_index.record_of[mine]] < limit
+            unneeded |= maintenance.older(listing, number, limit)
     unneeded &= ~liveness.covers
     if not unneeded.any():
         return unneeded
     if listing.damaged:
         # A damaged segment may contain a row that they hide.
         return np.zeros_like(unneeded)
-    for file in listing.hidden:
-        name = SegmentName.parse(file)
-        if name is None or name.kind == "del":
-            continue
-        try:
-            records = maintenance.catalog.files.open(Segment(name, file)).index.records
-        except FileNotFoundError:
-            continue
-        except DamagedSegmentError:
+    for _, index in maintenance.indexes(listing.hidden):
+        if index is None:
             return np.zeros_like(unneeded)
-        unneeded &= ~np.isin(key_index.prefixes, prefixes_of(records["key"]))
+        unneeded &= ~np.isin(key_index.prefixes, prefixes_of(index.records["key"]))
     return unneeded
 
 

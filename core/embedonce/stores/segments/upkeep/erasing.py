@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedonce.errors import StoreError
-from embedonce.stores.segments.format.layout import DamagedSegmentError, SegmentRows, build_segment
-from embedonce.stores.segments.format.names import DATA_START, RECORD, Segment, SegmentName
-from embedonce.stores.segments.lookup.key_index import KeyIndex, prefixes_of
+from embedonce.stores.segments.format.layout import SegmentRows, build_segment
+from embedonce.stores.segments.format.names import DATA_START, RECORD, Segment
+from embedonce.stores.segments.lookup.key_index import prefixes_of
 from embedonce.stores.segments.upkeep.round import bytes_of
 
 if TYPE_CHECKING:
@@ -32,29 +32,26 @@ _NAME_BYTES = 160
 """More bytes than a name takes in the list of the segments that a new one replaces."""
 
 
-def evict(
-    maintenance: MaintenanceRound, namespace: str, *, max_bytes: int | None = None, before_us: int | None = None
-) -> Report:
+def evict(maintenance: MaintenanceRound, *, max_bytes: int | None = None, before_us: int = 0) -> Report:
     """Delete what was written before a moment, then the oldest segments until the others have at most so many bytes.
 
     The last of these is rewritten with as many of its newest rows as there is room for.
 
     Args:
         maintenance: The round that this is part of.
-        namespace: The namespace of the report.
         max_bytes: Most bytes of all segments in use, None for no limit.
-        before_us: The moment, in microseconds since 1970; None to keep rows of any age.
+        before_us: The moment, in microseconds since 1970; 0 to keep rows of any age.
 
     Raises:
         OSError: A fault of the place; the next run continues.
     """
     before = listing = maintenance.look()
     liveness, segments = maintenance.liveness(listing), listing.segments
-    whole, rest, room = _old(segments, max_bytes, before_us or 0)
+    whole, rest, room = _old(segments, max_bytes, before_us)
     leaving = liveness.within(whole)
-    mixed = [n for n in rest if int(maintenance.catalog.records(segments[n])["stamp"].min()) < (before_us or 0)]
+    mixed = [n for n in rest if int(maintenance.catalog.records(segments[n])["stamp"].min()) < before_us]
     for number in mixed:
-        leaving |= liveness.within([number]) & (_stamps(maintenance, listing.key_index, number) < (before_us or 0))
+        leaving |= maintenance.older(listing, number, before_us)
     if room is not None:
         leaving |= _surplus(maintenance, listing, liveness, rest[0], room, leaving)
         mixed = [rest[0], *(number for number in mixed if number != rest[0])]
@@ -65,7 +62,7 @@ def evict(
     finally:
         # Even if the disk is full and nothing can be rewritten: this frees space.
         maintenance.remove(listing, [segments[number] for number in whole])
-    return maintenance.report(namespace, before)
+    return maintenance.report(before)
 
 
 def bytes_to_free(sizes: Iterable[int], excess: int) -> Iterator[int]:
@@ -149,14 +146,6 @@ def _surplus(
     return surplus
 
 
-def _stamps(maintenance: MaintenanceRound, key_index: KeyIndex, number: int) -> NDArray[np.uint64]:
-    """Return the stamps of the entries of a segment, and the largest possible stamp for all others."""
-    stamps = np.full(len(key_index.prefixes), np.iinfo("<u8").max, "<u8")
-    mine = key_index.segment_of == number
-    stamps[mine] = maintenance.catalog.records(key_index.segments[number])["stamp"][key_index.record_of[mine]]
-    return stamps
-
-
 def _hide_older_rows(maintenance: MaintenanceRound, liveness: Liveness, leaving: NDArray[np.bool_]) -> None:
     """Publish tombstones for keys whose newest row leaves while an older one stays.
 
@@ -179,14 +168,11 @@ def _hide_older_rows(maintenance: MaintenanceRound, liveness: Liveness, leaving:
         maintenance.added(segment)
 
 
-def purge(
-    maintenance: MaintenanceRound, namespace: str, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]
-) -> Report:
+def purge(maintenance: MaintenanceRound, keys: Sequence[IndexKey], stamp: int, delete: Callable[[], None]) -> Report:
     """Erase all rows of some keys that are not newer than a stamp.
 
     Args:
         maintenance: The round that this is part of.
-        namespace: The namespace of the report.
         keys: The keys.
         stamp: The stamp.
         delete: Publishes their tombstones with that stamp; called if there is anything to erase.
@@ -211,7 +197,7 @@ def purge(
         why = "other processes keep merging them; stop these" if holders else "they are damaged; delete these files"
         msg = f"{maintenance.catalog.directory}: what was to be erased may still be in {left}: {why}, and purge again"
         raise StoreError(msg)
-    return maintenance.report(namespace, before, listing)
+    return maintenance.report(before, listing)
 
 
 def _holders(
@@ -222,15 +208,8 @@ def _holders(
     prefixes = np.array([int.from_bytes(key.digest[:8], "big") for key in keys], "<u8")
     holders: dict[str, NDArray[np.intp]] = {}
     unknown: list[str] = []
-    for file in listing.listed:
-        name = SegmentName.parse(file)
-        if name is None or name.kind == "del":
-            continue
-        try:
-            index = maintenance.catalog.files.open(Segment(name, file)).index
-        except FileNotFoundError:
-            continue
-        except DamagedSegmentError:
+    for file, index in maintenance.indexes(listing.listed):
+        if index is None:
             unknown.append(file)
             continue
         records = index.records
@@ -248,27 +227,22 @@ def _holders(
 def _erase(maintenance: MaintenanceRound, listing: Listing, holders: dict[str, NDArray[np.intp]]) -> None:
     """Rewrite segments without some of their records, and delete the old segments at once."""
     liveness = maintenance.liveness(listing)
-    key_index = listing.key_index
     for number, segment in enumerate(listing.segments):
         if segment.file in holders:
-            leave = liveness.within([number]) & np.isin(key_index.record_of, holders[segment.file])
+            leave = liveness.within([number]) & np.isin(listing.key_index.record_of, holders[segment.file])
             maintenance.rewrite_at_once(listing, liveness, number, leave)
     # Replaced segments need not be rewritten: their live rows are in the segments that have replaced them.
     maintenance.delete(sorted(listing.hidden & holders.keys()))
 
 
-def clear(maintenance: MaintenanceRound, namespace: str) -> Report:
+def clear(maintenance: MaintenanceRound) -> Report:
     """Delete all segments, replaced and damaged ones too; `space.json` and files of other programs stay.
 
     Raises:
         OSError: A fault of the place; the next run continues.
     """
     before = maintenance.look()
-    maintenance.remove(before, list(_oldest_first(before.segments)))
+    # Tombstones last, so that no row reappears.
+    maintenance.remove(before, [*by_age(before.segments), *(each for each in before.segments if each.is_tombstone)])
     maintenance.delete([*before.hidden, *before.damaged])
-    return maintenance.report(namespace, before)
-
-
-def _oldest_first(segments: Sequence[Segment]) -> Iterator[Segment]:
-    """Yield segments in an order in which no row reappears: tombstones last."""
-    yield from sorted(segments, key=lambda segment: (segment.is_tombstone, segment.name.stamp, segment.file))
+    return maintenance.report(before)

@@ -10,11 +10,10 @@ from embedonce.stores.segments.reading.verifying import bad_rows
 from embedonce.stores.segments.upkeep.reports import Usage, Verification
 
 if TYPE_CHECKING:
-    from embedonce.stores.places.directory import Directory
-    from embedonce.stores.segments.upkeep.round import Listing, MaintenanceRound
+    from embedonce.stores.segments.upkeep.round import MaintenanceRound
 
 
-def usage(maintenance: MaintenanceRound, namespace: str) -> Usage:
+def usage(maintenance: MaintenanceRound) -> Usage:
     """Return what a namespace takes; reads no rows.
 
     Raises:
@@ -30,7 +29,7 @@ def usage(maintenance: MaintenanceRound, namespace: str) -> Usage:
         if not segment.is_tombstone
     ]
     return Usage(
-        namespace,
+        maintenance.namespace,
         rows_live=int(live.sum()),
         rows_dead=int((is_row & ~live).sum()),
         segments=len(listing.segments),
@@ -40,7 +39,7 @@ def usage(maintenance: MaintenanceRound, namespace: str) -> Usage:
     )
 
 
-def verify(directory: Directory, listing: Listing, namespace: str) -> Verification:
+def verify(maintenance: MaintenanceRound) -> Verification:
     """Read all segments again, replaced ones too, and compare every checksum.
 
     Raises:
@@ -48,7 +47,7 @@ def verify(directory: Directory, listing: Listing, namespace: str) -> Verificati
     """
     segments = rows = damaged_rows = 0
     damaged: list[str] = []
-    for file, size in sorted(listing.listed.items()):
+    for file, size in sorted(maintenance.look().listed.items()):
         name = SegmentName.parse(file)
         if name is None:
             continue
@@ -56,7 +55,7 @@ def verify(directory: Directory, listing: Listing, namespace: str) -> Verificati
             if size != name.size:
                 msg = f"{size} bytes instead of {name.size}"
                 raise DamagedSegmentError(msg)
-            bad = bad_rows(directory, name, file)
+            bad = bad_rows(maintenance.catalog.directory, name, file)
         except FileNotFoundError:
             # It was merged away after the listing.
             continue
@@ -69,4 +68,4 @@ def verify(directory: Directory, listing: Listing, namespace: str) -> Verificati
             if bad:
                 damaged.append(file)
         segments += 1
-    return Verification(namespace, segments, rows, damaged_rows, tuple(damaged))
+    return Verification(maintenance.namespace, segments, rows, damaged_rows, tuple(damaged))

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embedonce.stores.segments.format.layout import DamagedSegmentError
-from embedonce.stores.segments.format.names import SegmentName
+from embedonce.stores.segments.format.names import Segment, SegmentName
 from embedonce.stores.segments.upkeep.reports import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from embedonce.stores.segments.catalog.catalog import Catalog
     from embedonce.stores.segments.catalog.resolving import Resolver
-    from embedonce.stores.segments.format.names import Segment
+    from embedonce.stores.segments.format.layout import Index
     from embedonce.stores.segments.lookup.key_index import KeyIndex
     from embedonce.stores.segments.lookup.liveness import Liveness
     from embedonce.stores.segments.writing.merger import Merger
@@ -61,13 +62,15 @@ class MaintenanceRound:
     """One round of maintenance of a namespace.
 
     Attributes:
-        catalog: The segments of the namespace.
+        namespace: The name of the namespace.
+        catalog: Its segments.
         resolver: Returns a view of all of them.
         merger: Deletes replaced segments after the grace period.
         metadata: Returns the header strings of a new segment.
         dry_run: True to change nothing.
     """
 
+    namespace: str
     catalog: Catalog
     resolver: Resolver
     merger: Merger
@@ -107,6 +110,27 @@ class MaintenanceRound:
     def liveness(self, listing: Listing) -> Liveness:
         """Return the state of all rows."""
         return self.rewriter.liveness(listing.key_index)
+
+    def indexes(self, files: Iterable[str]) -> Iterator[tuple[str, Index | None]]:
+        """Yield the files that hold rows, whether in use or replaced, and the index of each; None if it is damaged."""
+        for file in files:
+            name = SegmentName.parse(file)
+            if name is not None and name.kind != "del":
+                try:
+                    yield file, self.catalog.files.open(Segment(name, file)).index
+                except FileNotFoundError:
+                    continue
+                except DamagedSegmentError:
+                    yield file, None
+
+    def older(self, listing: Listing, number: int, moment_us: int) -> NDArray[np.bool_]:
+        """Return the entries of a segment whose stamps are before a moment."""
+        key_index = listing.key_index
+        entries = np.flatnonzero(key_index.segment_of == number)
+        stamps = self.catalog.records(key_index.segments[number])["stamp"][key_index.record_of[entries]]
+        older = np.zeros(len(key_index.prefixes), bool)
+        older[entries[stamps < moment_us]] = True
+        return older
 
     def collect(self, listing: Listing) -> Listing:
         """Delete replaced segments after their grace period, also those of other processes; return the new listing."""
@@ -210,11 +234,10 @@ class MaintenanceRound:
         self._counts["rows"] += sign * rows_of(segments)
         self._counts["bytes"] += sign * bytes_of(segments)
 
-    def report(self, namespace: str, before: Listing, after: Listing | None = None) -> Report:
+    def report(self, before: Listing, after: Listing | None = None) -> Report:
         """Return what has changed since a listing.
 
         Args:
-            namespace: The namespace of the report.
             before: The listing.
             after: A later listing; None to report only the changes of this round, without those of other processes.
         """
@@ -223,7 +246,7 @@ class MaintenanceRound:
             self.catalog.refresh(force=True)
         segments, rows, size = len(before.segments), rows_of(before.segments), bytes_of(before.segments)
         return Report(
-            namespace,
+            self.namespace,
             segments_before=segments,
             segments_after=len(after.segments) if after else segments + counts["segments"],
             rows_before=rows,

@@ -47,7 +47,7 @@ class Upkeep:
         opens the store. If there is nothing to do, nothing is written.
         """
         with self._maintaining("compact") as maintenance:
-            return compacting.compact(maintenance, self.namespace_directory.namespace)
+            return compacting.compact(maintenance)
 
     def evict(
         self,
@@ -71,11 +71,9 @@ class Upkeep:
         """
         age = checked_age(older_than)
         checked_bytes(max_bytes)
-        before_us = None if age is None else int(((time.time() if now is None else now) - age) * 1e6)
+        before_us = 0 if age is None else int(((time.time() if now is None else now) - age) * 1e6)
         with self._maintaining("evict from", dry_run=dry_run) as maintenance:
-            return erasing.evict(
-                maintenance, self.namespace_directory.namespace, max_bytes=max_bytes, before_us=before_us
-            )
+            return erasing.evict(maintenance, max_bytes=max_bytes, before_us=before_us)
 
     def purge(self, keys: Sequence[str]) -> Report:
         """Erase the values of keys for good: from all files, at once, without a grace period for readers.
@@ -98,22 +96,22 @@ class Upkeep:
                 digests = b"".join(key.digest for key in wanted)
                 self._writer.write("del", digests, [key.text for key in wanted], stamp, None)
 
-            return erasing.purge(maintenance, self.namespace_directory.namespace, wanted, stamp, delete)
+            return erasing.purge(maintenance, wanted, stamp, delete)
 
     def clear(self) -> Report:
         """Delete all segments. The namespace itself stays and can be written at once."""
         with self._maintaining("clear") as maintenance:
-            return erasing.clear(maintenance, self.namespace_directory.namespace)
+            return erasing.clear(maintenance)
 
     def usage(self) -> Usage:
         """Return how many rows there are and what they take; reads no rows."""
         with self._looking("look at") as maintenance:
-            return inspecting.usage(maintenance, self.namespace_directory.namespace)
+            return inspecting.usage(maintenance)
 
     def verify(self) -> Verification:
         """Read everything again and compare all checksums; repairs nothing."""
         with self._looking("verify") as maintenance:
-            return inspecting.verify(self._catalog.directory, maintenance.look(), self.namespace_directory.namespace)
+            return inspecting.verify(maintenance)
 
     def ages(self) -> tuple[list[tuple[int, int]], int]:
         """Return stamp and size of the segments that `evict` could delete, oldest first, and the size of all others."""
@@ -144,7 +142,8 @@ class Upkeep:
     @contextmanager
     def _looking(self, action: str) -> Iterator[MaintenanceRound]:
         with self._mapped(action):
-            yield MaintenanceRound(self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
+            namespace = self.namespace_directory.namespace
+            yield MaintenanceRound(namespace, self._catalog, self._resolver, self._writer.merger, self._writer.metadata)
 
     def _mapped(self, action: str) -> AbstractContextManager[None]:
         """Turn every fault of the place into a `StoreError`."""
