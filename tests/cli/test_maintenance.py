@@ -176,13 +176,6 @@ def test_what_is_not_a_size_is_refused(text):
         units.bytes_in(text)
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (5 * 10**12, "5.0 TB")]
-)
-def test_sizes_are_shown_in_a_unit_that_fits(size, text):
-    assert units.size_text(size) == text
-
-
 def test_moments_are_shown_even_if_they_make_no_sense():
     assert units.moment_text(None) == "-"
     assert units.moment_text(2**80) == "in the future"

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
 from embedonce.cli.tables import console, show_table
-from embedonce.cli.units import bytes_in, moment_text, seconds_in, size_text
+from embedonce.cli.units import bytes_in, moment_text, seconds_in
 from embedonce.namespaces.schemes import scheme_store
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments import root
@@ -37,8 +38,13 @@ def info(store: _Store, namespace: _Namespace = None, option: _Pairs = None) -> 
         ("namespace", "vectors", "dead", "segments", "size", "oldest", "newest"),
         [
             (
-                *(usage.namespace, usage.rows_live, usage.rows_dead, usage.segments),
-                *(size_text(usage.bytes), moment_text(usage.oldest), moment_text(usage.newest)),
+                usage.namespace,
+                usage.rows_live,
+                usage.rows_dead,
+                usage.segments,
+                decimal(usage.bytes),
+                moment_text(usage.oldest),
+                moment_text(usage.newest),
             )
             for usage in usages
         ],
@@ -172,8 +178,10 @@ def _show_reports(reports: Sequence[Report]) -> None:
                 report.namespace,
                 change(report.rows_before, report.rows_after),
                 change(report.segments_before, report.segments_after),
-                change(report.bytes_before, report.bytes_after, size_text),
-                *(report.deleted, report.waiting, report.damaged_rows + len(report.damaged_segments)),
+                change(report.bytes_before, report.bytes_after, decimal),
+                report.deleted,
+                report.waiting,
+                report.damaged_rows + len(report.damaged_segments),
             )
             for report in reports
         ],

@@ -1,14 +1,18 @@
-"""Sizes and ages as people write and read them."""
+"""Sizes, ages and moments as people write and read them."""
 
 from __future__ import annotations
 
 import re
 import time
+from typing import TYPE_CHECKING
 
-_BYTES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+_BYTES = {f"{prefix}{b}": size for prefix, size in (_DECIMAL | _BINARY).items() for b in ("", "b")}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 
 
 def bytes_in(text: str) -> int:
@@ -17,11 +21,7 @@ def bytes_in(text: str) -> int:
     Raises:
         ValueError: The text is not a size.
     """
-    match = re.fullmatch(_NUMBER + r"([kmgt]i?)?b?\s*", text.lower(), re.ASCII)
-    if match is None:
-        msg = f"{text!r} is not a size; write for instance 500MB, 10GB or 2GiB"
-        raise ValueError(msg)
-    return int(float(match[1]) * (_BYTES | _BINARY)[match[2] or ""])
+    return int(_quantity(text, _BYTES, "a size; write for instance 500MB, 10GB or 2GiB"))
 
 
 def seconds_in(text: str) -> float:
@@ -30,21 +30,15 @@ def seconds_in(text: str) -> float:
     Raises:
         ValueError: The text is not an age.
     """
-    match = re.fullmatch(_NUMBER + r"([smhdw])\s*", text.lower(), re.ASCII)
-    if match is None:
-        msg = f"{text!r} is not an age; write a number and s, m, h, d or w, for instance 12h or 30d"
+    return _quantity(text, _SECONDS, "an age; write a number and s, m, h, d or w, for instance 12h or 30d")
+
+
+def _quantity(text: str, units: Mapping[str, int], expected: str) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower(), re.ASCII)
+    if match is None or match[2] not in units:
+        msg = f"{text!r} is not {expected}"
         raise ValueError(msg)
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes with a suitable unit."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+    return float(match[1]) * units[match[2]]
 
 
 def moment_text(stamp: int | None) -> str:
