@@ -45,5 +45,6 @@ def test_a_vector_that_cannot_be_used_costs_no_other(vector, reason):
             assert list(checked.bad) == [1]
             assert checked.zero == []
             assert reason in checked.bad[1]
+            assert checked.reason == f"its vector {checked.bad[1]}"
         with pytest.raises(EmbedderContractError, match=f"vector 1 .*{reason}"):
             vectors_of(rows, 3)

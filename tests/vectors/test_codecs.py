@@ -26,6 +26,7 @@ from embedonce import (
     register_plugin,
     wrap,
 )
+from embedonce.vectors.answers import checked_answer
 from embedonce.vectors.codecs import BUILT_IN, EXACT
 
 LOSSY = ("float16", "int8")
@@ -170,6 +171,40 @@ def test_any_vectors_are_kept_steadily_row_by_row_or_refused(codec, matrix):
     # The largest number is at least 63.75 steps of `int8`: with 127.5 of half as large ones it would not fit.
     step = largest * {"float16": 2**-11, "int8": 1 / 127.5}[codec] + {"float16": 2.0**-25, "int8": 2.0**-129}[codec]
     assert (np.abs(kept.astype("<f8") - matrix) <= step).all()
+
+
+HELD = [0.5, -0.25]
+REFUSED = {
+    "float16": {"too large": [65520.0, 1.0], "too small": [1e-9, -1e-9]},
+    "int8": {"too large": [1e60, 1.0], "too small": [1e-60, 0.0]},
+}
+
+
+@pytest.mark.parametrize(
+    ("codec", "vector"), [(codec, vector) for codec, cases in REFUSED.items() for vector in cases.values()]
+)
+def test_a_vector_that_a_codec_cannot_hold_costs_no_other(codec, vector):
+    given = checked_answer([HELD, vector, [0.0, 0.0], None, HELD], 5)
+    checked = BUILT_IN[codec].checked(given)
+    assert checked.matrix.tolist() == [HELD, [0, 0], [0, 0], [0, 0], HELD]
+    assert (list(checked.bad), checked.zero) == ([1, 3], [2])
+    assert f"codec '{codec}'" in checked.bad[1]
+    with pytest.raises(EmbedderContractError, match=f"codec '{codec}' cannot hold"):
+        BUILT_IN[codec].checked(checked_answer([vector, None], 2))
+
+
+def test_vectors_of_zeros_do_not_pass_through_a_codec():
+    def normalized(matrix):
+        if not matrix.any(axis=1).all():
+            msg = "a vector has no direction"
+            raise ValueError(msg)
+        return np.sign(matrix).astype("i1")
+
+    signs = Codec("signs", "1", normalized, doubled)
+    checked = signs.checked(checked_answer([[3.0, -2.0], [0.0, 0.0], None], 3))
+    assert checked.matrix.tolist() == [[1, -1], [0, 0], [0, 0]]
+    assert (list(checked.bad), checked.zero) == ([2], [1])
+    assert signs.checked(checked_answer([[0.0, -0.0]], 1)).zero == [0]
 
 
 # -- codecs of others ----------------------------------------------------------------------------------------------

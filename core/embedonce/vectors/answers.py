@@ -43,8 +43,13 @@ class Answer:
     zero: list[int]
 
     @property
+    def reason(self) -> str:
+        """What is wrong with the first bad vector, as half a sentence; "" if none is bad."""
+        return next((f"its vector {what}" for what in self.bad.values()), "")
+
+    @property
     def faults(self) -> str:
-        """What is wrong, in half a sentence; "" if nothing is."""
+        """What is wrong, with the position and the number of bad vectors; "" if none is bad."""
         return _faults(self.bad, len(self.matrix))
 
 
@@ -103,7 +108,7 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
             else f"it returned vectors of length {width} where this namespace holds vectors of length {dimensions}: "
             "another model answers under the same namespace; give it its own namespace= or version="
         )
-    return Answer(matrix, bad, _zeros(matrix, bad))
+    return Answer(matrix, bad, [i for i in zero_rows(matrix) if i not in bad])
 
 
 def _rows(answer: Any, count: int) -> Matrix | list[Any] | tuple[Any, ...] | Iterator[Any]:
@@ -290,10 +295,11 @@ def _cast(matrix: Matrix, dtype: str) -> Matrix:
         return matrix.astype(dtype, order="C")
 
 
-def _zeros(matrix: Matrix, bad: dict[int, str]) -> list[int]:
+def zero_rows(matrix: Matrix) -> list[int]:
+    """Return which rows hold nothing but zeros."""
     # Few vectors begin and end with zero, and only those are read to the end.
     some = np.flatnonzero((matrix[:, 0] == 0) & (matrix[:, -1] == 0))
-    return [i for i in some[~matrix[some].any(axis=1)].tolist() if i not in bad]
+    return [] if not len(some) else some[~matrix[some].any(axis=1)].tolist()
 
 
 def _faults(bad: dict[int, str], count: int) -> str:

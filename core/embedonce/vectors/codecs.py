@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from embedonce.errors import EmbedderContractError, EmbedOnceError, PluginError, StoreError
+from embedonce.vectors.answers import Answer, zero_rows
 from embedonce.vectors.dtypes import CODES
 
 if TYPE_CHECKING:
@@ -67,6 +68,49 @@ class Codec:
         if again.dtype != rows.dtype or not np.array_equal(again.view(np.uint8), rows.view(np.uint8)):
             self._broken("does not give a vector that it has decoded the row that it came from")
         return kept
+
+    def checked(self, answer: Answer) -> Answer:
+        """Return what will come back for an answer; a vector that the codec cannot hold is bad, and costs no other.
+
+        It does not hold a vector of which nothing but zeros would come back either. Those that are zeros already do not
+        pass through it, since they are not stored.
+
+        Raises:
+            EmbedderContractError: It holds none of the vectors.
+            PluginError: It breaks its contract.
+        """
+        matrix = answer.matrix
+        given = sorted(set(range(len(matrix))).difference(answer.bad, answer.zero))
+        if self.is_exact or not given:
+            return answer
+        refused: dict[int, str] = {}
+        try:
+            kept = self.kept(matrix if len(given) == len(matrix) else matrix[given])
+        except EmbedderContractError:
+            refused = {i: fault for i in given if (fault := self._fault(matrix[i : i + 1]))}
+            given = [i for i in given if i not in refused]
+            if not given or not refused:
+                raise
+            kept = self.kept(matrix[given])
+        refused |= {given[row]: f"would be nothing but zeros in codec {self.name!r}" for row in zero_rows(kept)}
+        bad = dict(sorted({**answer.bad, **refused}.items()))
+        if len(given) < len(matrix):
+            all_kept = np.zeros(matrix.shape, kept.dtype)
+            all_kept[given] = kept
+            kept = all_kept
+        checked = Answer(kept, bad, answer.zero)
+        if len(bad) == len(matrix):
+            msg = f"codec {self.name!r} cannot hold these vectors: {checked.faults}; {_EXACTLY}"
+            raise EmbedderContractError(msg)
+        return checked
+
+    def _fault(self, vector: Matrix) -> str:
+        """Say why the codec does not hold a vector, shape (1, d); "" if it does."""
+        try:
+            self.kept(vector)
+        except EmbedderContractError as error:
+            return f"is refused: {error}"
+        return ""
 
     def rows_of(self, matrix: Matrix) -> Matrix:
         """Return the rows to be stored for vectors of shape (n, d).
