@@ -71,6 +71,11 @@ def test_a_pickled_cache_knows_its_arguments(tmp_path):
         ({"symmetric": "false"}, "symmetric must be True, False or None; got 'false'"),
         ({"symmetric": 0}, "symmetric must be True, False or None; got 0"),
         ({"version": 1.5}, "version must be a string, a whole number or None; got a float"),
+        ({"version": True}, "version must be a string, a whole number or None; got a bool"),
+        ({"version": b"2"}, "version must be a string, a whole number or None; got a bytes"),
+        ({"version": ""}, "version must not be empty"),
+        ({"namespace": ""}, "a namespace must be a non-empty string, got ''"),
+        ({"namespace": b"m"}, "a namespace must be a non-empty string, got b'm'"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
         ({"text_safe": "false"}, "text_safe must be True or False; got 'false'"),
         ({"text_safe": None}, "text_safe must be True or False; got None"),
@@ -81,7 +86,7 @@ def test_a_pickled_cache_knows_its_arguments(tmp_path):
 )
 def test_every_argument_is_checked_at_construction(options, message):
     with pytest.raises(ValueError, match=message):
-        wrap(embed_lengths, MemoryStore(), namespace="m", **options)
+        wrap(embed_lengths, MemoryStore(), **{"namespace": "m", **options})
     with pytest.raises(ValueError, match=message):
         split_keywords(options)
 

@@ -156,7 +156,7 @@ def test_a_version_is_another_namespace(place):
 def test_an_identity_is_a_namespace_too(place):
     identity = Identity.of("acme", "m", symmetric=True)
     wrapped = wrap(embed_lengths, place.store(), namespace=identity, version=2)
-    assert wrapped.identity == identity.with_parameters({"version": "2"})
+    assert wrapped.identity == identity.with_additions({"version": "2"})
     assert wrapped.identity.symmetric
     assert not wrap(embed_lengths, place.store(), namespace=identity, symmetric=False).identity.symmetric
 

@@ -241,8 +241,13 @@ class WrapOptions:
         if self.symmetric is not None and not isinstance(self.symmetric, bool):
             msg = f"symmetric must be True, False or None; got {self.symmetric!r}"
             raise ValueError(msg)
-        if self.version is not None and not isinstance(self.version, str | int):
-            msg = f"version must be a string, a whole number or None; got a {type(self.version).__name__}"
+        version = self.version
+        if version is not None and (isinstance(version, bool) or not isinstance(version, str | int)):
+            msg = f"version must be a string, a whole number or None; got a {type(version).__name__}"
+            raise ValueError(msg)
+        if version == "":
+            # It would count as none at all, such as where an environment variable is not set.
+            msg = "version must not be empty; give a name for what the model was replaced by, or None"
             raise ValueError(msg)
         if self.namespace is not None:
             as_identity(self.namespace)
@@ -251,11 +256,7 @@ class WrapOptions:
         """Return an identity with these options."""
         if self.symmetric is not None:
             identity = replace(identity, symmetric=self.symmetric)
-        if self.version is None:
-            return identity
-        # A class may declare a version of its own, which stays beside the user's.
-        name = "wrap_version" if "version" in dict(identity.parameters) else "version"
-        return identity.with_parameters({name: str(self.version)})
+        return identity if self.version is None else identity.with_additions({"version": str(self.version)})
 
 
 class StoreKeywords(TypedDict, total=False):

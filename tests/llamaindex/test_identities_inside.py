@@ -177,7 +177,7 @@ def test_embedder_of_langchain_inside_has_a_namespace_of_its_own(inside: Any) ->
     model = li.LangchainEmbedding(inside())
     plain_identity = langchain_describer.describe(inside()).identity
     assert plain_identity is not None
-    assert describe(model).identity == plain_identity.with_parameters({"through": "langchain"})
+    assert describe(model).identity == plain_identity.with_additions({"through": "langchain"})
     assert namespace(li.LangchainEmbedding(inside(), model_name="x", embed_batch_size=3)) == namespace(model)
 
 

@@ -101,7 +101,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             ValueError: The batch size is not a positive number, or a byte store gets a namespace beside a callable or
                 one that it cannot hold.
         """
-        options = WrapOptions(namespace or None, batch_size=batch_size)
+        # Anything else that counts as false, such as `b""`, is refused.
+        options = WrapOptions(None if namespace == "" else namespace, batch_size=batch_size)
         if not is_byte_store(document_embedding_cache):
             return cls._on_paths(
                 underlying_embeddings, document_embedding_cache, query_embedding_cache, options, key_encoder

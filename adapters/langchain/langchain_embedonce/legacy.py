@@ -116,7 +116,7 @@ class LangChainByteStores(Namespaces):
 
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
         """See `Namespaces`."""
-        call = dict(identity.parameters).get("call")
+        call = dict(identity.additions).get("call")
         suffix = f"-{hashlib.sha256(call.encode()).hexdigest()[:16]}" if call else ""
 
         def key_of(role: str, text: str) -> str:
@@ -183,7 +183,7 @@ class ListNamespace(Namespace):
     def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:
         self.store = store
         self._shared = shared
-        self._call = dict(identity.parameters).get("call", "")
+        self._call = dict(identity.additions).get("call", "")
         self._namespace = identity.namespace
 
     @property

@@ -83,5 +83,5 @@ class Naming:
     def _identity(self, embedder: object, derived: Identity | None) -> Identity:
         named = self.options.namespace
         if derived is not None and (named is None or describer.is_known(embedder)):
-            return derived.with_parameters({"namespace": str(named or "")})
+            return derived.with_additions({"namespace": str(named or "")})
         return Identity.named(str(named or _UNIDENTIFIED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +85,12 @@ class _State:
         if settings.of(call.role) == self._usual.of(call.role):
             own = settings.refine(identity).symmetric and self._usual.is_symmetric
             return self.options.applied_to(_symmetric(identity, own))
-        more = identity.with_parameters({"call": dict(settings.of(call.role)) or "plain"})
+        more = identity.with_additions({"call": dict(settings.of(call.role)) or "plain"})
         return self.options.applied_to(_symmetric(more, own=False))
 
 
 def _symmetric(identity: Identity, own: bool) -> Identity:  # noqa: FBT001
-    return type(identity)(identity.name, identity.parameters, own, identity.dimensions)
+    return replace(identity, symmetric=own)
 
 
 class CachedSentenceTransformer(SentenceTransformer):

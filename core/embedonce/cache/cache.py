@@ -286,7 +286,7 @@ class EmbeddingCache:
     ) -> tuple[list[str], Identity, str, int | None]:
         asked = checked_texts(texts)
         identity, kept_role = checked_target(namespace, role)
-        identity = self.kept_identity(identity) if self._codec_label else identity
+        identity = self.kept_identity(identity) if self._codec_label or identity.codecs else identity
         return asked, identity, kept_role, batch_size_of(batch_size, self.batch_size)
 
     def _miss_error(self, state: CallState) -> CacheMissError:
@@ -310,9 +310,9 @@ class EmbeddingCache:
         """
         return self._namespaces.open(self.kept_identity(namespace), self.mode)
 
-    def open_now(self, namespace: str | Identity) -> Namespace:
-        """Open a namespace even if the store failed just before; a `StoreError` says that it still does."""
-        return self._namespaces.open_now(self.kept_identity(namespace), self.mode)
+    def _open_now(self, namespace: str | Identity) -> Namespace:
+        """Open a namespace for upkeep, even if the store failed just before; a `StoreError` says that it still does."""
+        return self._namespaces.open_now(as_identity(namespace).listed_with(self._codec_label), self.mode)
 
     def opened(self) -> list[Namespace]:
         """Return the namespaces that are open."""
@@ -320,8 +320,7 @@ class EmbeddingCache:
 
     def kept_identity(self, namespace: str | Identity) -> Identity:
         """Return the identity under which vectors are kept: that of the embedder, and how they are written."""
-        identity = as_identity(namespace)
-        return identity.with_parameters({"codec": self._codec_label}) if self._codec_label else identity
+        return as_identity(namespace).encoded_with(self._codec_label)
 
     def stats(self) -> Stats:
         """Return what this cache has done since it was made."""
@@ -370,7 +369,7 @@ class EmbeddingCache:
             namespace: The namespace.
             role: `document` or `query`, None for both.
         """
-        opened = self.open_now(namespace)
+        opened = self._open_now(namespace)
         opened.delete(keys_of(opened, as_identity(namespace), texts, role))
 
     def purge(self, texts: Iterable[str], *, namespace: str | Identity, role: Role | None = None) -> Report | None:
@@ -385,7 +384,7 @@ class EmbeddingCache:
         Raises:
             StoreError: Some files may still hold the vectors; the message names them.
         """
-        opened = self.open_now(namespace)
+        opened = self._open_now(namespace)
         return opened.purge(keys_of(opened, as_identity(namespace), texts, role))
 
     def clear(self, namespace: str | Identity) -> Report | None:
@@ -394,7 +393,7 @@ class EmbeddingCache:
         Returns:
             What was deleted; None if the cache is in a byte store, which does not tell.
         """
-        return self.open_now(namespace).clear()
+        return self._open_now(namespace).clear()
 
     def compact(self, namespace: str | Identity | None = None) -> list[Report]:
         """Merge small files, and rewrite those of which much is deleted or outdated.
@@ -446,5 +445,5 @@ class EmbeddingCache:
             return [store.verify() for store in stores]
 
     def _stores(self, namespace: str | Identity | None) -> AbstractContextManager[list[SegmentStore]]:
-        name = None if namespace is None else self.kept_identity(namespace).namespace
+        name = None if namespace is None else as_identity(namespace).listed_with(self._codec_label).namespace
         return segment_stores(self._store, name, self.opened(), read_only=self.is_read_only)

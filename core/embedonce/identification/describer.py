@@ -8,11 +8,12 @@ down is refused: two embedders that only look alike must never share vectors.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description
+from embedonce.identification.known_classes import Description, apart
 from embedonce.identification.settings.fields import (
     Same,
     fields_of,
@@ -55,10 +56,7 @@ _NAMES_THE_MODEL = (
 )
 _BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
 _DECLARED = "embedonce_identity"
-# Parameters of identities that do not come from a field of the same name.
-_PARAMETERS = frozenset({"averaged_beyond", "call", "class", "namespace", "version"})
 _MISSING = object()
-_NOTHING: Mapping[str, Any] = {}
 
 
 class _Known(NamedTuple):
@@ -233,9 +231,12 @@ class Describer:
         description = Description(found) if isinstance(found, Identity) else found
         if known.base is kind or description.identity is None:
             return description
-        base = Identity(description.identity.name, description.identity.parameters)
-        extra = _apart(settled(self._own_fields(embedder, known)), dict(base.parameters))
-        identity = base.with_parameters({"class": _importable(kind), **extra})
+        base = replace(description.identity, symmetric=False, dimensions=None)
+        own, taken = settled(self._own_fields(embedder, known)), dict(base.parameters)
+        # A field that is empty is told apart from one whose value would stand where that of the known class stands.
+        unset = sorted(name for name in own.keys() & taken.keys() if not own[name] and own[name] not in (0, False))
+        identity = base.with_parameters({**apart(own, taken), "field unset": unset})
+        identity = identity.with_additions({"class": _importable(kind)})
         return Description(identity, whole_up_to=description.whole_up_to)
 
     def _describe_wrapper(self, embedder: object, inner: str) -> Description:
@@ -270,10 +271,14 @@ class Describer:
         if chosen is None:
             msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
             raise UnclearSettingError(msg)
-        for name in by_name.values():
-            if without_underscores(name) in _NAMES_THE_MODEL:
-                fields.update({f"{name}_{key}": digest for key, digest in local_files(fields[name]).items()})
-        return Identity.of(provider, fields.pop(chosen)).with_parameters(_apart(fields))
+        files = {
+            f"{name}_{key}": digest
+            for name in by_name.values()
+            if without_underscores(name) in _NAMES_THE_MODEL
+            for key, digest in local_files(fields[name]).items()
+        }
+        identity = Identity.of(provider, fields.pop(chosen))
+        return identity.with_parameters({**apart(fields, files), **files})
 
     def _may_name(self, value: object) -> bool:
         return isinstance(value, str) and bool(value) and value not in self._placeholders
@@ -285,11 +290,6 @@ class Describer:
 def _shares_store(embedder: object) -> bool:
     queries = read(embedder, ("query_embedding_store",))
     return queries is not None and queries is read(embedder, ("document_embedding_store",))
-
-
-def _apart(fields: Mapping[str, Any], others: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
-    """Return fields under names that no other parameter of the identity has, since one would replace the other."""
-    return {f"field {name}" if name in others or name in _PARAMETERS else name: fields[name] for name in fields}
 
 
 def _importable(kind: type) -> str:

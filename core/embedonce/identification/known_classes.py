@@ -75,6 +75,11 @@ def identity_of(
     return replace(identity, dimensions=dimensions) if exact and type(dimensions) is int else identity
 
 
+def apart(given: Mapping[str, Any], others: Collection[str]) -> dict[str, Any]:
+    """Return settings under names that no other parameter beside them has, since one would replace the other."""
+    return {f"field {name}" if name in others or name.startswith("field ") else name: given[name] for name in given}
+
+
 def unless(default: Any, value: Any) -> Any:
     """Return a setting, None where it is the provider's own default."""
     return None if value == default else value

@@ -232,7 +232,7 @@ class IdentityTracker:
         long = [] if limit is None else [i for i, text in enumerate(texts) if _is_longer(text, limit)]
         if not long:
             return [request.completed(texts, identity, None)], state
-        averaged = identity.with_parameters({"averaged_beyond": limit})
+        averaged = identity.with_additions({"averaged_beyond": limit})
         short = sorted(set(range(len(texts))) - set(long))
         return [
             request.completed([texts[i] for i in positions], kind, positions)
@@ -311,7 +311,7 @@ def called_with(identity: Identity, arguments: Mapping[str, object]) -> Identity
     if not all(map(_is_plain, arguments.values())):
         return None
     # The arguments may change the length of the vectors, and what distinguishes documents from queries.
-    return replace(identity.with_parameters({"call": dict(arguments)}), dimensions=None, symmetric=False)
+    return replace(identity.with_additions({"call": dict(arguments)}), dimensions=None, symmetric=False)
 
 
 def _is_plain(value: object) -> bool:

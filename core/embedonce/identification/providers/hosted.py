@@ -16,7 +16,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from embedonce.identification.known_classes import identity_of, in_host, unless
+from embedonce.identification.known_classes import apart, identity_of, in_host, unless
 from embedonce.identification.providers.openai_protocol import requested
 from embedonce.identification.settings.plain import clean_url
 
@@ -62,7 +62,6 @@ def huggingface_inference(
     model = sent.pop("model", None) or model
     sent.pop("encoding_format", None)
     parameters = {
-        **sent,
         "inference_provider": unless("auto", inference_provider),
         "task": unless("feature-extraction", task),
         "document_prefix": document_prefix,
@@ -70,7 +69,7 @@ def huggingface_inference(
         "pooling": unless("cls", pooling),
     }
     symmetric = (document_prefix or "") == (query_prefix or "")
-    return identity_of("huggingface-inference", model, parameters, symmetric=symmetric)
+    return identity_of("huggingface-inference", model, {**apart(sent, parameters), **parameters}, symmetric=symmetric)
 
 
 def ollama_url(url: str | None) -> str | None:
@@ -104,16 +103,17 @@ def ollama(
     sample or choose hardware do not count. The endpoint may have any spelling that Ollama's client takes.
     """
     counting = {name: value for name, value in (options or {}).items() if name not in _OLLAMA_NOISE}
+    in_options = counting.pop("num_ctx", None)
     parameters = {
-        **counting,
         "dimensions": dimensions,
-        "num_ctx": num_ctx or counting.get("num_ctx"),
+        "num_ctx": num_ctx or in_options,
         "endpoint": ollama_url(endpoint),
         "document_prefix": document_prefix,
         "query_prefix": query_prefix,
     }
     model = model.removesuffix(":latest") if isinstance(model, str) else model
-    return identity_of("ollama", model, parameters, symmetric=(document_prefix or "") == (query_prefix or ""))
+    symmetric = (document_prefix or "") == (query_prefix or "")
+    return identity_of("ollama", model, {**apart(counting, parameters), **parameters}, symmetric=symmetric)
 
 
 def cohere(

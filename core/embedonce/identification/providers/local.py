@@ -94,7 +94,7 @@ def encoding_with(
     document, query = encode_settings(documents), encode_settings(queries)
     if document == query:
         return identity.with_parameters(document)
-    of_load = {name: json.loads(value) for name, value in identity.parameters if name != "files"}
+    of_load = {name: json.loads(value) for name, value in identity.written if name != "files"}
     # "plain" because an empty value would be left out.
     parameters = {**document, "query": {**of_load, **query} or "plain"}
     return replace(identity.with_parameters(parameters), symmetric=False)

@@ -31,7 +31,7 @@ class _LlamaIndexDescriber(Describer):
             reason = f"the {type(inside).__name__} inside it is not an embedder whose vectors may be cached"
             return Description(None, not_cacheable=reason)
         # Not the namespace of the embedder inside: LangChain may split texts that its own adapter tells apart.
-        return Description(identity.with_parameters({"through": "langchain"}))
+        return Description(identity.with_additions({"through": "langchain"}))
 
     def fingerprint(self, embedder: object) -> object:
         """See `Describer`."""
@@ -43,7 +43,7 @@ class _LlamaIndexDescriber(Describer):
         except IdentityError:
             return (type(embedder), _refuses(embedder), Same(inside))
         # Without what was read from files: a model that is loaded stays as it is when its files change.
-        seen = identity and (identity.name, [pair for pair in identity.parameters if not pair[0].endswith("files")])
+        seen = identity and (identity.name, [pair for pair in identity.written if not pair[0].endswith("files")])
         return (type(embedder), _refuses(embedder), seen, super().fingerprint(inside))
 
 

@@ -356,8 +356,8 @@ def _describe(wrapper: CachedEmbedder, options: WrapOptions, embedder: object) -
         reason = description.not_cacheable or f"of its outputs {', '.join(sorted(outputs))}"
         return replace(description, identity=None, not_cacheable=reason)
     if wrapper._text_fn is not None and description.identity is not None:
-        parameters = {"text_fn": serialize_callable(wrapper._text_fn)}
-        return replace(description, identity=description.identity.with_parameters(parameters))
+        addition = {"text_fn": serialize_callable(wrapper._text_fn)}
+        return replace(description, identity=description.identity.with_additions(addition))
     return description
 
 

@@ -50,22 +50,22 @@ def _cohere(
     base_url: Any,
     urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
 ) -> Identity:
-    more = {}
+    through = None
     if model_name in _COHERE_UNTYPED:
         # These get no input type, neither the role's nor the one that is set.
         input_type = "none"
     elif model_name not in _COHERE_TYPED:
         # The class sends input types only for models that it knows, and it need not be the class that was read here.
-        more["through"] = "llamaindex"
-    return providers.cohere(
+        through = "llamaindex"
+    identity = providers.cohere(
         model_name,
         embedding_type=embedding_type,
         truncate=truncate,
         input_type=input_type,
         # The class passes even an empty `base_url` on, so the environment does not count.
         endpoint=lazy_endpoint(urls, base_url, default="https://api.cohere.com"),
-        **more,
     )
+    return identity.with_additions({"through": through})
 
 
 # For these the class neither asks for dimensions nor for a type of numbers.
