@@ -50,3 +50,9 @@ def run(request):
     if request.param == "sync":
         return lambda wrapper, *given, **inputs: wrapper.run(*given, **inputs)
     return lambda wrapper, *given, **inputs: asyncio.run(wrapper.run_async(*given, **inputs))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory that will be a cache."""
+    return tmp_path / "cache"

@@ -15,11 +15,6 @@ hs = lazily(
 )
 
 
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
 def vector(text):
     return hs.MockTextEmbedder(dimension=4).run(text)["embedding"]
 

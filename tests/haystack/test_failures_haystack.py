@@ -28,11 +28,6 @@ hs = lazily(
 )
 
 
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
 def sockets(wrapped):
     inputs = {each.name: (each.type, each.default_value) for each in wrapped.__haystack_input__._sockets_dict.values()}
     return inputs, {each.name: each.type for each in wrapped.__haystack_output__._sockets_dict.values()}

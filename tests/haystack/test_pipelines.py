@@ -34,11 +34,6 @@ CORPUS = [
 ]
 
 
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
 def indexing(embedder, index="shared-by-both"):
     pipeline = hs.Pipeline()
     pipeline.add_component("splitter", hs.DocumentSplitter(split_by="period", split_length=1))

@@ -46,11 +46,6 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
 def pipeline_of(*components):
     pipeline = hs.Pipeline()
     for number, each in enumerate(components):

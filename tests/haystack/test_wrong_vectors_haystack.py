@@ -57,11 +57,6 @@ def theirs(wrong):
     assert wrong or version("haystack-ai") != "3.4.0"
 
 
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
 def standing_in(inner, role="document"):
     """Let a component of any package answer without its provider: a vector for each text that would be sent."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -73,3 +74,27 @@ def warnings_of(caplog):
         return messages
 
     return taken
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory that will be a cache."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def their_kv():
+    """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
+    from llama_index.core.storage.kvstore import SimpleKVStore
+
+    kv = SimpleKVStore()
+    kv.put("", {"": [0.0]}, "embeddings")
+    return kv
+
+
+@pytest.fixture(params=["sync", "async"])
+def batch(request):
+    """Whether texts are embedded by the sync or the async method."""
+    if request.param == "sync":
+        return lambda model, texts: model.get_text_embedding_batch(texts)
+    return lambda model, texts: asyncio.run(model.aget_text_embedding_batch(texts))

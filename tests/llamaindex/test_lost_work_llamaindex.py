@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 from pathlib import Path
 
@@ -11,32 +10,10 @@ from wrong_vectors_support import TEXTS, documents, li, theirs
 
 import embedonce
 
-
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def kv():
-    """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
-    kv = li.SimpleKVStore()
-    kv.put("", {"": [0.0]}, "embeddings")
-    return kv
-
-
-@pytest.fixture(params=["sync", "async"])
-def batch(request):
-    """Whether texts are embedded by the sync or the async method."""
-    if request.param == "sync":
-        return lambda model, texts: model.get_text_embedding_batch(texts)
-    return lambda model, texts: asyncio.run(model.aget_text_embedding_batch(texts))
-
-
 # -- F. Lost work and data -----------------------------------------------------------------------------------------
 
 
-def test_row_58_a_write_that_fails(place, tmp_path, kv):
+def test_row_58_a_write_that_fails(place, tmp_path, their_kv):
     class Boom(li.Model):
         def _get_text_embeddings(self, texts):
             if "1050" in texts:
@@ -50,10 +27,10 @@ def test_row_58_a_write_that_fails(place, tmp_path, kv):
     again = embedonce.wrap(li.Model(), place, mode="replay")
     assert again.get_text_embedding_batch(many[:960]) == li.Model().vectors(many[:960])
     file = tmp_path / "theirs.json"
-    kv.persist(str(file))
-    kv.put("b", {"": object()}, "embeddings")
+    their_kv.persist(str(file))
+    their_kv.put("b", {"": object()}, "embeddings")
     with pytest.raises(TypeError):
-        kv.persist(str(file))
+        their_kv.persist(str(file))
     theirs(file.read_text() == "")
 
 
@@ -76,16 +53,16 @@ def test_row_60_two_writers(place, tmp_path):
     theirs(li.SimpleKVStore.from_persist_path(file).get("a", "embeddings") is None)
 
 
-def test_row_61_worker_processes(place, tmp_path, kv):
+def test_row_61_worker_processes(place, tmp_path, their_kv):
     log = str(tmp_path / "log")
     wrapper = embedonce.wrap(li.Model(log=log), place)
     # Both in one run, because starting processes takes seconds.
-    pipeline = li.IngestionPipeline(transformations=[wrapper, li.Model(embeddings_cache=kv)], disable_cache=True)
+    pipeline = li.IngestionPipeline(transformations=[wrapper, li.Model(embeddings_cache=their_kv)], disable_cache=True)
     pipeline.run(documents=documents(*TEXTS[:8]), num_workers=2)
     assert len(li.lines(log)) == 8
     assert wrapper.get_text_embedding_batch(TEXTS[:8]) == li.Model().vectors(TEXTS[:8])
     assert wrapper.inner.calls == []
-    theirs(len(kv.get_all("embeddings")) == 1)
+    theirs(len(their_kv.get_all("embeddings")) == 1)
 
 
 def test_row_62_pickling(place):
@@ -100,12 +77,12 @@ def test_row_62_pickling(place):
     theirs("callback_manager" not in alone.__dict__)
 
 
-def test_row_67_a_url_is_not_a_path(tmp_path, monkeypatch, kv):
+def test_row_67_a_url_is_not_a_path(tmp_path, monkeypatch, their_kv):
     monkeypatch.chdir(tmp_path)
     for arguments in ({"persist_path": "memory://row67/c"}, {"store": "memory://row67/c"}):
         wrapper = li.CachedEmbedding(li.Model(), **arguments)
         assert wrapper.get_text_embedding("a") == li.Model().vector("a")
     assert wrapper.inner.calls == []
     assert list(tmp_path.iterdir()) == []
-    kv.persist("memory://bucket/c.json")
+    their_kv.persist("memory://bucket/c.json")
     theirs(Path("memory:").is_dir())

@@ -33,11 +33,6 @@ def embedding_text(node):
 
 
 @pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def model():
     return li.Model()
 

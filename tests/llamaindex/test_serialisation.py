@@ -34,11 +34,6 @@ TEXTS = ["a", "b", "c"]
 
 
 @pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def wrapper(place):
     return embedonce.wrap(li.Model(), place)
 

@@ -28,11 +28,6 @@ TEXTS = [f"text {number}" for number in range(100)]
 
 
 @pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def model():
     return li.Model()
 

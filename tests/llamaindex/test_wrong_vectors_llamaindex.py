@@ -39,37 +39,15 @@ from wrong_vectors_support import TEXTS, Sized, documents, key, li, theirs
 import embedonce
 from embedonce import EmbedderContractError, IdentityError
 
-
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def kv():
-    """A cache as LlamaIndex's own `embeddings_cache` needs it to be switched on at all."""
-    kv = li.SimpleKVStore()
-    kv.put("", {"": [0.0]}, "embeddings")
-    return kv
-
-
-@pytest.fixture(params=["sync", "async"])
-def batch(request):
-    """Whether texts are embedded by the sync or the async method."""
-    if request.param == "sync":
-        return lambda model, texts: model.get_text_embedding_batch(texts)
-    return lambda model, texts: asyncio.run(model.aget_text_embedding_batch(texts))
-
-
 # -- A. Identity ---------------------------------------------------------------------------------------------------
 
 
-def test_row_01_two_models_in_one_store(place, kv, batch):
+def test_row_01_two_models_in_one_store(place, their_kv, batch):
     models = [li.Model(), li.Model(model_name="other"), li.Model(dimensions=4)]
     for model in models * 2:
         assert batch(embedonce.wrap(model, place), TEXTS) == model.vectors(TEXTS)
     assert [len(model.asked) for model in models] == [100] * 3
-    answers = [batch(li.Model(model_name=name, embeddings_cache=kv), TEXTS) for name in ("m", "other")]
+    answers = [batch(li.Model(model_name=name, embeddings_cache=their_kv), TEXTS) for name in ("m", "other")]
     theirs(answers[0] == answers[1])
 
 
@@ -79,7 +57,7 @@ def test_row_01_a_model_that_cannot_be_identified(place):
 
 
 @pytest.mark.parametrize("first", ["query", "document"])
-def test_row_06_query_and_document(place, kv, first):
+def test_row_06_query_and_document(place, their_kv, first):
     def both(model):
         asked = [lambda: model.get_text_embedding("Paris"), lambda: model.get_query_embedding("Paris")]
         answers = [ask() for ask in (asked if first == "document" else asked[::-1])]
@@ -89,7 +67,7 @@ def test_row_06_query_and_document(place, kv, first):
     right = [model.vector("Paris"), model.vector("Paris", "query")]
     assert [both(embedonce.wrap(model, place)) for _ in range(2)] == [right] * 2
     assert len(model.calls) == 2
-    mixed = both(li.Model(embeddings_cache=kv))
+    mixed = both(li.Model(embeddings_cache=their_kv))
     theirs(mixed[0] == mixed[1])
 
 
@@ -164,15 +142,15 @@ def test_row_23_operational_settings(place):
 # -- C. Alignment --------------------------------------------------------------------------------------------------
 
 
-def test_row_26_too_few_vectors(place, kv, batch):
+def test_row_26_too_few_vectors(place, their_kv, batch):
     wrapper = embedonce.wrap(li.Scripted(answers=[[[1.0], [3.0]], [[1.0], [2.0], [3.0]]], calls=[]), place)
     with pytest.raises(EmbedderContractError, match="2 vectors for 3 texts"):
         batch(wrapper, ["a", "b", "c"])
     assert batch(wrapper, ["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
-    short = li.Scripted(answers=[[[1.0], [3.0]]], embeddings_cache=kv)
+    short = li.Scripted(answers=[[[1.0], [3.0]]], embeddings_cache=their_kv)
     with contextlib.suppress(li.ValidationError):
         batch(short, ["a", "b", "c"])
-    theirs([*kv.get("b", "embeddings").values()] == [[3.0]])
+    theirs([*their_kv.get("b", "embeddings").values()] == [[3.0]])
 
 
 @pytest.mark.parametrize("workers", [None, 3])
@@ -203,7 +181,7 @@ def test_row_36_the_callers_own_nodes(place):
 
 
 @pytest.mark.parametrize("bad", [[math.nan, 1.0], [math.inf, 1.0], [], None, ["1.0", 2.0]])
-def test_row_37_invalid_vectors(place, kv, batch, bad):
+def test_row_37_invalid_vectors(place, their_kv, batch, bad):
     model = li.Scripted(answers=[[[1.0, 2.0], bad], [[1.0, 2.0], [3.0, 4.0]]], calls=[])
     wrapper = embedonce.wrap(model, place)
     # LlamaIndex itself refuses what is not a list.
@@ -212,11 +190,11 @@ def test_row_37_invalid_vectors(place, kv, batch, bad):
     assert batch(wrapper, ["a", "b"]) == [[1.0, 2.0], [3.0, 4.0]]
     assert model.calls == [["a", "b"]] * 2
     if bad and isinstance(bad[0], float):
-        batch(li.Scripted(answers=[[[1.0, 2.0], bad]], calls=[], embeddings_cache=kv), ["a", "b"])
-        theirs([*kv.get("b", "embeddings").values()] == [bad])
+        batch(li.Scripted(answers=[[[1.0, 2.0], bad]], calls=[], embeddings_cache=their_kv), ["a", "b"])
+        theirs([*their_kv.get("b", "embeddings").values()] == [bad])
 
 
-def test_row_38_changing_a_returned_list(place, kv, batch):
+def test_row_38_changing_a_returned_list(place, their_kv, batch):
     wrapper, right = embedonce.wrap(li.Model(), place), li.Model().vector("a")
     for model in (wrapper, wrapper, embedonce.wrap(li.Model(), place)):
         answer = batch(model, ["a", "a"])
@@ -225,12 +203,12 @@ def test_row_38_changing_a_returned_list(place, kv, batch):
         assert answer[1] == right
         single = model.get_text_embedding("a")
         single.clear()
-    cached = li.Model(embeddings_cache=kv)
+    cached = li.Model(embeddings_cache=their_kv)
     batch(cached, ["a"])[0].append(9.0)
     theirs(batch(cached, ["a"])[0][-1] == 9.0)
 
 
-def test_row_44_texts_and_secrets_in_the_files(place, kv, tmp_path):
+def test_row_44_texts_and_secrets_in_the_files(place, their_kv, tmp_path):
     text = "a text that nobody else is to read"
     wrapper = embedonce.wrap(li.Plain(), place)
     wrapper.get_text_embedding(text)
@@ -239,8 +217,8 @@ def test_row_44_texts_and_secrets_in_the_files(place, kv, tmp_path):
     assert len(held) > 0
     assert text.encode() not in held
     assert li.SECRET.encode() not in held
-    li.Plain(embeddings_cache=kv).get_text_embedding(text)
-    kv.persist(str(tmp_path / "theirs.json"))
+    li.Plain(embeddings_cache=their_kv).get_text_embedding(text)
+    their_kv.persist(str(tmp_path / "theirs.json"))
     theirs(text in (tmp_path / "theirs.json").read_text())
 
 
@@ -268,8 +246,8 @@ def test_row_48_one_entry_per_text(place, batch):
     assert model.asked == [*TEXTS, "changed"]
 
 
-async def test_row_49_duplicates(place, kv):
-    model, alone = li.Model(), li.Model(embeddings_cache=kv)
+async def test_row_49_duplicates(place, their_kv):
+    model, alone = li.Model(), li.Model(embeddings_cache=their_kv)
     wrapper = embedonce.wrap(model, place)
     for embedder in (wrapper, alone):
         await embedder.aget_text_embedding_batch(["a", "b", "a", "a"])
@@ -279,8 +257,8 @@ async def test_row_49_duplicates(place, kv):
     theirs(len(alone.asked) > 4)
 
 
-def test_row_51_fragmented_misses(place, kv, batch):
-    model, alone = li.Model(), li.Model(embeddings_cache=kv)
+def test_row_51_fragmented_misses(place, their_kv, batch):
+    model, alone = li.Model(), li.Model(embeddings_cache=their_kv)
     for embedder in (embedonce.wrap(model, place), alone):
         batch(embedder, [text for number, text in enumerate(TEXTS) if number % 10])
         batch(embedder, TEXTS)
@@ -289,9 +267,9 @@ def test_row_51_fragmented_misses(place, kv, batch):
 
 
 @pytest.mark.usefixtures("_rate_limiters")
-def test_row_52_hits_are_neither_billed_nor_throttled(place, kv, batch):
+def test_row_52_hits_are_neither_billed_nor_throttled(place, their_kv, batch):
     spent = []
-    for embedder in (embedonce.wrap(li.Model(), place), li.Model(embeddings_cache=kv)):
+    for embedder in (embedonce.wrap(li.Model(), place), li.Model(embeddings_cache=their_kv)):
         batch(embedder, TEXTS)
         manager, tokens, _ = li.counting()
         embedder.callback_manager, embedder.rate_limiter = manager, li.Limiter()
