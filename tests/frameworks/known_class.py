@@ -37,6 +37,13 @@ class Known:
     whole_up_to: int | None = None
 
 
+def namespace_of(describer, embedder):
+    """Return the namespace of an embedder that has an identity."""
+    identity = describer.describe(embedder).identity
+    assert identity is not None
+    return identity.namespace
+
+
 def check_default(describer, known, *, secret=SECRET):
     """The default setup: its names must not change by accident, and descriptions are sent to worker processes."""
     description = describer.describe(known.make())

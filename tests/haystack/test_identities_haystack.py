@@ -6,32 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from haystack_identities import WARNINGS, describe, fingerprint, namespace, sub_batch
 from haystack_known import KNOWN
 from haystack_settings import loaded
 from known_class import check_default, check_no_side_effects, check_settings
-from lazily import lazily
 
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity
 from haystack_integrations.components.embedders.embedonce.identities import describer
 
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    # Of the packages' own making, at import.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
-]
-
-hs = lazily("haystack", "haystack.components.embedders", "haystack.utils")
-classes = lazily("haystack_classes")
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(component: object) -> str:
-    identity = describe(component).identity
-    assert identity is not None
-    return identity.namespace
+pytestmark = WARNINGS
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -6,34 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from haystack_identities import WARNINGS, classes, describe, fingerprint, hs, namespace
 from haystack_known import KNOWN
 from haystack_later import CORE, INTEGRATIONS, of_class, real, stand_in, variable
 from haystack_settings import ST, TOKEN
 from known_class import SECRET
-from lazily import lazily
 from variants import over
 
 from embedonce.errors import IdentityError
 from embedonce.identity import Identity
 from haystack_integrations.components.embedders.embedonce.identities import describer
 
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    # Of the packages' own making, at import.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
-]
-
-hs = lazily("haystack", "haystack.components.embedders", "haystack.utils")
-classes = lazily("haystack_classes")
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(component: object) -> str:
-    identity = describe(component).identity
-    assert identity is not None
-    return identity.namespace
+pytestmark = WARNINGS
 
 
 # -- not cacheable -------------------------------------------------------------------------------------------------

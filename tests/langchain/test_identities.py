@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from known_class import check_default, check_no_side_effects, check_settings, check_unchanged_fingerprint
+from langchain_identities import WARNINGS, fingerprint, lc, namespace, sub_batch
 from langchain_known import KNOWN
 from langchain_makers import (
     azure,
@@ -21,26 +22,11 @@ from langchain_makers import (
     sentence_transformers,
     voyage,
 )
-from lazily import lazily
 from variants import over
 
 from langchain_embedonce.identities import describer
 
-# The last one: langchain-community warns at its import that it is being retired.
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
-]
-
-lc = lazily("langchain_classes", "langchain_core.embeddings", "pydantic")
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(embedder: object) -> str:
-    identity = describe(embedder).identity
-    assert identity is not None
-    return identity.namespace
+pytestmark = WARNINGS
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from known_class import SECRET
+from langchain_identities import WARNINGS, describe, fingerprint, lc, namespace
 from langchain_makers import (
     azure,
     azure_ai,
@@ -24,26 +25,10 @@ from langchain_makers import (
     stand_in,
     voyage,
 )
-from lazily import lazily
 
 from embedonce.errors import IdentityError
-from langchain_embedonce.identities import describer
 
-# The last one: langchain-community warns at its import that it is being retired.
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
-]
-
-lc = lazily("langchain_classes", "langchain_core.embeddings", "pydantic")
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(embedder: object) -> str:
-    identity = describe(embedder).identity
-    assert identity is not None
-    return identity.namespace
+pytestmark = WARNINGS
 
 
 # -- particular providers ------------------------------------------------------------------------------------------

@@ -14,32 +14,17 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from known_class import SECRET
+from langchain_identities import WARNINGS, describe, fingerprint, lc, namespace, sub_batch
 from langchain_makers import (
     openai,
 )
-from lazily import lazily
 from pydantic import SecretStr
 from variants import over
 
 from embedonce.errors import IdentityError
 from embedonce.identification.settings.names import OPERATIONAL
-from langchain_embedonce.identities import describer
 
-# The last one: langchain-community warns at its import that it is being retired.
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning"),
-]
-
-lc = lazily("langchain_classes", "langchain_core.embeddings")
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(embedder: object) -> str:
-    identity = describe(embedder).identity
-    assert identity is not None
-    return identity.namespace
+pytestmark = WARNINGS
 
 
 # -- unknown classes -----------------------------------------------------------------------------------------------

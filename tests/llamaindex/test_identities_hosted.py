@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from known_class import check_default, check_no_side_effects, check_settings, check_unchanged_fingerprint
+from llamaindex_identities import describe, fingerprint, namespace
 from llamaindex_known import (
     KNOWN,
     azure,
@@ -35,14 +36,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Received dimensions argument:UserWarning"),
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
 ]
-
-describe, fingerprint, sub_batch = describer.describe, describer.fingerprint, describer.sub_batch
-
-
-def namespace(embedder: object) -> str:
-    identity = describe(embedder).identity
-    assert identity is not None
-    return identity.namespace
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -9,7 +9,7 @@ from typing import Any
 import loaded_models
 import numpy as np
 import pytest
-from lazily import lazily
+from llamaindex_identities import describe, fingerprint, li, namespace
 from llamaindex_local import (
     BGE,
     PLAIN,
@@ -26,26 +26,8 @@ from variants import over
 import embedonce
 from embedonce.errors import IdentityError
 from langchain_embedonce.identities import describer as langchain_describer
-from llama_index.embeddings.embedonce.identities import describer
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
-
-li = lazily(
-    "llamaindex_classes",
-    "langchain_core.embeddings",
-    "llama_index.core",
-    "llama_index.core.embeddings",
-    "llama_index.core.storage.kvstore",
-    "llama_index.embeddings.langchain",
-)
-
-describe, fingerprint = describer.describe, describer.fingerprint
-
-
-def namespace(model: object) -> str:
-    identity = describe(model).identity
-    assert identity is not None
-    return identity.namespace
 
 
 # -- others --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from known_class import check_default, check_settings
-from lazily import lazily
+from llamaindex_identities import describe, fingerprint, namespace
 from llamaindex_local import (
     BGE,
     BGE_QUERY,
@@ -28,23 +28,6 @@ from langchain_embedonce.identities import describer as langchain_describer
 from llama_index.embeddings.embedonce.identities import describer
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
-
-li = lazily(
-    "llamaindex_classes",
-    "langchain_core.embeddings",
-    "llama_index.core",
-    "llama_index.core.embeddings",
-    "llama_index.core.storage.kvstore",
-    "llama_index.embeddings.langchain",
-)
-
-describe, fingerprint = describer.describe, describer.fingerprint
-
-
-def namespace(model: object) -> str:
-    identity = describe(model).identity
-    assert identity is not None
-    return identity.namespace
 
 
 @pytest.mark.parametrize("name", KNOWN)
