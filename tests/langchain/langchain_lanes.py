@@ -10,12 +10,26 @@ from variants import InDirectory, over
 
 import embedonce
 
-lc = lazily("langchain_support", "langchain_embedonce", "langchain_core.stores", "langchain_classic.storage")
+lc = lazily(
+    "langchain_support",
+    "langchain_classic.storage",
+    "langchain_core.embeddings",
+    "langchain_core.stores",
+    "langchain_openai",
+    "langchain_embedonce",
+)
+
+SECRET = "s3cr3t-0123456789"
+TEXTS = ["a", "b", "", "ünï\ncode", "a\x00b", "-query", "a-query", "x" * 300]
 
 WAYS = ("sync", "async")
 LANES = ("wrap", "wrap-bytes", "wrap-memory", "path", "bytes", "segments", "two-stores", "identity-keys", "lists")
 NAMED = tuple(name for name in LANES if name != "lists")
 """Every lane but LangChain's constructor, whose stores do not name the model."""
+
+
+def openai(**settings):
+    return lc.OpenAIEmbeddings(**{"model": "text-embedding-3-small", "api_key": SECRET, **settings})
 
 
 class Lane:

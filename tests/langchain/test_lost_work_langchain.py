@@ -8,23 +8,12 @@ import logging
 import threading
 
 import pytest
-from langchain_lanes import WAYS, from_bytes_store, in_lanes, text_itself
-from lazily import lazily
+from langchain_lanes import WAYS, from_bytes_store, in_lanes, lc, text_itself
 from variants import over
 
 import embedonce
 from embedonce import StoreError
 from embedonce.vectors.envelope import Envelope
-
-lc = lazily(
-    "langchain_support",
-    "langchain_classic.storage",
-    "langchain_core.embeddings",
-    "langchain_core.stores",
-    "langchain_openai",
-    "langchain_embedonce",
-)
-
 
 # -- E. Caches that never hit --------------------------------------------------------------------------------------
 

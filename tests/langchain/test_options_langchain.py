@@ -7,21 +7,11 @@ import pickle
 import sys
 
 import pytest
-from langchain_lanes import NAMED, WAYS, Lane, from_bytes_store, in_lanes, text_itself
-from lazily import lazily
+from langchain_lanes import NAMED, WAYS, Lane, from_bytes_store, in_lanes, lc, text_itself
 from variants import over
 
 import embedonce
 from embedonce import EmbeddingCache, KeyEncoderError, StoreError
-
-lc = lazily(
-    "langchain_support",
-    "langchain_classic.storage",
-    "langchain_core.embeddings",
-    "langchain_core.stores",
-    "langchain_openai",
-    "langchain_embedonce",
-)
 
 
 def _embed_in_a_process(pickled):

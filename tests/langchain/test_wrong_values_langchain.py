@@ -7,29 +7,11 @@ import json
 
 import numpy as np
 import pytest
-from langchain_lanes import WAYS, from_bytes_store, in_lanes, text_itself
-from lazily import lazily
+from langchain_lanes import SECRET, WAYS, from_bytes_store, in_lanes, lc, openai, text_itself
 from variants import over
 
 import embedonce
 from embedonce import EmbedderContractError, KeyEncoderError
-
-lc = lazily(
-    "langchain_support",
-    "langchain_classic.storage",
-    "langchain_core.embeddings",
-    "langchain_core.stores",
-    "langchain_openai",
-    "langchain_embedonce",
-)
-
-SECRET = "s3cr3t-0123456789"
-TEXTS = ["a", "b", "", "ünï\ncode", "a\x00b", "-query", "a-query", "x" * 300]
-
-
-def openai(**settings):
-    return lc.OpenAIEmbeddings(**{"model": "text-embedding-3-small", "api_key": SECRET, **settings})
-
 
 # -- B. Keys -------------------------------------------------------------------------------------------------------
 

@@ -46,28 +46,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from langchain_lanes import NAMED, WAYS, from_bytes_store, in_lanes, text_itself
-from lazily import lazily
+from langchain_lanes import NAMED, SECRET, TEXTS, WAYS, from_bytes_store, in_lanes, lc, openai, text_itself
 from variants import over
 
 import embedonce
 from embedonce import IdentityError
-
-lc = lazily(
-    "langchain_support",
-    "langchain_classic.storage",
-    "langchain_core.embeddings",
-    "langchain_core.stores",
-    "langchain_openai",
-    "langchain_embedonce",
-)
-
-SECRET = "s3cr3t-0123456789"
-TEXTS = ["a", "b", "", "ünï\ncode", "a\x00b", "-query", "a-query", "x" * 300]
-
-
-def openai(**settings):
-    return lc.OpenAIEmbeddings(**{"model": "text-embedding-3-small", "api_key": SECRET, **settings})
 
 
 def azure(deployment):
