@@ -55,7 +55,8 @@ def demo(
     """
     known = demos()
     first_framework, *_ = frameworks = _requested(framework or (), known)
-    console, namespace = Console(highlight=False), HashingEmbedder(dimensions).embedonce_identity.namespace
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    namespace = HashingEmbedder(dimensions).embedonce_identity.namespace
     with tempfile.TemporaryDirectory(prefix="embedonce-demo-", ignore_cleanup_errors=True) as scratch:
         place, where = str(Path(scratch, "store")), "a temporary directory"
         if store is not None:
@@ -63,7 +64,7 @@ def demo(
             place, where = store, f"{as_location(store)}, which held {held:,} vectors of this embedder before"
         with console.status("Reading text"):
             texts, what = collected(text or (), limit)
-        _say(console, f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {where}")
+        console.print(f"{len(texts):,} {what}\nembedder: {namespace}\nstore: {where}")
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             bar = progress.add_task("Run 1, embedding", total=len(texts))
             first = embed_once(
@@ -79,21 +80,21 @@ def demo(
         [(name, run.texts, run.unique, run.sent, run.hits, f"{run.seconds:.2f}") for name, run in runs.items()],
         numbers=("texts", "unique", "embedded", "hits", "seconds"),
     )
-    _say(console, f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
+    console.print(f"{size / count:,.0f} bytes on disk per vector: {size:,} bytes, {count:,} vectors of {dimensions:,}.")
     again = list(runs.values())[1:]
     for number, run in enumerate(again, start=2):
         verb = "equals" if run.digest == first.digest else "DIFFERS FROM"
-        _say(console, f"Run {number} {verb} run 1 bit for bit: {run.texts * dimensions:,} numbers compared.")
+        console.print(f"Run {number} {verb} run 1 bit for bit: {run.texts * dimensions:,} numbers compared.")
         if run.sent:
             sent = f"SENT {run.sent:,} TEXTS to the embedder, although run 1 had embedded them."
-            _say(console, f"Run {number} {sent}")
+            console.print(f"Run {number} {sent}")
     passed = all(run.digest == first.digest and not run.sent for run in again)
     if passed and first.sent == first.unique and len(frameworks) > 1:
         paid = f"each of {first.unique:,} texts was paid for once."
-        _say(console, f"{len(runs)} runs in {len(frameworks)} frameworks: {paid}")
+        console.print(f"{len(runs)} runs in {len(frameworks)} frameworks: {paid}")
     for each in known.values():
         if not is_installed(each):
-            _say(console, f'{each.framework} is not installed; to see it too: pip install "{each.requirement}"')
+            console.print(f'{each.framework} is not installed; to see it too: pip install "{each.requirement}"')
     raise typer.Exit(0 if passed else 1)
 
 
@@ -127,7 +128,3 @@ def _requested(names: Sequence[str], known: Mapping[str, Demo]) -> list[str]:
         msg = f'the demo needs {" or ".join(requested)}; run: pip install "{requirement}"'
         raise DemoError(msg)
     return [name for name in dict.fromkeys(requested) if name not in missing]
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)

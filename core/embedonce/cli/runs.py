@@ -12,21 +12,22 @@ import sys
 import time
 from hashlib import sha256
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import embedonce
 from embedonce.cli.corpus import DemoError
 from embedonce.plugins.host import plugins
-from embedonce.testing import CountingEmbedder, HashingEmbedder
+from embedonce.testing import HashingEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from embedonce.hookspecs import Demo
 
-_PORTION = 64
 _NUMBERS_PER_CALL = 4096 * 1536
 """Lists of Python floats take 32 bytes for each number: this limits them to 200 MB."""
 
@@ -51,20 +52,18 @@ class Run(NamedTuple):
     digest: str
 
 
-class InPortions(CountingEmbedder):
-    """Passes texts on in small portions and reports after each how many it was given; the cache sees one call."""
+class ReportingEmbedder(HashingEmbedder):
+    """Counts the texts that it embeds, and reports after each how many these are."""
 
-    def __init__(self, embedder: Any, report: Callable[[int], None]) -> None:
-        super().__init__(embedder)
+    def __init__(self, dimensions: int, report: Callable[[int], None]) -> None:
+        super().__init__(dimensions)
+        self.sent = 0
         self._report = report
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of documents."""
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), _PORTION):
-            vectors += super().embed_documents(texts[start : start + _PORTION])
-            self._report(self.texts_embedded)
-        return vectors
+    def _vector(self, text: str) -> NDArray[np.float64]:
+        self.sent += 1
+        self._report(self.sent)
+        return super()._vector(text)
 
 
 def demos() -> dict[str, Demo]:
@@ -98,14 +97,14 @@ def embed_once(
         StoreError: The store cannot be used.
     """
     done, demo = 0, demos()[framework]
-    embedder = InPortions(HashingEmbedder(dimensions), lambda sent: report(max(done, sent)))
+    embedder = ReportingEmbedder(dimensions, lambda sent: report(max(done, sent)))
     try:
         cached = embedonce.wrap(demo.model(embedder), store, on_store_error="raise")
     except (ImportError, embedonce.PluginError) as error:
         msg = f'the demo needs {framework} ({error.__cause__ or error}); run: pip install "{demo.requirement}"'
         raise DemoError(msg) from error
     matrix = np.empty((len(texts), dimensions))
-    step = max(_PORTION, _NUMBERS_PER_CALL // dimensions)
+    step = max(1, _NUMBERS_PER_CALL // dimensions)
     with cached.cache as cache:
         started = time.perf_counter()
         for start in range(0, len(texts), step):
@@ -115,7 +114,7 @@ def embed_once(
             report(done)
         seconds = time.perf_counter() - started
         hits = cache.stats().hits
-    return Run(len(texts), len(set(texts)), embedder.texts_embedded, hits, seconds, sha256(matrix.data).hexdigest())
+    return Run(len(texts), len(set(texts)), embedder.sent, hits, seconds, sha256(matrix.data).hexdigest())
 
 
 def embed_once_elsewhere(texts: list[str], store: str, dimensions: int, framework: str) -> Run:
