@@ -22,7 +22,8 @@ class Known:
         symmetric: True if the default setup embeds queries like documents.
         changes: Settings that change vectors.
         keeps: Settings that change no vector.
-        batch: How many texts are embedded between two writes.
+        batch: How many texts are embedded between two writes: at most eight requests that are sent one after the other;
+            two numbers if async methods send more at once.
         effective: What some texts become before the model sees them; empty if texts are left as they are.
         whole_up_to: Length in bytes up to which no text is split.
     """
@@ -32,7 +33,7 @@ class Known:
     symmetric: bool
     changes: list[dict[str, Any]]
     keeps: list[dict[str, Any]] = field(default_factory=list)
-    batch: int = 1024
+    batch: int | str | tuple[int | str, int | str] = 1024
     effective: dict[str, str] = field(default_factory=dict)
     whole_up_to: int | None = None
 
@@ -55,7 +56,9 @@ def check_default(describer, known, *, secret=SECRET):
     for text, effective in known.effective.items():
         # The embedder is sent this text, and must make no other one of it.
         assert description.effective_text(text) == description.effective_text(effective) == effective
-    assert describer.sub_batch(known.make()) == known.batch
+    in_sync_calls, in_async_calls = known.batch if isinstance(known.batch, tuple) else (known.batch, known.batch)
+    assert describer.sub_batch(known.make()) == in_sync_calls
+    assert describer.sub_batch(known.make(), is_async=True) == in_async_calls
     assert secret not in f"{description} {description.identity}"
     assert pickle.loads(pickle.dumps(description)) == description
 

@@ -69,6 +69,7 @@ KNOWN: dict[str, Known] = {
         ],
         [{"model": "other"}, {"meta": {"a": 1}}, {"_is_warmed_up": True}],
         without="batch_size",
+        batch="auto",
     ),
     **pair(
         "mistral",
@@ -171,6 +172,7 @@ KNOWN: dict[str, Known] = {
         ],
         affixes=False,
         model="amazon.titan-embed-text-v2:0",
+        batch=8,
     ),
     **pair(
         "google",
@@ -245,6 +247,7 @@ KNOWN: dict[str, Known] = {
             {"generation_kwargs": {"seed": 1}},
         ],
         affixes=False,
+        batch=(256, 1024),
     ),
     **pair(
         "huggingface-serverless",
@@ -256,6 +259,7 @@ KNOWN: dict[str, Known] = {
         api_type="serverless_inference_api",
         api_params={"model": "BAAI/bge-small-en-v1.5"},
         token=TOKEN,
+        batch=(256, 1024),
     ),
     **pair(
         "huggingface-server",
@@ -264,6 +268,7 @@ KNOWN: dict[str, Known] = {
         "huggingface-inference/http://localhost:8080?normalize=false&truncate=true",
         [{"api_params": {"url": "http://localhost:8081"}}, {"truncate": False}, {"normalize": True}],
         [{"token": None}, {"api_type": "inference_endpoints"}],
+        batch=(256, 1024),
         **TEI,
     ),
     **pair(
@@ -289,6 +294,7 @@ KNOWN: dict[str, Known] = {
         "sentence-transformers/all-MiniLM-L6-v2",
         ST_CHANGES,
         ST_KEEPS,
+        batch="auto",
         **ST,
     ),
     **pair(
@@ -298,6 +304,7 @@ KNOWN: dict[str, Known] = {
         "sentence-transformers/all-MiniLM-L6-v2",
         ST_CHANGES,
         ST_KEEPS,
+        batch="auto",
         **ST,
     ),
     **pair(
@@ -314,6 +321,7 @@ KNOWN: dict[str, Known] = {
             {"model_kwargs": {"providers": ["CPUExecutionProvider"], "cuda": False}},
         ],
         symmetric=False,
+        batch="auto",
     ),
     **pair(
         "optimum",
@@ -335,5 +343,6 @@ KNOWN: dict[str, Known] = {
         ],
         _params=SimpleNamespace(**PARAMS),
         _backend=None,
+        batch="auto",
     ),
 }

@@ -46,7 +46,7 @@ def pair(
     symmetric: bool = True,
     affixes: bool = True,
     without: str = "",
-    batch: int = 1024,
+    batch: int | str | tuple[int, int] = 256,
     **defaults: Any,
 ) -> dict[str, Known]:
     """Return a text and a document component of one model; the settings of their texts are never part of it."""
@@ -61,7 +61,7 @@ def pair(
                 *(_AFFIXES if affixes else []),
                 *[each for each in _TEXTS[kind] if not set(each) & set(without.split())],
             ],
-            batch if kind == "Document" else 1024,
+            batch if kind == "Document" else 8,
         )
         for kind in ("Text", "Document")
     }

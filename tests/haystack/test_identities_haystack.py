@@ -40,11 +40,11 @@ def test_asking_has_no_side_effects(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
-    [("openai-Document", 100, 1000), ("openai-Document", 2000, 2000), ("google-Document", 100, 1000)],
+    [("openai-Document", 100, 800), ("openai-Document", 2000, 2000), ("google-Document", 100, 800)],
 )
 def test_sub_batches_are_whole_requests(name: str, size: int, expected: int) -> None:
     assert sub_batch(KNOWN[name].make(batch_size=size)) == expected
-    assert sub_batch(KNOWN[name].make()) == 1024
+    assert sub_batch(KNOWN[name].make()) == 256
 
 
 # -- roles ---------------------------------------------------------------------------------------------------------

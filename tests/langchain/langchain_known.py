@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import langchain_makers as makers
@@ -98,6 +99,7 @@ KNOWN = {
             {"multi_process": True, "encode_kwargs": {"normalize_embeddings": True}},
         ],
         effective=_NEWLINES,
+        batch="auto",
     ),
     "huggingface": Known(
         makers.huggingface,
@@ -187,7 +189,7 @@ KNOWN = {
             {"additional_headers": {"x-goog-api-key": SECRET}},
             {"api_version": "v1"},
         ],
-        1000,
+        800,
     ),
     "bedrock": Known(
         makers.bedrock,
@@ -207,7 +209,7 @@ KNOWN = {
             {"provider": "amazon"},
             {"endpoint_url": "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"},
         ],
-        960,
+        (8, 8 * min(32, (os.cpu_count() or 1) + 4)),
         effective=_NEWLINES,
     ),
     "voyage": Known(
@@ -229,6 +231,7 @@ KNOWN = {
         False,
         [{"model": "nomic-embed-text-v1"}, {"dimensionality": 64}, {"inference_mode": "local"}],
         [{"device": "gpu"}, {"vision_model": "nomic-embed-vision-v1.5"}],
+        batch=800,
     ),
     "fireworks": Known(
         makers.fireworks,
@@ -243,7 +246,7 @@ KNOWN = {
         False,
         [{"dimensions": 64}, {"truncate": "END"}, {"base_url": "http://localhost:8000/v1"}],
         [{"api_key": "another"}, {"max_batch_size": 3}, {"default_headers": {"x": SECRET}}],
-        1000,
+        400,
     ),
     "upstage": Known(
         makers.upstage,
@@ -256,7 +259,7 @@ KNOWN = {
             {"upstage_api_base": "https://proxy.example/v1"},
         ],
         [{"model": "embedding-query"}, {"embedding_ctx_length": 9}, {"upstage_api_key": "another"}],
-        1020,
+        80,
     ),
     "vertex": Known(
         makers.vertex,
@@ -286,6 +289,7 @@ KNOWN = {
         ],
         [{"model_kwargs": {"device": "cuda"}}, {"cache_folder": "x"}, {"client": SimpleNamespace(backend="torch")}],
         effective=_NEWLINES,
+        batch="auto",
     ),
     "ipex-bge": Known(
         makers.ipex_bge,
@@ -294,6 +298,7 @@ KNOWN = {
         [{"model_kwargs": {"device": "xpu"}}, {"query_instruction": "Search: "}],
         [{"model_kwargs": {"device": "cpu"}}],
         effective=_NEWLINES,
+        batch="auto",
     ),
     "instructor": Known(
         makers.instructor,
@@ -301,6 +306,7 @@ KNOWN = {
         False,
         [{"embed_instruction": "X: "}, {"query_instruction": "X: "}, {"encode_kwargs": {"normalize_embeddings": True}}],
         [{"client": object()}],
+        batch="auto",
     ),
     "openvino": Known(
         makers.openvino,
@@ -309,6 +315,7 @@ KNOWN = {
         [{"model_name_or_path": "x/y"}, {"encode_kwargs": {"mean_pooling": True}}, {"model_kwargs": {"export": True}}],
         [{"encode_kwargs": {"normalize_embeddings": True, "batch_size": 1}}, {"ov_model": object()}],
         effective=_NEWLINES,
+        batch="auto",
     ),
     "openvino-bge": Known(
         makers.openvino_bge,
@@ -317,6 +324,7 @@ KNOWN = {
         [{"query_instruction": "X"}, {"embed_instruction": "X"}],
         [{"tokenizer": object()}],
         effective=_NEWLINES,
+        batch="auto",
     ),
     "fastembed": Known(
         makers.fastembed,
@@ -324,5 +332,6 @@ KNOWN = {
         False,
         [{"model_name": "x/y"}, {"max_length": 256}, {"doc_embed_type": "passage"}],
         [{"threads": 2}, {"cache_dir": "x"}, {"batch_size": 4}],
+        batch="auto",
     ),
 }

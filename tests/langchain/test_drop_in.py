@@ -205,14 +205,20 @@ def test_one_call_by_default_as_in_langchain(tmp_path):
         assert model.calls == [texts]
 
 
-def test_wrap_writes_as_it_goes_in_multiples_of_the_requests_size(tmp_path):
+def test_wrap_writes_after_eight_requests(tmp_path):
     model = lc.Model()
-    model.chunk_size = 300
-    assert embedonce.wrap(model, tmp_path).batch_size == 900
-    cached = embedonce.wrap(lc.Model(), tmp_path)
-    assert cached.batch_size == 1024
-    cached.embed_documents([str(number) for number in range(2500)])
-    assert [len(call) for call in cached.underlying_embeddings.calls] == [1024, 1024, 452]
+    texts = [str(number) for number in range(2500)]
+    cached = embedonce.wrap(model, tmp_path)
+    assert cached.batch_size == "auto"
+    model.chunk_size = 100
+    assert cached.batch_size == 800
+    cached.embed_documents(texts)
+    assert [len(call) for call in model.calls] == [800, 800, 800, 100]
+    # For another call, a user may ask for another size.
+    cached.batch_size = None
+    cached.embed_documents([f"{text}!" for text in texts])
+    assert len(model.calls[-1]) == 2500
+    assert cached.wrap_options.batch_size is None
 
 
 @in_lanes(way=WAYS)

@@ -72,23 +72,36 @@ def test_operational_changes_keep_the_fingerprint(change: tuple[Callable[..., An
     check_unchanged_fingerprint(describer, make(), attribute, value() if callable(value) else value)
 
 
+LONG = ["word " * 400] * 1000
+
 SUB_BATCHES = [
-    (lambda: openai(chunk_size=5000), 5000),
-    (lambda: openai(chunk_size=300), 900),
-    (lambda: azure(chunk_size=16), 1024),
-    (lambda: voyage(batch_size=None), 1000),
-    (lambda: sentence_transformers(encode_kwargs={"batch_size": 100}), 1000),
-    (lambda: custom(batch_size=48), 1008),
-    (lambda: custom(batch_size=0), 1024),
-    (custom, 1024),
+    (lambda: openai(chunk_size=5000), {}, 5000),
+    (lambda: openai(chunk_size=300), {}, 900),
+    (lambda: openai(chunk_size=10), {}, 80),
+    (lambda: openai(chunk_size=10), {"arguments": {"chunk_size": 300}}, 900),
+    (lambda: azure(chunk_size=16), {}, 128),
+    (lambda: voyage(batch_size=None), {}, 1000),
+    (lambda: sentence_transformers(encode_kwargs={"batch_size": 100}), {}, "auto"),
+    (lambda: custom(batch_size=48), {}, 384),
+    (lambda: custom(batch_size=0), {}, "auto"),
+    (custom, {}, "auto"),
+    (custom, {"arguments": {"chunk_size": 5}}, 40),
+    # Where a request is bounded by tokens, long texts fill it sooner.
+    (openai, {"texts": LONG}, 1000),
+    (openai, {"texts": ["word " * 6000] * 1000}, 320),
+    (google, {"texts": ["short"]}, 800),
+    (google, {"texts": LONG}, 100),
+    (google, {"texts": LONG, "arguments": {"batch_size": 5}}, 40),
+    (google, {"texts": ["word " * 20_000]}, 8),
+    (voyage, {"texts": ["word " * 6000] * 1000}, 128),
 ]
 
 
 @over(case=SUB_BATCHES)
-def test_sub_batch_follows_the_settings(case: tuple[Callable[[], object], int]) -> None:
-    """The embedder's own request size wins, also where it is larger."""
-    make, expected = case
-    assert sub_batch(make()) == expected
+def test_sub_batch_follows_the_settings(case: tuple[Callable[[], object], dict[str, Any], object]) -> None:
+    """At most eight requests lie between two writes, and no request is smaller than the embedder's own."""
+    make, call, expected = case
+    assert sub_batch(make(), **call) == expected
 
 
 def test_changes_after_construction_are_noticed() -> None:

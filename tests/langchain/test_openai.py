@@ -105,8 +105,10 @@ async def test_dimensions_are_part_of_the_identity(at_server, service, tmp_path,
 
 async def test_the_request_size_is_passed_on_and_no_request_gets_smaller(at_server, service, tmp_path, way):
     texts = [str(number) for number in range(25)]
-    cached = embedonce.wrap(at_server(chunk_size=10), tmp_path)
-    assert cached.batch_size == 1020
+    embedder = at_server(chunk_size=1000)
+    cached = embedonce.wrap(embedder, tmp_path)
+    embedder.chunk_size = 10
+    assert cached.batch_size == 80
     await lc.documents(way, cached, texts)
     assert [len(request) for request in service.requests] == [10, 10, 5]
     service.requests.clear()

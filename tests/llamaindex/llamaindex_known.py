@@ -101,7 +101,7 @@ KNOWN = {
             {"api_version": "2024"},
             {"api_base": f"https://me:{SECRET}@API.openai.com:443/v1/?api_key={SECRET}"},
         ],
-        1000,
+        (800, 1000),
         _NEWLINES,
     ),
     "openai-like": Known(
@@ -110,7 +110,7 @@ KNOWN = {
         True,
         [*_OPENAI_CHANGES, {"model_name": "other"}, {"api_base": "http://gpu:8001/v1"}],
         [*_OPENAI_KEEPS, {"api_base": f"http://me:{SECRET}@gpu:8000/v1/"}],
-        1020,
+        (80, 1020),
         _NEWLINES,
     ),
     "azure": Known(
@@ -130,7 +130,7 @@ KNOWN = {
             {"api_version": "2025-01-01"},
             {"azure_endpoint": "https://R.openai.azure.com:443"},
         ],
-        1020,
+        (80, 1020),
         _NEWLINES,
     ),
     "fireworks": Known(
@@ -139,7 +139,7 @@ KNOWN = {
         True,
         [*_OPENAI_CHANGES, {"model_name": "thenlper/gte-large"}, {"api_base": "http://gpu/v1"}],
         _OPENAI_KEEPS,
-        1020,
+        (80, 1020),
         _NEWLINES,
     ),
     "upstage": Known(
@@ -153,7 +153,7 @@ KNOWN = {
             {"api_base": "http://gpu/v1"},
         ],
         [*_OPENAI_KEEPS, {"model": "embedding-query"}, {"api_base": "https://api.upstage.ai/v1"}],
-        1000,
+        (800, 1000),
         _NEWLINES,
     ),
     "cohere": Known(
@@ -175,7 +175,7 @@ KNOWN = {
             {"embed_batch_size": 7},
             {"base_url": f"https://me:{SECRET}@api.cohere.com"},
         ],
-        batch=1020,
+        batch=(80, 1020),
     ),
     "voyage": Known(
         voyage,
@@ -209,7 +209,7 @@ KNOWN = {
             {"timeout": 3.0},
             {"additional_kwargs": {"not_sent": True}},
         ],
-        batch=1020,
+        batch=(8, 1024),
     ),
     "google": Known(
         google,
@@ -235,7 +235,7 @@ KNOWN = {
             {"embedding_config": {"task_type": "CLUSTERING", "http_options": {"headers": {"x": SECRET}}}},
             {"http_options": {"headers": {"x": SECRET}}},
         ],
-        batch=1020,
+        batch=(80, 1020),
     ),
     "mistral": Known(
         mistral,
@@ -243,7 +243,7 @@ KNOWN = {
         True,
         [{"model_name": "codestral-embed"}, {"_client.sdk_configuration.server_url": "https://proxy.example"}],
         [{"api_key": "another"}, {"_client.sdk_configuration.server_url": "https://api.mistral.ai"}],
-        batch=1020,
+        batch=(80, 1020),
     ),
     "ollama": Known(
         ollama,
@@ -266,7 +266,7 @@ KNOWN = {
             {"base_url": f"http://me:{SECRET}@127.0.0.1:11434/"},
         ],
         effective=_STRIPPED,
-        batch=1020,
+        batch=(80, 1020),
     ),
     "huggingface": Known(
         huggingface,
@@ -287,7 +287,7 @@ KNOWN = {
             {"query_instruction": "  ", "text_instruction": ""},
         ],
         effective=_STRIPPED,
-        batch=1020,
+        batch=(80, 1020),
     ),
     "jina": Known(
         jina,
@@ -302,6 +302,6 @@ KNOWN = {
             {"_api.api_url": "https://proxy.example/v1/embeddings"},
         ],
         [{"api_key": "another"}, {"late_chunking": False}, {"encoding_queries": "float"}, {"embed_batch_size": 7}],
-        batch=1020,
+        batch=(80, 1020),
     ),
 }

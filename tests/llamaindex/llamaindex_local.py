@@ -92,7 +92,7 @@ KNOWN = {
             {"query_instruction": BGE_QUERY},
             {"max_length": 512},
         ],
-        batch=1020,
+        batch="auto",
     ),
     "instructor": Known(
         instructor,
@@ -107,7 +107,7 @@ KNOWN = {
             {"text_instruction": ""},
         ],
         [{"device": "cuda"}, {"cache_folder": "x"}, {"text_instruction": "Represent the document for retrieval: "}],
-        batch=1020,
+        batch="auto",
     ),
     "fastembed": Known(
         fastembed,
@@ -115,7 +115,7 @@ KNOWN = {
         False,
         [{"model_name": "x/y"}, {"doc_embed_type": "passage"}, {"specific_model_path": "elsewhere"}],
         [{"threads": 2}, {"cache_dir": "x"}, {"providers": ["CPUExecutionProvider"]}],
-        batch=1020,
+        batch="auto",
     ),
     "nomic": Known(
         nomic,
@@ -130,12 +130,12 @@ KNOWN = {
             {"document_task_type": "classification"},
         ],
         [{"api_key": SECRET}, {"vision_model_name": "x"}, {"dimensionality": None}, {"device": "gpu"}],
-        batch=1024,
+        batch=(256, 1024),
     ),
     "clip": Known(
-        clip, "clip/ViT-B/32", True, [{"model_name": "RN50"}, {"_device": "cuda"}], [{"_model": object()}], batch=1020
+        clip, "clip/ViT-B/32", True, [{"model_name": "RN50"}, {"_device": "cuda"}], [{"_model": object()}], batch="auto"
     ),
     "mock": Known(
-        mock, "llama-index/MockEmbedding?dimensions=4", True, [{"embed_dim": 8}], [{"num_workers": 2}], batch=1020
+        mock, "llama-index/MockEmbedding?dimensions=4", True, [{"embed_dim": 8}], [{"num_workers": 2}], batch="auto"
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.embeddings import Embeddings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from embedonce import Identity, Role
     from embedonce.hookspecs import Cache
+    from embedonce.options import Auto
 
 _warned_about_sha1 = False
 
@@ -182,9 +184,17 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         self.cache = documents
         self.query_cache = queries
         self.wrap_options = naming.options
-        self.batch_size = describer.batch_size(embedder, documents, naming.options)
         self._naming = naming
         self._start_tracking()
+
+    @property
+    def batch_size(self) -> int | Auto | None:
+        """Texts that are embedded between two writes; `"auto"` if that depends on how long the embedder takes."""
+        return describer.batch_size(self.underlying_embeddings, self.cache, self.wrap_options)
+
+    @batch_size.setter
+    def batch_size(self, batch_size: int | Auto | None) -> None:
+        self.wrap_options = replace(self.wrap_options, batch_size=batch_size)
 
     def _start_tracking(self) -> None:
         self._tracker = IdentityTracker(describer, self._naming.describe)
@@ -269,7 +279,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         return embed(text, **kwargs) if vectors is None else vectors[0]
 
     def _request(self, cache: Cache, texts: Sequence[str], role: Role, arguments: Mapping[str, Any]) -> EmbedRequest:
-        return EmbedRequest(self.underlying_embeddings, cache, texts, role, self.batch_size, arguments)
+        return EmbedRequest(self.underlying_embeddings, cache, texts, role, self.wrap_options.batch_size, arguments)
 
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""

@@ -149,5 +149,5 @@ class _SentenceTransformerDescriber(Describer):
         return now != before and modules == self._parameters[model][0]
 
 
-_ROW = KnownClass(_describe, ("batch_size", 32), _FIELDS)
+_ROW = KnownClass(_describe, ignores=_FIELDS)
 describer = _SentenceTransformerDescriber({("sentence_transformers", "SentenceTransformer"): _ROW})

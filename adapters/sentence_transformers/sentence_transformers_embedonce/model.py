@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from embedonce import Identity
-    from embedonce.options import WrapKeywords
+    from embedonce.options import Auto, WrapKeywords
 
-_MOST_TEXTS = 1024
-"""Texts between two writes."""
+_TEXTS_OF_A_PROCESS = 1024
+"""Texts between two writes for each process of a pool."""
 _TRAINED = (
     "its weights were changed in memory; save it and load it again, or wrap the model inside it again with version=… "
     "or another namespace=…"
@@ -266,7 +266,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             msg = f"a call of {type(self.inner).__name__} cannot be replayed because its arguments are not valid"
             raise CacheMissError(msg)
 
-    def _texts_between_writes(self, call: Call, size: int) -> int | None:
+    def _texts_between_writes(self, call: Call, size: int) -> int | Auto | None:
         for given in (self.wrap_options.batch_size, self.cache.batch_size):
             if given != "auto":
                 return given
@@ -274,8 +274,10 @@ class CachedSentenceTransformer(SentenceTransformer):
             # Each request starts processes of its own.
             return None
         pool = call.arguments.get("pool") or {}
-        most = _MOST_TEXTS * max(1, len(pool.get("processes", ())))
-        return max(size, most - most % size)
+        most = _TEXTS_OF_A_PROCESS * len(pool.get("processes", ()))
+        # The model sorts the texts that it gets by length and cuts them into batches of `size`, none of which is paid
+        # for, so that without a pool nothing but the time that it takes decides.
+        return max(size, most - most % size) if most else "auto"
 
     # What needs to be done by the model inside: where its class counts, or where it is sent to other processes
 

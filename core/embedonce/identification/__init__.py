@@ -9,11 +9,13 @@ from embedonce.identification.describer import Describer
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
+    Requests,
     endpoint_of,
     identity_of,
     in_host,
     line_separators_to_spaces,
     newlines_to_spaces,
+    request_size,
     unless,
 )
 from embedonce.identification.settings.fields import Same, fields_of, frozen, without_underscores
@@ -32,6 +34,7 @@ __all__ = [
     "Env",
     "IdentityTracker",
     "KnownClass",
+    "Requests",
     "Same",
     "UnclearSettingError",
     "Urls",
@@ -51,6 +54,7 @@ __all__ = [
     "newlines_to_spaces",
     "plain",
     "providers",
+    "request_size",
     "unless",
     "without_underscores",
 ]

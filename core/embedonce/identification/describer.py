@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description, apart
+from embedonce.identification.known_classes import Description, Requests, apart, request_size
 from embedonce.identification.settings.fields import (
     Same,
     fields_of,
@@ -28,13 +28,11 @@ from embedonce.identification.settings.plain import UnclearSettingError
 from embedonce.identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from embedonce.hookspecs import Cache
     from embedonce.identification.known_classes import KnownClass
-    from embedonce.options import WrapOptions
-
-_SUB_BATCH = 1024
+    from embedonce.options import Auto, WrapOptions
 
 # Fields that may name the model of an unknown class, the most specific one first.
 _NAMES_THE_MODEL = (
@@ -57,6 +55,7 @@ _NAMES_THE_MODEL = (
 _BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
 _DECLARED = "embedonce_identity"
 _MISSING = object()
+_NOTHING: Mapping[str, Any] = {}
 
 
 class _Known(NamedTuple):
@@ -66,11 +65,13 @@ class _Known(NamedTuple):
         base: The known class: that of the embedder or a base of it.
         row: What is known of it.
         paths: What the row reads.
+        batch: What its function `batch` reads; None if it has none.
     """
 
     base: type
     row: KnownClass
     paths: Paths
+    batch: Paths | None
 
 
 class Describer:
@@ -174,33 +175,58 @@ class Describer:
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
         return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
 
-    def sub_batch(self, embedder: object, most: int = _SUB_BATCH) -> int:
-        """Return how many texts to send between two writes to the store.
+    def requests(self, embedder: object, arguments: Mapping[str, Any] = _NOTHING) -> Requests | None:
+        """Return how an embedder sends the texts of a call; None if that is not known.
 
-        That is the largest multiple of the embedder's own request size up to `most`, so that no request gets smaller,
-        or the request size itself where it is larger.
+        It is read at every call, like the fingerprint.
+
+        Args:
+            embedder: The embedder.
+            arguments: Further arguments of the call, which may set the size of a request for this call alone.
         """
         kind: type = type(embedder)
         inner = self._inner(kind)
         if inner:
-            return self.sub_batch(read(embedder, (inner,)), most)
+            return self.requests(read(embedder, (inner,)), arguments)
         known = self._known(kind)
-        batch = known.row.batch if known is not None else most
-        size = batch if isinstance(batch, int) else batch[1]
-        fields = _BATCH_FIELDS if known is None else () if isinstance(batch, int) else batch[:1]
-        for path in fields:
-            value = read(embedder, tuple(path.split(".")))
-            if type(value) is int and value > 0:
-                size = value
-                break
-        return size if size > most else size * (most // size)
+        found = self._requests_of_unknown(embedder) if known is None else _requests_of_known(embedder, known)
+        size = _size_among(map(arguments.get, _BATCH_FIELDS)) if arguments else 0
+        if not size:
+            return found
+        return Requests(size) if found is None else replace(found, size=size)
 
-    def batch_size(self, embedder: object, cache: Cache, options: WrapOptions, most: int = _SUB_BATCH) -> int | None:
+    def _requests_of_unknown(self, embedder: object) -> Requests | None:
+        """Return how an embedder of an unknown class sends texts, as far as a field for the size of a request tells."""
+        size = _size_among(read(embedder, (name,)) for name in _BATCH_FIELDS)
+        return Requests(size) if size else None
+
+    def sub_batch(
+        self,
+        embedder: object,
+        *,
+        texts: Sequence[str] = (),
+        arguments: Mapping[str, Any] = _NOTHING,
+        is_async: bool = False,
+    ) -> int | Auto:
+        """Return how many texts to send between two writes to the store; see `Requests.between_writes`.
+
+        It is `"auto"` for an embedder whose requests are not known: the cache then goes by how long it takes.
+        """
+        requests = self.requests(embedder, arguments)
+        return "auto" if requests is None else requests.between_writes(texts, is_async=is_async)
+
+    def batch_size(
+        self,
+        embedder: object,
+        cache: Cache,
+        options: WrapOptions,
+        **call: Any,
+    ) -> int | Auto | None:
         """Return the texts between two writes: the option of the wrapper, else that of the cache, else `sub_batch`."""
         for size in (options.batch_size, cache.batch_size):
             if size != "auto":
                 return size
-        return self.sub_batch(embedder, most)
+        return self.sub_batch(embedder, **call)
 
     # Known classes
 
@@ -209,7 +235,7 @@ class Describer:
         for base in kind.__mro__:
             row = self._rows.get(self._package_and_name(base))
             if row is not None:
-                return _Known(base, row, Paths(row.describe))
+                return _Known(base, row, Paths(row.describe), Paths(row.batch) if callable(row.batch) else None)
         return None
 
     def _look_up_inner(self, kind: type) -> str:
@@ -282,6 +308,28 @@ class Describer:
 
     def _may_name(self, value: object) -> bool:
         return isinstance(value, str) and bool(value) and value not in self._placeholders
+
+
+# How requests are sent
+
+
+def _requests_of_known(embedder: object, known: _Known) -> Requests | None:
+    batch = known.row.batch
+    if known.batch is not None:
+        found: Requests | None = known.batch.called_with(known.batch.values(embedder))
+        return found
+    if batch == "auto":
+        return None
+    if isinstance(batch, int):
+        return Requests(batch)
+    assert isinstance(batch, tuple)
+    path, default = batch
+    return Requests(request_size(read(embedder, tuple(path.split("."))), default))
+
+
+def _size_among(values: Iterable[Any]) -> int:
+    """Return the first value that can be the size of a request, 0 if there is none."""
+    return next(filter(None, (request_size(value, 0) for value in values)), 0)
 
 
 # Names and attributes of classes

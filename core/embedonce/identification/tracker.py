@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import CacheMissError, IdentityError
-from embedonce.identification.known_classes import Description
+from embedonce.identification.known_classes import REQUESTS_BETWEEN_WRITES, Description
 from embedonce.identification.settings.names import OPERATIONAL
 from embedonce.identity import Identity
 from embedonce.keys.specification import utf8
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedonce.hookspecs import Cache
     from embedonce.identification.describer import Describer
     from embedonce.keys.specification import Role
-    from embedonce.options import WrapOptions
+    from embedonce.options import Auto, WrapOptions
 
 logger = logging.getLogger("embedonce")
 
@@ -40,7 +40,8 @@ class EmbedRequest:
         cache: The cache to ask.
         texts: What is asked for.
         role: As what it is embedded.
-        batch_size: Texts that are embedded between two writes.
+        batch_size: Texts that are embedded between two writes; `"auto"` for the cache's own setting, and else for what
+            is known of how the embedder sends its requests.
         arguments: Further arguments of the call that reach the embedder.
         refine: Turns the identity of the embedder into that of the call; None if `arguments` alone does that.
         not_cacheable: Why this call must not be cached even if its embedder may be; empty if it may be, too.
@@ -52,17 +53,23 @@ class EmbedRequest:
     cache: Cache
     texts: Sequence[str]
     role: Role
-    batch_size: int | None
+    batch_size: int | Auto | None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     refine: Callable[[Identity], Identity] | None = None
     not_cacheable: str = ""
     identity: Identity | None = None
     positions: Sequence[int] | None = None
 
-    def completed(self, texts: Sequence[str], identity: Identity, positions: Sequence[int] | None) -> EmbedRequest:
+    def completed(
+        self,
+        texts: Sequence[str],
+        identity: Identity,
+        positions: Sequence[int] | None,
+        batch_size: int | Auto | None,
+    ) -> EmbedRequest:
         """Return a request for texts that reach the model in one way."""
         return EmbedRequest(
-            self.embedder, self.cache, texts, self.role, self.batch_size, identity=identity, positions=positions
+            self.embedder, self.cache, texts, self.role, batch_size, identity=identity, positions=positions
         )
 
     def ask(self, method: Callable[..., Any], embed: Callable[[list[str]], Any]) -> Any:
@@ -157,7 +164,7 @@ class IdentityTracker:
             EmbedderContractError: The embedder's answer is not one finite vector per text.
             Exception: Whatever the embedder raises.
         """
-        groups, state = self._groups(request)
+        groups, state = self._groups(request, is_async=False)
 
         def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, embed(some))
@@ -168,7 +175,7 @@ class IdentityTracker:
         self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
     ) -> list[list[float]] | None:
         """Async twin of `embed`."""
-        groups, state = self._groups(request)
+        groups, state = self._groups(request, is_async=True)
 
         async def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, await embed(some))
@@ -181,7 +188,7 @@ class IdentityTracker:
 
         See `embed` for all else.
         """
-        groups, state = self._groups(request)
+        groups, state = self._groups(request, is_async=False)
 
         def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, embed(some))
@@ -207,7 +214,7 @@ class IdentityTracker:
             return answer
         return NotCacheable(answer)
 
-    def _groups(self, request: EmbedRequest) -> tuple[list[EmbedRequest], object]:
+    def _groups(self, request: EmbedRequest, *, is_async: bool) -> tuple[list[EmbedRequest], object]:
         """Group the texts of a call by how they reach the model; no group if the call bypasses the cache.
 
         Returns:
@@ -228,17 +235,28 @@ class IdentityTracker:
         texts = checked_texts(request.texts)
         if description.effective_text is not None:
             texts = [description.effective_text(text) for text in texts]
+        size = self._batch_size(request, texts, is_async=is_async)
         limit = description.whole_up_to
         long = [] if limit is None else [i for i, text in enumerate(texts) if _is_longer(text, limit)]
         if not long:
-            return [request.completed(texts, identity, None)], state
+            return [request.completed(texts, identity, None, size)], state
         averaged = identity.with_additions({"averaged_beyond": limit})
         short = sorted(set(range(len(texts))) - set(long))
         return [
-            request.completed([texts[i] for i in positions], kind, positions)
+            request.completed([texts[i] for i in positions], kind, positions, size)
             for kind, positions in ((identity, short), (averaged, long))
             if positions
         ], state
+
+    def _batch_size(self, request: EmbedRequest, texts: Sequence[str], *, is_async: bool) -> int | Auto | None:
+        """Return how many of some texts to embed between two writes."""
+        for size in (request.batch_size, request.cache.batch_size):
+            if size != "auto":
+                return size
+        if len(texts) <= REQUESTS_BETWEEN_WRITES:
+            # However they are sent.
+            return None
+        return self._describer.sub_batch(request.embedder, texts=texts, arguments=request.arguments, is_async=is_async)
 
     def _bypassed(self, request: EmbedRequest, why: str) -> list[EmbedRequest]:
         """Return no request, and say once why calls bypass the cache.

@@ -12,7 +12,6 @@ describer = Describer({})
 class CachedAcme(AcmeEmbedder, Wrapper):
     def __init__(self, embedder, cache, options):
         self.embedder, self.cache, self.wrap_options = embedder, cache, options
-        self.batch_size = describer.batch_size(embedder, cache, options)
         self.look_anew()
         cache.open(self.identity)
 
@@ -39,6 +38,6 @@ class CachedAcme(AcmeEmbedder, Wrapper):
         return self.ask([text], "query", lambda some: [self.embedder.embed_question(some[0])])[0]
 
     def ask(self, texts, role, embed):
-        asked = EmbedRequest(self.embedder, self.cache, texts, role, self.batch_size)
+        asked = EmbedRequest(self.embedder, self.cache, texts, role, self.wrap_options.batch_size)
         vectors = self.described.embed(asked, embed)
         return embed(texts) if vectors is None else vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import (
@@ -9,6 +10,7 @@ from embedonce.identification import (
     Description,
     Env,
     KnownClass,
+    Requests,
     UnclearSettingError,
     Urls,
     clean_url,
@@ -17,6 +19,7 @@ from embedonce.identification import (
     line_separators_to_spaces,
     newlines_to_spaces,
     providers,
+    request_size,
 )
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
@@ -196,18 +199,68 @@ def _upstage(
     return providers.upstage(model, dimensions=dimensions, request=model_kwargs, endpoint=endpoint)
 
 
+# How requests are sent, where there is more to it than the number of texts in one.
+
+_CHARACTERS_PER_TOKEN = 4
+# All texts of a call are one request, which is bounded here.
+_ALL = 1024
+
+
+def _cohere_requests() -> Requests:
+    # Its client has 64 threads, and its async client sends all requests of a call at once.
+    return Requests(96, at_once=64, at_once_async=None)
+
+
+def _voyage_requests(batch_size: Any) -> Requests:
+    # A request holds 120,000 tokens, of some models more.
+    return Requests(request_size(batch_size, 1000), characters=_CHARACTERS_PER_TOKEN * 120_000)
+
+
+def _bedrock_requests(model_id: Any, provider: Any) -> Requests:
+    if (provider or providers.bedrock_family(model_id)) == "cohere":
+        return Requests(96)
+    # The async methods ask the default pool of threads for one text each.
+    return Requests(1, at_once_async=min(32, (os.cpu_count() or 1) + 4))
+
+
+# A request holds 20,000 tokens, as which each word and each space counts twice.
+_GOOGLE_CHARACTERS = 28_000
+
+
+def _google_requests() -> Requests:
+    return Requests(100, characters=_GOOGLE_CHARACTERS)
+
+
+def _vertex_requests(instance: Any, request_parallelism: Any) -> Requests:
+    # Up to version 2 the class has a pool of threads. A request holds as much as one of the class above.
+    at_once = 1 if instance is None else request_size(request_parallelism, 5)
+    return Requests(250, at_once=at_once, at_once_async=at_once, characters=_GOOGLE_CHARACTERS)
+
+
+def _mistral_requests(tokenizer: Any) -> Requests:
+    # A request holds 16,000 tokens; without a tokenizer the class counts characters. The async method sends all of a
+    # call at once, and is given no more than eight, so that a quota in their midst costs no more.
+    counts_characters = type(tokenizer).__name__ == "DummyTokenizer"
+    return Requests(_ALL, characters=16_000 * (1 if counts_characters else _CHARACTERS_PER_TOKEN))
+
+
+def _nomic_requests(inference_mode: Any) -> Requests | None:
+    # Ten threads send ten texts each.
+    return Requests(10, at_once=10, at_once_async=10) if inference_mode == "remote" else None
+
+
 ROWS = {
     ("langchain_azure_ai", "AzureAIEmbeddingsModel"): KnownClass(_azure_ai, ("embed_batch_size", 1024)),
-    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(_huggingface_inference),
-    ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama),
-    ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, 96),
-    ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(_voyage, ("batch_size", 1000)),
-    ("langchain_aws", "BedrockEmbeddings"): KnownClass(_bedrock, 96),
-    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(_google, 100),
-    ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(_vertex, 250),
-    ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(_mistral),
-    ("langchain_nomic", "NomicEmbeddings"): KnownClass(_nomic, ignores="device vision_model"),
-    ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks),
+    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(_huggingface_inference, _ALL),
+    ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama, _ALL),
+    ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, _cohere_requests),
+    ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(_voyage, _voyage_requests),
+    ("langchain_aws", "BedrockEmbeddings"): KnownClass(_bedrock, _bedrock_requests),
+    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(_google, _google_requests),
+    ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(_vertex, _vertex_requests),
+    ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(_mistral, _mistral_requests),
+    ("langchain_nomic", "NomicEmbeddings"): KnownClass(_nomic, _nomic_requests, ignores="device vision_model"),
+    ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks, _ALL),
     ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(_nvidia, ("max_batch_size", 50)),
     ("langchain_upstage", "UpstageEmbeddings"): KnownClass(_upstage, ("embed_batch_size", 10)),
 }

@@ -100,17 +100,17 @@ def _fastembed(model_name: Any, max_length: Any, doc_embed_type: Any) -> Identit
     return providers.fastembed(model_name, max_length=max_length, document_method=doc_embed_type)
 
 
-_ENCODE_BATCH = ("encode_kwargs.batch_size", 32)
-_SENTENCE_TRANSFORMERS = KnownClass(_sentence_transformers, _ENCODE_BATCH)
-_OPENVINO = KnownClass(_openvino, 4)
+# Their batches are not requests: how many texts are embedded between two writes depends on the time that they take.
+_SENTENCE_TRANSFORMERS = KnownClass(_sentence_transformers)
+_OPENVINO = KnownClass(_openvino)
 
 ROWS = {
     ("langchain_huggingface", "HuggingFaceEmbeddings"): _SENTENCE_TRANSFORMERS,
     ("langchain_community", "HuggingFaceEmbeddings"): _SENTENCE_TRANSFORMERS,
-    ("langchain_community", "HuggingFaceBgeEmbeddings"): KnownClass(_bge, _ENCODE_BATCH),
-    ("langchain_community", "IpexLLMBgeEmbeddings"): KnownClass(_ipex_bge, _ENCODE_BATCH),
-    ("langchain_community", "HuggingFaceInstructEmbeddings"): KnownClass(_instructor, _ENCODE_BATCH),
+    ("langchain_community", "HuggingFaceBgeEmbeddings"): KnownClass(_bge),
+    ("langchain_community", "IpexLLMBgeEmbeddings"): KnownClass(_ipex_bge),
+    ("langchain_community", "HuggingFaceInstructEmbeddings"): KnownClass(_instructor),
     ("langchain_community", "OpenVINOEmbeddings"): _OPENVINO,
     ("langchain_community", "OpenVINOBgeEmbeddings"): _OPENVINO,
-    ("langchain_community", "FastEmbedEmbeddings"): KnownClass(_fastembed, ("batch_size", 256)),
+    ("langchain_community", "FastEmbedEmbeddings"): KnownClass(_fastembed),
 }

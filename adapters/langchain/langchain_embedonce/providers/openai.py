@@ -9,11 +9,13 @@ from embedonce.identification import (
     Description,
     Env,
     KnownClass,
+    Requests,
     Urls,
     endpoint_of,
     group,
     newlines_to_spaces,
     providers,
+    request_size,
     unless,
 )
 
@@ -110,8 +112,16 @@ def _azure_openai(
     return Description(identity, **text)
 
 
-_OPENAI = KnownClass(_openai, ("chunk_size", 1000))
-_AZURE_OPENAI = KnownClass(_azure_openai, ("chunk_size", 2048))
+# A request holds no more than 300,000 tokens. Of a text that is split, each part counts as a text.
+_CHARACTERS = 4 * 300_000
+
+
+def _requests(chunk_size: Any) -> Requests:
+    return Requests(request_size(chunk_size, 1000), characters=_CHARACTERS)
+
+
+_OPENAI = KnownClass(_openai, _requests)
+_AZURE_OPENAI = KnownClass(_azure_openai, _requests)
 
 ROWS = {
     ("langchain_openai", "OpenAIEmbeddings"): _OPENAI,

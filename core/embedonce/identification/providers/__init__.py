@@ -6,6 +6,7 @@ and says what that class makes of the text. A setting at the provider's default 
 
 from embedonce.identification.providers.hosted import (
     bedrock,
+    bedrock_family,
     cohere,
     fireworks,
     google,
@@ -55,6 +56,7 @@ __all__ = [
     "Loaded",
     "azure_openai",
     "bedrock",
+    "bedrock_family",
     "cohere",
     "commit_of",
     "encode_settings",

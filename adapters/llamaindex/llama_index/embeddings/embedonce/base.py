@@ -39,9 +39,6 @@ _SHARED = frozenset({"callback_manager", "embed_batch_size", "model_name", "num_
 _SET_INSIDE = _SHARED | {"embeddings_cache"}
 """Fields that are set on the model inside when they are set on the wrapper."""
 
-_SYNC_TEXTS, _ASYNC_TEXTS = 128, 1024
-"""Texts between two writes: the sync methods send one request after the other, the async ones many at once."""
-
 
 @dataclass(eq=False, slots=True)
 class _State:
@@ -328,7 +325,7 @@ class CachedEmbedding(BaseEmbedding):
         """
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
-        request = self._request(texts, "document", self._changing(kwargs, "get_text_embedding_batch"), _SYNC_TEXTS)
+        request = self._request(texts, "document", self._changing(kwargs, "get_text_embedding_batch"))
         vectors = self._state.tracker.embed(request, lambda some: inner.get_text_embedding_batch(some, **given))
         return inner.get_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
@@ -353,12 +350,9 @@ class CachedEmbedding(BaseEmbedding):
         vectors = await self._state.tracker.aembed(self._request([text], role), embed_one)
         return await embed(text) if vectors is None else vectors[0]
 
-    def _request(
-        self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None, most: int = _ASYNC_TEXTS
-    ) -> EmbedRequest:
+    def _request(self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None) -> EmbedRequest:
         state = self._state
-        batch_size = describer.batch_size(self.inner, state.cache, state.options, most)
-        return EmbedRequest(self.inner, state.cache, texts, role, batch_size, arguments or {})
+        return EmbedRequest(self.inner, state.cache, texts, role, state.options.batch_size, arguments or {})
 
     def _changing(self, arguments: dict[str, Any], method: str) -> dict[str, Any]:
         """Return the arguments of a call that may change vectors: none where the method is LlamaIndex's own.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification import Describer, Description, Same, UnclearSettingError
+from embedonce.identification import Describer, Description, Requests, Same, UnclearSettingError, request_size
 from embedonce.plugins.host import plugins
 from llama_index.embeddings.embedonce.providers import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OWN_CACHE = (
     "its own `embeddings_cache` is set, which distinguishes neither models nor roles and may return vectors of others; "
     "set it to None"
 )
 _LANGCHAIN = "LangchainEmbedding"
+_BASE = "llama_index.core.base."
 
 
 class _LlamaIndexDescriber(Describer):
@@ -45,6 +50,19 @@ class _LlamaIndexDescriber(Describer):
         # Without what was read from files: a model that is loaded stays as it is when its files change.
         seen = identity and (identity.name, [pair for pair in identity.written if not pair[0].endswith("files")])
         return (type(embedder), _refuses(embedder), seen, super().fingerprint(inside))
+
+    def requests(self, embedder: object, arguments: Mapping[str, Any] | None = None) -> Requests | None:
+        """See `Describer`; the async methods of the base class send all requests of a call, or those of all workers."""
+        found = super().requests(embedder, arguments or {})
+        workers = request_size(getattr(embedder, "num_workers", None), 1)
+        return found and replace(found, at_once_async=workers if workers > 1 else None)
+
+    def _requests_of_unknown(self, embedder: object) -> Requests | None:
+        batched = getattr(type(embedder), "_get_text_embeddings", None)
+        if _langchain_inside(embedder) is not None or getattr(batched, "__module__", "").startswith(_BASE):
+            # Its batches are not requests: it asks another embedder, or embeds one text after the other.
+            return None
+        return super()._requests_of_unknown(embedder)
 
 
 def _is_langchain(kind: type) -> bool:

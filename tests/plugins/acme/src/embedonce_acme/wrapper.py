@@ -89,8 +89,7 @@ class CachedEmbedder(Embedder, Wrapper):
         return await embed(text) if vectors is None else vectors[0]
 
     def _request(self, texts: Sequence[str], role: Role) -> EmbedRequest:
-        size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
-        return EmbedRequest(self.embedder, self.cache, texts, role, size)
+        return EmbedRequest(self.embedder, self.cache, texts, role, self.wrap_options.batch_size)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.embedder).__name__}, cache={self.cache!r})"

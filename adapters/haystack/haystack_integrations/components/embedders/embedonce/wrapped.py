@@ -136,7 +136,6 @@ class CachedEmbedder:
 
     def _start_tracking(self) -> None:
         self._tracker = IdentityTracker(describer, partial(_describe, self, self.wrap_options))
-        self._batch_size = describer.batch_size(self.embedder, self.cache, self.wrap_options)
 
     # What every wrapper shows
 
@@ -266,7 +265,7 @@ class CachedEmbedder:
             embed: Returns the steps that embed the texts that are missing, and result in their vectors.
         """
         given = {name: value for name, value in arguments.items() if value is not None} if arguments else {}
-        request = EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self._batch_size, given)
+        request = EmbedRequest(self.embedder, self.cache, texts, self._ROLE, self.wrap_options.batch_size, given)
         return _FromCache(self._tracker, request, embed)
 
     def _ask(self, inputs: dict[str, Any]) -> dict[str, Any]:

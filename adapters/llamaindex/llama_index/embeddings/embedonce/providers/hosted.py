@@ -8,11 +8,13 @@ from embedonce.identification import (
     At,
     Description,
     KnownClass,
+    Requests,
     UnclearSettingError,
     Urls,
     clean_url,
     endpoint_of,
     providers,
+    request_size,
 )
 from llama_index.embeddings.embedonce.providers.openai import lazy_endpoint
 
@@ -247,10 +249,20 @@ def _jina(
     )
 
 
+def _voyage_requests(embed_batch_size: Any) -> Requests:
+    # A request holds 120,000 tokens, of some models more.
+    return Requests(request_size(embed_batch_size, 1000), characters=4 * 120_000)
+
+
+def _bedrock_requests(model_name: Any, embed_batch_size: Any) -> Requests:
+    # Only for Cohere's models is a batch one request.
+    return Requests(request_size(embed_batch_size, 10) if "cohere." in str(model_name) else 1)
+
+
 ROWS: dict[tuple[str, str], KnownClass] = {
     ("llama_index.embeddings.cohere", "CohereEmbedding"): KnownClass(_cohere, _BATCH),
-    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(_voyage, ("embed_batch_size", 1000)),
-    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(_bedrock, _BATCH),
+    ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(_voyage, _voyage_requests),
+    ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(_bedrock, _bedrock_requests),
     ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(_google, _BATCH),
     ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(_mistral, _BATCH),
     ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(_ollama, _BATCH),

@@ -11,18 +11,18 @@ from embedonce.identification import (
     Description,
     Env,
     KnownClass,
+    Requests,
     UnclearSettingError,
     endpoint_of,
     group,
     identity_of,
     providers,
+    request_size,
     unless,
 )
 
 if TYPE_CHECKING:
     from embedonce import Identity
-
-_BATCH = ("embed_batch_size", 10)
 
 # sentence-transformers: what the class was built with is kept by the loaded model alone.
 
@@ -132,17 +132,22 @@ def _mock(embed_dim: Any) -> Identity:
     return identity_of("llama-index", "MockEmbedding", parameters, symmetric=True, exact=True)
 
 
-_MOCK = KnownClass(_mock, _BATCH)
+def _nomic_requests(inference_mode: Any, embed_batch_size: Any) -> Requests | None:
+    return Requests(request_size(embed_batch_size, 10)) if inference_mode == "remote" else None
 
+
+_MOCK = KnownClass(_mock)
+
+# Where batches are not requests, how many texts are embedded between two writes depends on the time that they take.
 ROWS: dict[tuple[str, str], KnownClass] = {
     ("llama_index.embeddings.huggingface", "HuggingFaceEmbedding"): KnownClass(
-        _sentence_transformers, _BATCH, ignores="max_length query_instruction text_instruction"
+        _sentence_transformers, ignores="max_length query_instruction text_instruction"
     ),
-    ("llama_index.embeddings.instructor", "InstructorEmbedding"): KnownClass(_instructor, _BATCH),
-    ("llama_index.embeddings.fastembed", "FastEmbedEmbedding"): KnownClass(_fastembed, _BATCH),
-    ("llama_index.embeddings.nomic", "NomicEmbedding"): KnownClass(_nomic, _BATCH),
-    ("llama_index.embeddings.clip", "ClipEmbedding"): KnownClass(_clip, _BATCH),
-    ("llama_index.embeddings.adapter", "AdapterEmbeddingModel"): KnownClass(_adapter, _BATCH),
+    ("llama_index.embeddings.instructor", "InstructorEmbedding"): KnownClass(_instructor),
+    ("llama_index.embeddings.fastembed", "FastEmbedEmbedding"): KnownClass(_fastembed),
+    ("llama_index.embeddings.nomic", "NomicEmbedding"): KnownClass(_nomic, _nomic_requests),
+    ("llama_index.embeddings.clip", "ClipEmbedding"): KnownClass(_clip),
+    ("llama_index.embeddings.adapter", "AdapterEmbeddingModel"): KnownClass(_adapter),
     ("llama_index.core.embeddings", "MockEmbedding"): _MOCK,
     ("llama_index.core.embeddings", "MockMultiModalEmbedding"): _MOCK,
 }

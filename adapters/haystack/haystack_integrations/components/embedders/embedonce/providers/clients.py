@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from embedonce import Identity
-from embedonce.identification import Description, KnownClass, UnclearSettingError, clean_url, in_host
+from embedonce.identification import Description, KnownClass, Requests, UnclearSettingError, clean_url, in_host
 
 INTEGRATIONS = "haystack_integrations.components.embedders"
 Describe = Callable[..., Description | Identity]
+Batch = int | tuple[str, int] | Literal["auto"] | Callable[..., Requests | None]
 Rows = dict[tuple[str, str], KnownClass]
 
 
@@ -20,7 +21,7 @@ def pair(
     describe: Describe,
     *,
     roles: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
-    batch: int | tuple[str, int] = ("batch_size", 32),
+    batch: Batch = ("batch_size", 32),
     ignores: str = "",
 ) -> Rows:
     """Return the rows of a text and a document component.
@@ -30,7 +31,7 @@ def pair(
         name: What their names begin with.
         describe: See `KnownClass`, as for all further ones.
         roles: Arguments of `describe` for the text component, and those for the document component.
-        batch: How many documents a request has; the text component sends one text.
+        batch: How many documents a request has, see `KnownClass`; the text component sends one text.
         ignores: Fields that do not change vectors.
     """
     return {

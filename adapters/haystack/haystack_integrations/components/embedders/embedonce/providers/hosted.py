@@ -10,7 +10,17 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import At, Description, Env, UnclearSettingError, Urls, clean_url, providers
+from embedonce.identification import (
+    At,
+    Description,
+    Env,
+    Requests,
+    UnclearSettingError,
+    Urls,
+    clean_url,
+    providers,
+    request_size,
+)
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Rows,
@@ -232,6 +242,20 @@ def _watsonx(
     return providers.watsonx(in_use or model, truncate_tokens=truncate_input_tokens, endpoint=api_base_url)
 
 
+def _bedrock_requests(model: Any, batch_size: Any) -> Requests:
+    # As the class reads the name. Only for Cohere's models is a batch one request.
+    return Requests(request_size(batch_size, 32) if "cohere" in str(model) else 1)
+
+
+def _ollama_requests(batch_size: Any) -> Requests:
+    # The async method sends all requests of a call at once.
+    return Requests(request_size(batch_size, 32), at_once_async=None)
+
+
+def _huggingface_requests(batch_size: Any, concurrency_limit: Any) -> Requests:
+    return Requests(request_size(batch_size, 32), at_once_async=request_size(concurrency_limit, 1))
+
+
 _INPUT_TYPES = ({"own": "search_query"}, {"own": "search_document"})
 _TASKS = ({"own": "RETRIEVAL_QUERY"}, {"own": "RETRIEVAL_DOCUMENT"})
 _HUGGINGFACE_IGNORES = "grpc_client async_grpc_client _grpc_client _async_grpc_client use_grpc _model_or_url"
@@ -244,6 +268,7 @@ ROWS: Rows = {
         "AmazonBedrock",
         _bedrock,
         roles=_INPUT_TYPES,
+        batch=_bedrock_requests,
         ignores="boto3_config aws_access_key_id aws_region_name aws_profile_name",
     ),
     **pair(
@@ -263,9 +288,14 @@ ROWS: Rows = {
     **pair(f"{INTEGRATIONS}.jina", "Jina", _jina, ignores="_headers"),
     **pair(f"{INTEGRATIONS}.nvidia", "Nvidia", _nvidia),
     # The text component keeps its own options and sends those of the call alone.
-    **pair(f"{INTEGRATIONS}.ollama", "Ollama", _ollama, roles=({"sends_options": False}, {})),
-    **pair(f"{INTEGRATIONS}.huggingface_api", "HuggingFaceAPI", _huggingface, ignores=_HUGGINGFACE_IGNORES),
-    **pair("haystack", "HuggingFaceAPI", _huggingface, ignores=_HUGGINGFACE_IGNORES),
+    **pair(f"{INTEGRATIONS}.ollama", "Ollama", _ollama, roles=({"sends_options": False}, {}), batch=_ollama_requests),
+    **{
+        key: known
+        for package in (f"{INTEGRATIONS}.huggingface_api", "haystack")
+        for key, known in pair(
+            package, "HuggingFaceAPI", _huggingface, batch=_huggingface_requests, ignores=_HUGGINGFACE_IGNORES
+        ).items()
+    },
     **pair(f"{INTEGRATIONS}.watsonx", "Watsonx", _watsonx, batch=("batch_size", 1000), ignores="project_id"),
     **pair(f"{INTEGRATIONS}.twelvelabs", "TwelveLabs", providers.twelvelabs),
 }

@@ -180,20 +180,25 @@ def _name_of(function: Any) -> str:
 
 _ST_IGNORES = "device embedding_backend local_files_only"
 
+# Their batches are not requests: how many texts are embedded between two writes depends on the time that they take.
 ROWS: Rows = {
     **pair(
-        f"{INTEGRATIONS}.sentence_transformers", "SentenceTransformers", _sentence_transformers, ignores=_ST_IGNORES
+        f"{INTEGRATIONS}.sentence_transformers",
+        "SentenceTransformers",
+        _sentence_transformers,
+        batch="auto",
+        ignores=_ST_IGNORES,
     ),
-    **pair("haystack", "SentenceTransformers", _sentence_transformers, ignores=_ST_IGNORES),
+    **pair("haystack", "SentenceTransformers", _sentence_transformers, batch="auto", ignores=_ST_IGNORES),
     **pair(
         f"{INTEGRATIONS}.fastembed",
         "Fastembed",
         _fastembed,
         # The text component embeds queries as if they were documents, which other frameworks do not.
         roles=({"query_method": "embed"}, {}),
-        batch=("batch_size", 256),
+        batch="auto",
         ignores="embedding_backend local_files_only",
     ),
-    **pair(f"{INTEGRATIONS}.optimum", "Optimum", _optimum, batch=("_params.batch_size", 32)),
-    **pair("haystack", "Mock", _mock, batch=1024, ignores="model meta is_warmed_up"),
+    **pair(f"{INTEGRATIONS}.optimum", "Optimum", _optimum, batch="auto"),
+    **pair("haystack", "Mock", _mock, batch="auto", ignores="model meta is_warmed_up"),
 }
