@@ -182,8 +182,8 @@ def test_a_text_stored_between_look_and_claim_is_not_paid_for(place):
     original = namespace.loading
     looks = []
 
-    def loading(role, keys, into):
-        yield from original(role, keys, into)
+    def loading(role, keys, into, *, at_hand=False):
+        yield from original(role, keys, into, at_hand=at_hand)
         looks.append(int(into.found.sum()))
         if len(looks) == 1:
             Worker(sync, other, ["a"], model).result()

@@ -204,12 +204,12 @@ class ListNamespace(Namespace):
         """See `Namespace`."""
         return has_twin(self.store, "mset")
 
-    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
-        """See `Namespace`."""
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
+        """See `Namespace`: nothing of a store of LangChain is at hand."""
         wanted = into.missing
         texts = [cast("str", keys[i]) for i in wanted]
-        if not texts:
-            return
+        if at_hand or not texts:
+            return False
         try:
             values = yield asking(self.store, "mget", texts)
         except Exception:
@@ -218,6 +218,7 @@ class ListNamespace(Namespace):
             for text in texts:
                 values.append((yield from self._loading_one(text)))
         yield Work(self._put, wanted, values, into, inline=len(texts) <= _INLINE)
+        return True
 
     def _loading_one(self, text: str) -> Steps[list[float] | None]:
         try:
@@ -230,7 +231,7 @@ class ListNamespace(Namespace):
         found: list[float] | None = checked_values(self.store, values, 1)[0]
         return found
 
-    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
         """See `Namespace`."""
         pairs = yield Work(_pairs, keys, matrix, inline=len(keys) <= _INLINE)
         try:
@@ -238,14 +239,21 @@ class ListNamespace(Namespace):
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
         self.dimensions = matrix.shape[1]
+        return True
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""
-        self.store.mdelete([cast("str", key) for key in keys])
+        try:
+            self.store.mdelete([cast("str", key) for key in keys])
+        except Exception as error:
+            raise store_fault(self.store, "write", error) from error
 
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
         """See `Namespace`."""
-        yield from self.store.yield_keys(prefix=prefix)
+        try:
+            yield from self.store.yield_keys(prefix=prefix)
+        except Exception as error:
+            raise store_fault(self.store, "list", error) from error
 
     def _put(self, wanted: Sequence[int], values: object, into: RowBuffer) -> None:
         values = checked_values(self.store, values, len(wanted))

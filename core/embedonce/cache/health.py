@@ -43,7 +43,8 @@ class Stats:
         damaged: Entries and files of the store that were damaged and counted as misses.
         read_errors: Faults of the store while reading.
         write_errors: Faults of the store while writing; the vectors were returned nevertheless.
-        skipped: Reads and writes left out because the store had failed repeatedly just before.
+        skipped: Requests that were left out because the store had failed repeatedly just before: lookups that did not
+            find everything in memory, writes, and attempts to open a namespace. It counts requests, not texts.
     """
 
     calls: int = 0
@@ -99,8 +100,7 @@ class StoreHealth:
                 setattr(self._stats, name, getattr(self._stats, name) + number)
 
     def single_hit(self) -> None:
-        """Count a call for one text that was in the store, which has thus answered."""
-        self.succeeded(writing=False)
+        """Count a call for one text that was found in memory."""
         with self._lock:
             stats = self._stats
             stats.calls += 1
@@ -138,23 +138,25 @@ class StoreHealth:
         return time.monotonic() < self._circuit(writing=writing).until and not self._raises
 
     def succeeded(self, *, writing: bool) -> None:
-        """The store answered."""
+        """The place itself has answered; what was found or kept in memory says nothing about it."""
         circuit = self._circuit(writing=writing)
         if circuit.faults:
             with self._lock:
                 circuit.faults = 0
 
     def failed(self, error: StoreError, *, writing: bool) -> None:
-        """The store failed.
+        """The store failed, or could not be asked.
 
         Raises:
             StoreError: The given one, if the user prefers that.
         """
         circuit = self._circuit(writing=writing)
         with self._lock:
-            circuit.faults += 1
-            if circuit.faults >= _FAULTS:
-                circuit.until = time.monotonic() + _PAUSE
+            # A fault of this process says nothing about the place.
+            if error.fault != "process":
+                circuit.faults += 1
+                if circuit.faults >= _FAULTS:
+                    circuit.until = time.monotonic() + _PAUSE
             logged, self._logged = self._logged, True
         self.count(**{"write_errors" if writing else "read_errors": 1})
         if self._raises:

@@ -61,13 +61,11 @@ class OpenedNamespaces:
         for its vector.
         """
         namespace = self._opened.get(name)
-        if namespace is None or host.LOADED.observing is not None or self._health.is_pausing(writing=False):
+        if namespace is None or host.LOADED.observing is not None:
             return None
-        try:
-            vector = namespace.load_one(role, text, dimensions)
-        except StoreError:
-            # It fails again, under the error policy.
+        if not (namespace.is_fresh or self._health.is_pausing(writing=False)):
             return None
+        vector = namespace.load_one(role, text, dimensions)
         if vector is not None:
             self._health.single_hit()
         return vector
@@ -102,7 +100,8 @@ class OpenedNamespaces:
         opened = self._opened.get(name)
         if opened is not None:
             return opened
-        if mode != "off" and self._health.may_ask(writing=False):
+        # In mode `replay`, a store that is left alone would look like one without the text.
+        if mode == "replay" or (mode != "off" and self._health.may_ask(writing=False)):
             try:
                 return self.open_now(identity, mode)
             except FormatError:
@@ -131,6 +130,8 @@ class OpenedNamespaces:
             opened = self._opened.get(name)
             if opened is None:
                 opened = self._store.open(identity, self._key_encoder, read_only=mode not in ("read_write", "refresh"))
+                if self._store.asks_to_open:
+                    self._health.succeeded(writing=False)
                 with self._lock:
                     self._opened[name] = opened
                     detached = self._detached.get(name)

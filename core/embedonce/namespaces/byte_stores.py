@@ -82,18 +82,19 @@ class ByteStoreNamespace(Namespace):
         """See `Namespace`."""
         return has_twin(self.store, "mset")
 
-    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
-        """See `Namespace`."""
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
+        """See `Namespace`: nothing of a byte store is at hand."""
         wanted = [(i, key) for i in into.missing if isinstance(key := keys[i], str)]
-        if not wanted:
-            return
+        if at_hand or not wanted:
+            return False
         try:
             values = yield asking(self.store, "mget", [key for _, key in wanted])
         except Exception as error:
             raise store_fault(self.store, "read", error) from error
         yield Work(self._put, role, wanted, values, into, inline=len(wanted) <= _INLINE)
+        return True
 
-    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
         """See `Namespace`."""
         pairs = yield Work(self._pairs, role, keys, matrix)
         try:
@@ -109,6 +110,7 @@ class ByteStoreNamespace(Namespace):
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
         self._met(matrix.shape[1])
+        return True
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""

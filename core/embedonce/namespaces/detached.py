@@ -29,6 +29,8 @@ _MOST_BYTES = 64 << 20
 """So much is kept for a store that does not open."""
 _SECONDS = 10.0
 """How often it is tried to open the store."""
+_INLINE = 32
+"""Up to so many rows are taken or kept on the event loop itself: a hop to a thread takes longer."""
 
 
 class DetachedNamespace(Namespace):
@@ -59,6 +61,10 @@ class DetachedNamespace(Namespace):
         self._lost = 0
         self._late_faults = 0
         self._lock = ForkLock()
+        # Held while the store is asked, which can take long; taken before `_lock`, never after.
+        self._handing_over = ForkLock()
+        # What is being handed over, so that it is neither given up nor counted as lost.
+        self._taken: frozenset[tuple[str, Key]] = frozenset()
 
     @property
     def pending(self) -> int:
@@ -74,13 +80,15 @@ class DetachedNamespace(Namespace):
         """See `Namespace`."""
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
-    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
         """See `Namespace`: finds what waits."""
-        yield Work(self._load, role, keys, into, inline=True)
+        yield Work(self._load, role, keys, into, inline=len(keys) <= _INLINE)
+        return False
 
-    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
         """See `Namespace`: keeps the vectors in memory; the oldest are given up when they are too many."""
-        yield Work(self._save, role, keys, matrix, inline=True)
+        yield Work(self._save, role, keys, matrix, inline=len(keys) <= _INLINE)
+        return False
 
     def _load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
         rows: list[Row | None] = [None] * len(keys)
@@ -98,7 +106,10 @@ class DetachedNamespace(Namespace):
                 self._rows[role, key] = row.copy()
                 self._bytes += row.nbytes
             while self._bytes > _MOST_BYTES:
-                self._drop(next(iter(self._rows)))
+                oldest = next((name for name in self._rows if name not in self._taken), None)
+                if oldest is None:
+                    break
+                self._drop(oldest)
                 self._lost += 1
         schedule(self, _SECONDS)
 
@@ -134,17 +145,33 @@ class DetachedNamespace(Namespace):
         Raises:
             StoreError: That is not possible; what is not saved waits on.
         """
+        with self._handing_over:
+            try:
+                while rows := self._some():
+                    role = next(iter(rows))[0]
+                    opened.save(role, [key for _, key in rows], np.stack(list(rows.values())))
+                    with self._lock:
+                        for name, row in rows.items():
+                            # What was saved anew in the meantime waits on.
+                            if self._rows.get(name) is row:
+                                self._drop(name)
+            finally:
+                self._taken = frozenset()
+
+    def _some(self) -> dict[tuple[str, Key], NDArray[Any]]:
+        """Return rows that can be saved together, the oldest among them; mark them as taken."""
         with self._lock:
-            while self._rows:
-                (role, _), row = next(iter(self._rows.items()))
-                alike = [
-                    key
-                    for (of, key), other in self._rows.items()
-                    if of == role and (other.dtype, other.shape) == (row.dtype, row.shape)
-                ]
-                opened.save(role, alike, np.stack([self._rows[role, key] for key in alike]))
-                for key in alike:
-                    self._drop((role, key))
+            first = next(iter(self._rows.items()), None)
+            if first is None:
+                return {}
+            (role, _), row = first
+            rows = {
+                name: other
+                for name, other in self._rows.items()
+                if name[0] == role and (other.dtype, other.shape) == (row.dtype, row.shape)
+            }
+            self._taken = frozenset(rows)
+            return rows
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""

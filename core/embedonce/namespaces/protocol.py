@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import KeyEncoderError, StoreError
 from embedonce.runtime.steps import Twins, Work, run
+from embedonce.stores.drivers.faults import fault_of
 from embedonce.stores.protocol import NOTHING_WAITS
 
 if TYPE_CHECKING:
@@ -67,8 +68,15 @@ class Namespace(ABC):
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """Return the keys of texts, None for a text that has none."""
 
+    @property
+    def is_fresh(self) -> bool:
+        """False if it is time to look at the place, even for what is at hand."""
+        return True
+
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
-        """Return the vector of one text, shape (1, d), if it is found at once; None leaves it open.
+        """Return the vector of one text, shape (1, d), if it is in memory; None leaves it open.
+
+        Neither a place nor a file is asked, so that an event loop may call this.
 
         Args:
             role: Its role.
@@ -78,20 +86,33 @@ class Namespace(ABC):
         return None
 
     @abstractmethod
-    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
-        """Return the steps that collect the vectors of those keys that are not found in `into` yet."""
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
+        """Return the steps that collect the vectors of those keys that are not found in `into` yet.
+
+        What is found stays in `into`, also if a step raises. The result is True if the place was asked and has
+        answered: what is found in memory says nothing about the place.
+
+        Args:
+            role: Of the texts.
+            keys: One for each row of `into`; None is never found.
+            into: Where the vectors go.
+            at_hand: True to make no request: only what is in memory, in open files or in the local tier is found.
+        """
 
     @abstractmethod
-    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
-        """Return the steps that store vectors, shape (n, d), under keys that all differ; the matrix is not kept."""
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
+        """Return the steps that store vectors, shape (n, d), under keys that all differ; the matrix is not kept.
 
-    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> None:
+        The result is True if the place has accepted them, and False if they wait in memory.
+        """
+
+    def load(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> bool:
         """Do the steps of `loading`."""
-        run(self.loading(role, keys, into))
+        return run(self.loading(role, keys, into))
 
-    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+    def save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> bool:
         """Do the steps of `saving`."""
-        run(self.saving(role, keys, matrix))
+        return run(self.saving(role, keys, matrix))
 
     def end_call(self, rows: int | None = None, size: int = 0) -> None:
         """End a call that has saved something: much is made safe before this returns, little may wait.
@@ -136,7 +157,13 @@ class Namespace(ABC):
 
 
 class Namespaces(ABC):
-    """A store that holds any number of namespaces; its `str` says where, without secrets."""
+    """A store that holds any number of namespaces; its `str` says where, without secrets.
+
+    Attributes:
+        asks_to_open: True if opening a namespace asks the place, so that success is an answer of it.
+    """
+
+    asks_to_open: bool = False
 
     @abstractmethod
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> Namespace:
@@ -187,7 +214,10 @@ def store_fault(store: object, action: str, error: Exception) -> StoreError:
     """Return the error for an exception of a foreign store, so that the error policy decides about it."""
     if isinstance(error, StoreError):
         return error
-    return StoreError(f"cannot {action} {type(store).__name__}: {error!r}")
+    made = StoreError(f"cannot {action} {type(store).__name__}: {error!r}")
+    if fault_of(error) == "process":
+        made.fault = "process"
+    return made
 
 
 def checked_values(store: object, values: object, count: int) -> Sequence[Any]:

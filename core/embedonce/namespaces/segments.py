@@ -11,6 +11,7 @@ from embedonce.keys.specification import PREFIXES, canonical, utf8
 from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
 from embedonce.options import STORE_DEFAULTS, StoreOptions
 from embedonce.runtime.steps import Work
+from embedonce.runtime.threads import in_thread
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.vectors.envelope import Envelope, Row
@@ -67,6 +68,11 @@ class SegmentNamespace(Namespace):
             return cast("list[Key | None]", digests)
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
 
+    @property
+    def is_fresh(self) -> bool:
+        """See `Namespace`."""
+        return self.store.is_fresh
+
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
         """See `Namespace`."""
         if not self._has_quick_hits:
@@ -77,31 +83,39 @@ class SegmentNamespace(Namespace):
             canonical_bytes = utf8(canonical(role, text))
         return self.store.get_row(hashlib.sha256(canonical_bytes).digest(), dimensions)
 
-    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer) -> Steps[None]:
+    def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
         """See `Namespace`."""
-        yield Work(self._load, keys, into, inline=len(keys) <= _INLINE and self.store.location.is_local)
+        # Open files of a local path are in memory; the local tier of a distant place may have to be read.
+        is_quick = len(keys) <= _INLINE and self.store.location.is_local
+        if at_hand:
+            return (yield Work(self.load_now, keys, into, True, inline=is_quick))
+        return (yield _Loading(self, keys, into, is_quick=is_quick))
 
-    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[None]:
+    def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
         """See `Namespace`."""
         yield Work(self._save, keys, matrix)
+        return not self.store.keeps
 
-    def _load(self, keys: Sequence[Key | None], into: RowBuffer) -> None:
+    def load_now(self, keys: Sequence[Key | None], into: RowBuffer, at_hand: bool) -> bool:  # noqa: FBT001 - of a step
+        """Do what `loading` does, here and now."""
         wanted = into.missing
         # All of them are of one kind, since one key encoder made them.
         if keys and isinstance(keys[0], bytes):
             if len(wanted) == len(keys):
-                self.store.get_rows_into(cast("Sequence[bytes]", keys), into)
-            elif wanted:
-                part = RowBuffer(len(wanted), into.dimensions)
-                self.store.get_rows_into([cast("bytes", keys[i]) for i in wanted], part)
+                return self.store.get_rows_into(cast("Sequence[bytes]", keys), into, at_hand=at_hand)
+            part = RowBuffer(len(wanted), into.dimensions)
+            try:
+                return self.store.get_rows_into([cast("bytes", keys[i]) for i in wanted], part, at_hand=at_hand)
+            finally:
                 into.take(wanted, part)
-            return
         texts = [(i, key) for i in wanted if isinstance(key := keys[i], str)]
-        if texts:
-            values = self.store.mget([key for _, key in texts])
+        values: list[Row | bytes | None] = [None] * len(texts)
+        try:
+            return self.store.get_values_into([key for _, key in texts], values, at_hand=at_hand)
+        finally:
             rows: list[Row | None] = [None] * len(keys)
             for (i, _), value in zip(texts, values, strict=True):
-                rows[i] = Envelope.open(value) if value is not None else None
+                rows[i] = Envelope.open(value) if isinstance(value, bytes) else value
             if into.dimensions is None:
                 into.dimensions = self.store.dimensions
             into.put_rows(rows)
@@ -162,6 +176,36 @@ class SegmentNamespace(Namespace):
         return self.store.yield_keys(prefix=prefix)
 
 
+class _Loading:
+    """Collects vectors of a namespace (see `embedonce.runtime.steps.Step`).
+
+    An event loop takes a few that are in memory by itself, since a hop to a thread takes longer; it never looks at a
+    directory or opens a file.
+    """
+
+    __slots__ = ("_into", "_is_quick", "_keys", "_namespace")
+
+    def __init__(
+        self, namespace: SegmentNamespace, keys: Sequence[Key | None], into: RowBuffer, *, is_quick: bool
+    ) -> None:
+        self._namespace = namespace
+        self._keys = keys
+        self._into = into
+        self._is_quick = is_quick
+
+    def run(self) -> bool:
+        """Collect them; True if the place was asked and has answered."""
+        return self._namespace.load_now(self._keys, self._into, at_hand=False)
+
+    async def arun(self) -> bool:
+        """Async twin of `run`."""
+        if self._is_quick and self._namespace.is_fresh:
+            self._namespace.load_now(self._keys, self._into, at_hand=True)
+            if not self._into.missing:
+                return False
+        return await in_thread(self.run)
+
+
 def _names(keys: Sequence[Key]) -> list[str]:
     """Return keys as a byte store takes them."""
     return [key.hex() if isinstance(key, bytes) else key for key in keys]
@@ -175,6 +219,8 @@ class SegmentNamespaces(Namespaces):
         options: How to treat a distant place.
         create: False to leave a directory that does not exist as it is.
     """
+
+    asks_to_open = True
 
     def __init__(self, location: Location, options: StoreOptions = STORE_DEFAULTS, *, create: bool = True) -> None:
         self.location = location

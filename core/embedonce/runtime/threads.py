@@ -6,10 +6,12 @@ import contextvars
 import inspect
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 logger = logging.getLogger("embedonce")
 
@@ -18,11 +20,36 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a thread of the loop's pool, and return what it returns."""
+    """Call a function in a thread of the loop's pool, and return what it returns.
+
+    A pool that was shut down, as at the end of a program, is replaced by a thread for this call alone.
+    """
     # Callers that await this have imported it already; `import embedonce` need not.
     import asyncio
 
-    return await asyncio.to_thread(function, *args, **kwargs)
+    call = partial(contextvars.copy_context().run, function, *args, **kwargs)
+    loop = asyncio.get_running_loop()
+    try:
+        future = loop.run_in_executor(None, call)
+    except RuntimeError:
+        future = asyncio.wrap_future(_in_own_thread(call))
+    return await future
+
+
+def _in_own_thread(call: Callable[[], T]) -> Future[T]:
+    from concurrent.futures import Future
+
+    future: Future[T] = Future()
+
+    def run() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+
+    threading.Thread(target=run, name="embedonce-call").start()
+    return future
 
 
 def is_async(embed: object) -> bool:

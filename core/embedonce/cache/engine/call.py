@@ -69,27 +69,32 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
 def _looking_up(state: CallState) -> Steps[None]:
     """Take from the namespace what is missing."""
     namespace, health, codec = state.namespace, state.options.health, state.options.codec
-    # That a namespace could not be opened is counted already, and its memory is always there.
-    is_detached = isinstance(namespace, DetachedNamespace)
-    if not (is_detached or health.may_ask(writing=False)):
-        return
+    is_replay = state.options.mode == "replay"
+    # That a namespace could not be opened is counted already. In mode `replay`, a request that is left out would look
+    # like a text that was not recorded.
+    at_hand = not isinstance(namespace, DetachedNamespace) and not is_replay and health.is_pausing(writing=False)
     stored = state.rows
     if not codec.is_exact:
         stored = RowBuffer(len(state.plan.texts), None)
         stored.found[:] = state.rows.found
     try:
         with state.timed("reading"):
-            yield from namespace.loading(state.request.role, state.plan.keys, stored)
+            has_answered = yield from namespace.loading(state.request.role, state.plan.keys, stored, at_hand=at_hand)
             if stored is not state.rows:
                 yield Work(_decode, state, stored, inline=state.request.is_small)
     except StoreError as error:
-        if is_detached or state.options.mode == "replay":
+        # Something may be found nevertheless.
+        if stored is not state.rows:
+            yield Work(_decode, state, stored, inline=state.request.is_small)
+        if is_replay and state.rows.missing:
             # Taken for a miss, an outage would say that a recorded text is not there.
             raise
         health.failed(error, writing=False)
     else:
-        if not is_detached:
+        if has_answered:
             health.succeeded(writing=False)
+        elif at_hand and state.rows.missing:
+            health.count(skipped=1)
 
 
 def _decode(state: CallState, stored: RowBuffer) -> None:

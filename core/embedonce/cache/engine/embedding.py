@@ -217,13 +217,14 @@ class Embedding:
             rows = yield Work(codec.rows_of, rows)
         try:
             with state.timed("writing"):
-                yield from state.namespace.saving(state.request.role, named, rows)
+                is_accepted = yield from state.namespace.saving(state.request.role, named, rows)
         except StoreError as error:
             health.failed(error, writing=True)
             return
         state.saved_rows += len(rows)
         state.saved_bytes += rows.nbytes
-        health.succeeded(writing=True)
+        if is_accepted:
+            health.succeeded(writing=True)
         health.count(stored=len(rows))
 
     def _count(self) -> None:

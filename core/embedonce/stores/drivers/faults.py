@@ -14,7 +14,9 @@ from embedonce.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Fault = Literal["gone", "short", "denied", "missing", "timeout", "busy", "unavailable", "full", "read_only", "broken"]
+Fault = Literal[
+    "gone", "short", "denied", "missing", "timeout", "busy", "unavailable", "full", "read_only", "process", "broken"
+]
 
 _MEANINGS: dict[Fault, tuple[str, str]] = {
     "gone": ("a file is gone", "it was merged away or deleted meanwhile; try again"),
@@ -32,6 +34,7 @@ _MEANINGS: dict[Fault, tuple[str, str]] = {
     "unavailable": ("it cannot be reached or has failed", "check the network and the endpoint, and try again later"),
     "full": ("there is no space left", "free some, or raise the quota"),
     "read_only": ("it can only be read", 'use mode="read_only", or give a place that you may write'),
+    "process": ("this process could not ask it", "see the cause; the place has no part in it"),
     "broken": ("it answered with something unexpected", "check the URL and storage_options"),
 }
 
@@ -103,6 +106,7 @@ _CLASSES = _table(
         google.TimeoutError google.RetryError google.TransferStalledError""",
     busy="builtins.BlockingIOError botocore.CapacityNotAvailableError",
     missing="embedonce.MissingPlaceError",
+    process="blockbuster.BlockingError builtins.MemoryError builtins.RecursionError",
     unavailable="""
         aiohttp.ClientPayloadError aiohttp.HttpProcessingError aiohttp.UploadAbortedError
         botocore.IncompleteReadError botocore.ResponseStreamingError azure.IncompleteReadError
@@ -133,6 +137,10 @@ _ERRNOS: dict[int, Fault] = {
     ).items()
     if (value := getattr(errno, name, None)) is not None
 }
+
+
+_OF_A_POOL = ("cannot schedule new futures", "can't start new thread", "can't create new thread")
+"""How errors begin that Python raises where no thread can be had."""
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -217,6 +225,8 @@ def _of_status(error: BaseException) -> Fault | None:
                 status = int(status)
             if isinstance(status, int) and status in _STATUSES:
                 return _STATUSES[status]
+    if type(error) is RuntimeError and str(error).startswith(_OF_A_POOL):
+        return "process"
     # gcsfs raises this for a 403.
     return "denied" if type(error) is OSError and str(error).startswith("Forbidden: ") else None
 

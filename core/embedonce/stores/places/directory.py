@@ -23,10 +23,12 @@ class Directory(Protocol):
     Attributes:
         grace: Seconds for which files that a merge replaced are left, for readers that have planned to read them.
         has_views: True if `view` returns files, False if it always returns None.
+        answers: Grows with every answer to a request that reads or lists; `FileNotFoundError` is an answer too.
     """
 
     grace: float
     has_views: bool
+    answers: int
 
     def __str__(self) -> str:
         """The path, for messages: without secrets."""

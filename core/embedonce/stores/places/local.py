@@ -43,6 +43,7 @@ class LocalDirectory:
         self._fsync = fsync
         self._file_mode = file_mode
         self._dir_mode = dir_mode
+        self.answers = 0
         self._seen: int | None = None
         # Sizes of files that do not change any more.
         self._whole: dict[str, int] = {}
@@ -53,9 +54,11 @@ class LocalDirectory:
 
     def _modified(self) -> int | None:
         try:
-            return os.stat(self.path).st_mtime_ns
+            modified = os.stat(self.path).st_mtime_ns
         except FileNotFoundError:
-            return None
+            modified = None
+        self.answers += 1
+        return modified
 
     def changed(self) -> bool:
         """Compare the modification time of the directory, which takes 2 us."""
@@ -91,9 +94,10 @@ class LocalDirectory:
         """Return a read-only map, or the bytes themselves for a small file."""
         with open(self.path / name, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            if size <= _IN_MEMORY:
-                return memoryview(file.read())
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            is_small = size <= _IN_MEMORY
+            content = file.read() if is_small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.answers += 1
+        return memoryview(content)
 
     def is_current(self, view: memoryview) -> bool:
         """False if the file was cut: touching a map beyond the end of its file would kill the process."""
@@ -107,6 +111,7 @@ class LocalDirectory:
                 with open(self.path / name, "rb") as file:
                     file.seek(start)
                     answers.append(file.read(end - start))
+                self.answers += 1
             except OSError as error:
                 answers.append(error)
         return answers

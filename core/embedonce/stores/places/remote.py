@@ -44,6 +44,7 @@ class RemoteDirectory:
     def __init__(self, file_system: Callable[[], AbstractFileSystem], path: str) -> None:
         self._file_system = file_system
         self._path = path.rstrip("/")
+        self.answers = 0
 
     def __str__(self) -> str:
         return self._path
@@ -62,7 +63,9 @@ class RemoteDirectory:
         Raises:
             MissingPlaceError: The bucket or container does not exist.
         """
-        return files_in(self._fs, self._path)
+        listed = files_in(self._fs, self._path)
+        self.answers += 1
+        return listed
 
     def view(self, name: str) -> memoryview | None:
         """Return None: files are read by range."""
@@ -106,6 +109,7 @@ class RemoteDirectory:
             left = [i for i in left if isinstance(answer := answers[i], Exception) and fault_of(answer) in PASSING]
             if not left:
                 break
+        self.answers += any(isinstance(answer, bytes | FileNotFoundError) for answer in answers)
         return answers
 
     def _ask(self, fs: AbstractFileSystem, ranges: Sequence[tuple[str, int, int]]) -> list[bytes | Exception]:

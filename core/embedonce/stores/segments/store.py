@@ -6,8 +6,6 @@ import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from embedonce.errors import EmbedOnceError
 from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_flag
 from embedonce.runtime.forking import renewed_in_child
@@ -19,6 +17,7 @@ from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.reading.reader import Reader
+from embedonce.stores.segments.searching import Search
 from embedonce.stores.segments.upkeep.upkeep import Upkeep
 from embedonce.stores.segments.writing.grouping import by_kind
 from embedonce.stores.segments.writing.writer import Writer
@@ -27,17 +26,17 @@ from embedonce.vectors.envelope import Envelope
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import TypeVar
 
+    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from embedonce.stores.locations.location import Location
     from embedonce.stores.protocol import Backlog
     from embedonce.stores.segments.files.tier import Tier
-    from embedonce.stores.segments.lookup.view import View
     from embedonce.stores.segments.writing.grouping import RowValues
     from embedonce.vectors.envelope import Row
 
@@ -109,7 +108,8 @@ class SegmentStore(Upkeep, AsyncTwins):
             tier=self._tier,
         )
         self._resolver = Resolver(self._catalog)
-        self._reader = Reader(self._directory, self._catalog.files, self._catalog)
+        self._reader = Reader.of(self._directory, self._catalog.files, self._catalog)
+        self._search = Search(self._catalog, self._resolver, self._reader)
         self.keeps = not is_near
         self._waits = self.keeps and self.options.durability == "write_behind"
         self._forget_waiting()
@@ -191,11 +191,9 @@ class SegmentStore(Upkeep, AsyncTwins):
             ValueError: A key is illegal.
             StoreError: The store cannot be read.
         """
-        wanted = [IndexKey.of(key) for key in checked_keys(keys)]
-        if not wanted:
-            return []
-        with self._mapped("read"):
-            rows = self._read(wanted)
+        wanted = checked_keys(keys)
+        rows: list[Row | bytes | None] = [None] * len(wanted)
+        self.get_values_into(wanted, rows)
         return [Envelope.seal(row) if isinstance(row, tuple) else row for row in rows]
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
@@ -274,7 +272,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         return gathered.matrix, gathered.found
 
     def get_row(self, digest: bytes, dimensions: int | None = None) -> NDArray[Any] | None:
-        """Return the vector of one digest key if a quick look finds it.
+        """Return the vector of one digest key if it is in memory; nothing is asked and no file is opened.
 
         Args:
             digest: 32 bytes.
@@ -282,40 +280,36 @@ class SegmentStore(Upkeep, AsyncTwins):
 
         Returns:
             Shape (1, d), checked as by `get_rows`; None if only `get_rows` can tell whether it exists.
-
-        Raises:
-            StoreError: The store cannot be read.
         """
-        catalog = self._catalog
-        try:
-            catalog.refresh_for_hits()
-            if catalog.files.sparse_indexes:
-                return None
-            return self._reader.one(catalog.view, digest, catalog.dimensions if dimensions is None else dimensions)
-        except FileNotFoundError:
-            return None
-        except EmbedOnceError:
-            raise
-        except Exception as error:
-            raise self.location.error(error, "read")  # noqa: B904 - as in `_mapped`
+        return self._search.row(digest, dimensions)
 
-    def get_rows_into(self, digests: Sequence[bytes], into: RowBuffer) -> None:
+    def get_rows_into(self, digests: Sequence[bytes], into: RowBuffer, *, at_hand: bool = False) -> bool:
         """Collect the vectors of digest keys, one per row of `into`, that were not found before.
 
+        Args:
+            digests: 32 bytes per key, all different.
+            into: Where they go, also if this raises.
+            at_hand: True to ask the place for nothing.
+
+        Returns:
+            True if the place was asked, and has answered.
+
         Raises:
-            StoreError: The store cannot be read.
+            StoreError: The store cannot be read; what is at hand is collected nevertheless.
         """
-        if not len(digests):
-            return
-
-        def look(view: View) -> int:
-            if into.dimensions is None:
-                into.dimensions = self._catalog.dimensions
-            self._reader.gather(view, digests, into)
-            return len(digests) - int(np.count_nonzero(into.found))
-
         with self._mapped("read"):
-            self._look_up(digests, look)
+            return self._search.rows_into(digests, into, at_hand=at_hand)
+
+    def get_values_into(self, keys: Sequence[str], rows: list[Row | bytes | None], *, at_hand: bool = False) -> bool:
+        """Put the values of keys into a list, for those that are None there; see `get_rows_into`.
+
+        Raises:
+            ValueError: A key is illegal.
+            StoreError: The store cannot be read; what is at hand is put nevertheless.
+        """
+        wanted = [IndexKey.of(key) for key in checked_keys(keys)]
+        with self._mapped("read"):
+            return self._search.values_into(wanted, rows, at_hand=at_hand)
 
     def put_rows(self, digests: Sequence[bytes], matrix: NDArray[Any]) -> None:
         """Store the rows of a C-contiguous matrix of shape (n, d) under digest keys, all different.
@@ -328,6 +322,11 @@ class SegmentStore(Upkeep, AsyncTwins):
         if len(digests):
             with self._mapped("write"):
                 self._write(LAYOUT_OF[matrix.dtype], b"".join(digests), None, self._catalog.next_stamp(), matrix)
+
+    @property
+    def is_fresh(self) -> bool:
+        """False if it is time to look whether others have written or deleted something, even for what is at hand."""
+        return self._catalog.is_fresh
 
     @property
     def dimensions(self) -> int | None:
@@ -380,40 +379,6 @@ class SegmentStore(Upkeep, AsyncTwins):
                 self._writer.close()
         finally:
             self._catalog.files.close()
-
-    def _read(self, keys: Sequence[IndexKey]) -> list[Row | bytes | None]:
-        """Return rows by key, after a refresh if some are missing."""
-        rows: list[Row | bytes | None] = [None] * len(keys)
-
-        def look(view: View) -> int:
-            missing = [i for i, row in enumerate(rows) if row is None]
-            answers = self._reader.read(view, [keys[i] for i in missing])
-            for i, row in zip(missing, answers, strict=True):
-                rows[i] = row
-            return rows.count(None)
-
-        self._look_up([key.digest for key in keys if not key.text], look)
-        return rows
-
-    def _look_up(self, digests: Sequence[bytes], look: Callable[[View], int]) -> None:
-        """Look for rows, again while segments disappear, and once more if others may have written what is missing.
-
-        Args:
-            digests: The digest keys among those that are looked for.
-            look: Takes what a view has and is not found yet; returns how many rows are still missing.
-        """
-        catalog = self._catalog
-        catalog.refresh_for_hits()
-        for attempt in range(catalog.attempts):
-            view = catalog.view
-            try:
-                view = self._resolver.resolve(digests)
-                missing = look(view)
-            except FileNotFoundError:
-                catalog.look_again(view)
-                continue
-            if attempt or not missing or not catalog.refresh_for_misses(missing):
-                break
 
     # Writing
 

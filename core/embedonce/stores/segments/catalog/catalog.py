@@ -114,9 +114,14 @@ class Catalog:
 
     # Refreshing
 
+    @property
+    def is_fresh(self) -> bool:
+        """True if what is found may be believed without a look at the place."""
+        return time.monotonic() <= self._recency.hits_until
+
     def refresh_for_hits(self) -> None:
         """Refresh now and then even if everything is found, to see what others have written or deleted."""
-        if time.monotonic() <= self._recency.hits_until:
+        if self.is_fresh:
             return
         try:
             self.refresh()

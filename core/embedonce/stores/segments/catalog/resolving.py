@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.runtime.locks import ForkLock
+from embedonce.stores.segments.files.files import NotAtHandError
 from embedonce.stores.segments.lookup.sparse_index import FEW_KEYS, load_windows
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ class Resolver:
         if not catalog.files.sparse_indexes:
             return catalog.view
         sparse_indexes = dict(catalog.files.sparse_indexes)
-        found, whole = _find_records(catalog.directory, sparse_indexes, catalog.view, digests, catalog.records)
+        keys_of = _keys_in(sparse_indexes, catalog.view, digests, catalog.records)
+        whole = _loaded_whole(catalog.directory, sparse_indexes, keys_of)
+        found = {
+            file: [(key, number) for key in keys if (number := sparse_indexes[file].record(key)) is not None]
+            for file, keys in keys_of.items()
+            if file not in {sparse_index.segment.file for sparse_index in whole}
+        }
         for sparse_index in whole:
             self._load(sparse_index.segment)
         with catalog.lock:
@@ -58,6 +65,28 @@ class Resolver:
             }
             catalog.show_entries(key_index.inserted(fresh, catalog.records))
             return catalog.view
+
+    def unsure(self, digests: Sequence[bytes]) -> frozenset[bytes]:
+        """Return the digest keys of which a view may show an old row, as long as huge segments are not asked."""
+        files, key_index = self._catalog.files, self._catalog.view.key_index
+        sparse_indexes = dict(files.sparse_indexes)
+        if not sparse_indexes:
+            return frozenset()
+        try:
+            keys_of = _keys_in(
+                sparse_indexes, self._catalog.view, digests, lambda segment: files.at_hand(segment).index.records
+            )
+        except NotAtHandError:
+            return frozenset(digests)
+        numbers = {segment.file: number for number, segment in enumerate(key_index.segments)}
+
+        def is_sure(file: str, key: bytes) -> bool:
+            record = sparse_indexes[file].record(key)
+            return not range(*sparse_indexes[file].gap(key)) and (
+                record is None or key_index.has(key, numbers[file], record)
+            )
+
+        return frozenset(key for file, keys in keys_of.items() for key in keys if not is_sure(file, key))
 
     def whole(self) -> View:
         """Return a view of everything, without overlay; raises as `resolve` does."""
@@ -85,54 +114,51 @@ class Resolver:
                 catalog.files.drop_sparse_indexes([segment.file])
 
 
-def _find_records(
-    directory: Directory,
+def _keys_in(
     sparse_indexes: Mapping[str, SparseIndex],
     view: View,
     digests: Sequence[bytes],
     records_of: Callable[[Segment], NDArray[Any]],
-) -> tuple[dict[str, list[tuple[bytes, int]]], list[SparseIndex]]:
-    """Find digest keys in the segments that are loaded in part.
+) -> dict[str, list[bytes]]:
+    """Return by file the digest keys that have to be looked for in the segments that are loaded in part.
 
     Args:
-        directory: The place.
         sparse_indexes: The segments by file.
         view: What lookups know so far.
         digests: 32 bytes per key.
         records_of: Returns the index records of a segment.
 
-    Returns:
-        By file the keys that were found and the numbers of their records; and the segments of which the whole index
-        must be loaded to find out.
+    Raises:
+        Exception: What `records_of` raises.
+    """
+    stamps = _known_stamps(view, digests, records_of)
+    # An entry that is newer than a whole segment is right, whatever is in the segment.
+    return {
+        segment.file: [digests[i] for i in np.flatnonzero(stamps <= segment.name.stamp).tolist()]
+        for segment in view.key_index.segments
+        if segment.file in sparse_indexes
+    }
+
+
+def _loaded_whole(
+    directory: Directory, sparse_indexes: Mapping[str, SparseIndex], keys_of: Mapping[str, Sequence[bytes]]
+) -> list[SparseIndex]:
+    """Load what is needed to find digest keys; return the segments of which the whole index must be loaded instead.
 
     Raises:
         FileNotFoundError: A segment is gone.
         Exception: Any other fault of the place.
     """
-    stamps = _known_stamps(view, digests, records_of)
     few: list[tuple[SparseIndex, list[bytes]]] = []
     many: list[SparseIndex] = []
-    keys_of: dict[str, list[bytes]] = {}
-    for segment in view.key_index.segments:
-        sparse_index = sparse_indexes.get(segment.file)
-        if sparse_index is None:
-            continue
-        # An entry that is newer than a whole segment is right, whatever is in the segment.
-        keys = [digests[i] for i in np.flatnonzero(stamps <= segment.name.stamp).tolist()]
+    for file, keys in keys_of.items():
+        sparse_index = sparse_indexes[file]
         unknown = [key for key in keys if range(*sparse_index.gap(key))]
-        keys_of[segment.file] = keys
         if len(unknown) > FEW_KEYS:
             many.append(sparse_index)
         elif unknown:
             few.append((sparse_index, unknown))
-    many += load_windows(directory, few)
-    whole = {sparse_index.segment.file for sparse_index in many}
-    found: dict[str, list[tuple[bytes, int]]] = {}
-    for file, keys in keys_of.items():
-        if file not in whole:
-            numbers = ((key, sparse_indexes[file].record(key)) for key in keys)
-            found[file] = [(key, number) for key, number in numbers if number is not None]
-    return found, many
+    return many + load_windows(directory, few)
 
 
 def _known_stamps(

@@ -22,6 +22,10 @@ _KEPT_WHOLE = 16 << 10
 """Own segments up to this size are kept in memory instead of being read back."""
 
 
+class NotAtHandError(Exception):
+    """A segment is not open, and not in the local tier either."""
+
+
 class SegmentFiles:
     """The open segments of one namespace.
 
@@ -82,6 +86,25 @@ class SegmentFiles:
             self.forget(segment.file)
             msg = "the file was cut"
             raise DamagedSegmentError(msg)
+        return opened
+
+    def at_hand(self, segment: Segment) -> OpenSegment:
+        """Return a segment that is open or in the local tier, perhaps with a sparse index; asks the place for nothing.
+
+        Raises:
+            NotAtHandError: It is neither.
+        """
+        opened = self._open.get(segment.file)
+        if opened is None:
+            opened = self._opener.mirrored(segment)
+            if opened is None:
+                raise NotAtHandError(segment.file)
+            self._keep(segment, opened)
+        elif opened.mirror is not None:
+            if not opened.mirror.is_uncut:
+                raise NotAtHandError(segment.file)
+        elif opened.view is not None and not self._directory.is_current(opened.view):
+            raise NotAtHandError(segment.file)
         return opened
 
     def open_all(self, segments: Sequence[Segment]) -> None:

@@ -111,7 +111,7 @@ class Opener:
             DamagedSegmentError: It is damaged.
             Exception: Any other fault of the place.
         """
-        opened, mirror = self._mirrored(segment)
+        opened, mirror = self._from_tier(segment)
         if opened is not None:
             return opened
         try:
@@ -124,7 +124,7 @@ class Opener:
         unread: list[tuple[Segment, Mirror | None, range]] = []
         spans: list[Span] = []
         for segment in segments:
-            opened, mirror = self._mirrored(segment)
+            opened, mirror = self._from_tier(segment)
             if opened is not None:
                 yield segment, opened
                 continue
@@ -149,8 +149,12 @@ class Opener:
         name, block = segment.name, _leading(parts, _index_span(segment).end)
         if name.size <= SMALL:
             return open_whole(name, memoryview(block))
-        mirrored, _ = self._mirrored(segment)
+        mirrored, _ = self._from_tier(segment)
         return mirrored or OpenSegment(name, parse_index(name, block))
+
+    def mirrored(self, segment: Segment) -> OpenSegment | None:
+        """Open a segment whose index is in the local tier; None if it is not, or if it is damaged there."""
+        return self._from_tier(segment)[0]
 
     def _read(self, segment: Segment, mirror: Mirror | None) -> OpenSegment:
         ((_, block),) = read_spans(self._directory, [_index_span(segment)])
@@ -175,7 +179,7 @@ class Opener:
                 index = parse_index(name, mapped)
         return OpenSegment(name, index, mirror=mirror)
 
-    def _mirrored(self, segment: Segment) -> tuple[OpenSegment | None, Mirror | None]:
+    def _from_tier(self, segment: Segment) -> tuple[OpenSegment | None, Mirror | None]:
         """Return a segment whose index is in the local tier, else None; and its mirror."""
         if self._tier is None:
             return None, None

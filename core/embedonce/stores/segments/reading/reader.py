@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from embedonce.stores.places.ranges import Span, joined, read_joined, read_spans
+from embedonce.stores.segments.files.files import NotAtHandError
 from embedonce.stores.segments.files.tier import Piece
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError
@@ -49,14 +50,40 @@ class DamageReport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads rows from the segments of a view. A `FileNotFoundError` means: refresh the view and read again."""
+    """Reads rows from the segments of a view. A `FileNotFoundError` means: refresh the view and read again.
+
+    Attributes:
+        directory: Where the files are.
+        files: Those that are open.
+        report: Receives damage.
+        open_partly: Opens a segment as the method of `SegmentFiles` does.
+        asks: False to read only what is at hand.
+    """
 
     directory: Directory
     files: SegmentFiles
     report: DamageReport
+    open_partly: Callable[[Segment], OpenSegment]
+    asks: bool = True
+
+    @classmethod
+    def of(cls, directory: Directory, files: SegmentFiles, report: DamageReport) -> Reader:
+        """Return a reader that asks the place for what is not at hand."""
+        return cls(directory, files, report, files.open_partly)
+
+    @property
+    def at_hand(self) -> Reader:
+        """The same without any request: what is not at hand is a `NotAtHandError`."""
+        return replace(self, open_partly=self.files.at_hand, asks=False)
 
     def gather(self, view: View, digests: Sequence[bytes], into: RowBuffer) -> None:
-        """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found."""
+        """Collect the vectors of digest keys; rows of other dimensions than `into.dimensions` are not found.
+
+        Raises:
+            FileNotFoundError: A segment is gone or damaged as a whole. It is raised after everything else is collected.
+            NotAtHandError: The reader does not ask, and something is not at hand; likewise.
+            Exception: Any other fault of the place, likewise.
+        """
         keys = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 4)
         todo = np.flatnonzero(~into.found)
         candidates = Candidates(todo, *view.first_candidates(digests, keys, todo))
@@ -67,13 +94,18 @@ class Reader:
         rest: list[int] = []
         failed: list[int] = []
         distant: list[RowMatches] = []
+        faults: list[Exception] = []
         # Not all segments at once, since an open map takes a descriptor.
         for first in range(0, len(numbers), _OPEN_AT_ONCE):
             at_hand: dict[int, OpenSegment] = {}
             others: list[RowMatches] = []
             for number in numbers[first : first + _OPEN_AT_ONCE]:
                 segment = view.segment(number)
-                opened = self._typed(segment, into.dimensions)
+                try:
+                    opened = self._typed(segment, into.dimensions)
+                except Exception as error:
+                    faults.append(error)
+                    continue
                 if opened is not None and opened.values is not None and into.has_room_for(opened.values.dtype):
                     at_hand[number] = opened
                     continue
@@ -98,11 +130,16 @@ class Reader:
                 else:
                     good = take(one, one.opened.values.take(one.records["row"], axis=0), digests, into)
                     failed += one.positions[~good].tolist()
-        failed += self._gather_distant([one for one in distant if len(one.positions)], digests, into)
+        try:
+            failed += self._gather_distant([one for one in distant if len(one.positions)], digests, into)
+        except Exception as error:
+            faults.append(error)
         if rest:
-            self._gather_slowly(view, digests, rest, into, again=False)
+            self._gather_slowly(view, digests, rest, into, faults, again=False)
         if failed:
-            self._gather_slowly(view, digests, failed, into, again=True)
+            self._gather_slowly(view, digests, failed, into, faults, again=True)
+        if faults:
+            raise faults[0]
 
     def _gather_mirrored(self, one: RowMatches, digests: Sequence[bytes], into: RowBuffer) -> RowMatches:
         """Collect what the local tier has; return what must be read from the distant place."""
@@ -120,8 +157,11 @@ class Reader:
 
         Raises:
             FileNotFoundError: A segment is gone or damaged as a whole. It is raised after everything else is collected.
+            NotAtHandError: There are such rows, and the reader does not ask.
             Exception: Any other fault of the place, likewise.
         """
+        if found and not self.asks:
+            raise NotAtHandError(found[0].segment.file)
         spans: list[Span] = []
         runs: list[RowMatches] = []
         for one in found:
@@ -168,16 +208,23 @@ class Reader:
         if name.dtype is None or name.keyed or name.dimensions != dimensions:
             return None
         try:
-            return self.files.open_partly(segment)
+            return self.open_partly(segment)
         except DamagedSegmentError as error:
             self.report.damaged_segment(segment, str(error))
             return None
 
     def _gather_slowly(
-        self, view: View, digests: Sequence[bytes], rest: list[int], into: RowBuffer, *, again: bool
+        self,
+        view: View,
+        digests: Sequence[bytes],
+        rest: list[int],
+        into: RowBuffer,
+        faults: list[Exception],
+        *,
+        again: bool,
     ) -> None:
         """Try all candidates of the keys whose first one fails: for a shared prefix, damage or a deleted key."""
-        rows = self.read(view, [IndexKey(digests[i]) for i in rest], again=again)
+        rows = self.read(view, [IndexKey(digests[i]) for i in rest], faults, again=again)
         for position, row in zip(rest, rows, strict=True):
             typed = Envelope.open(row) if isinstance(row, bytes) else row
             if typed is None:
@@ -188,12 +235,15 @@ class Reader:
             if len(vector) == into.dimensions:
                 into.put(np.array([position]), vector[np.newaxis])
 
-    def read(self, view: View, keys: Sequence[IndexKey], *, again: bool = False) -> list[Row | bytes | None]:
+    def read(
+        self, view: View, keys: Sequence[IndexKey], faults: list[Exception], *, again: bool = False
+    ) -> list[Row | bytes | None]:
         """Return the newest undamaged row of each key: a typed row, opaque bytes, or None.
 
         Args:
             view: Where to look.
             keys: The keys.
+            faults: Gets what `gather` would raise; the keys that it concerns are None.
             again: True if their rows have just failed their checksums: a distant place is read only once more.
         """
         rows: list[Row | bytes | None] = [None] * len(keys)
@@ -201,33 +251,50 @@ class Reader:
         while pending:
             distant: list[RowRequest] = []
             for i, walk in list(pending.items()):
-                for segment, opened, record in walk:
-                    request = RowRequest(i, segment, opened, record)
-                    data = request.at_hand()
-                    if data is not None and request.passes(data, keys[i]):
-                        rows[i] = request.copy(data)
-                        del pending[i]
-                        break
-                    if not self.directory.has_views:
-                        distant.append(request)
-                        break
-                    self.report.damaged_rows(segment, 1)
-                else:
+                request = None
+                try:
+                    rows[i], request = self._next(walk, i, keys[i])
+                except Exception as error:
+                    faults.append(error)
+                if request is None:
                     del pending[i]
-            self._read_distant(distant, keys, rows)
-            if not again:
-                self._read_distant([request for request in distant if rows[request.number] is None], keys, rows)
+                else:
+                    distant.append(request)
+            fault: Exception | None = None
+            try:
+                self._read_distant(distant, keys, rows)
+                if not again:
+                    self._read_distant([request for request in distant if rows[request.number] is None], keys, rows)
+            except Exception as error:
+                fault = error
+                faults.append(error)
             for request in distant:
-                if rows[request.number] is None:
+                if rows[request.number] is None and fault is None:
                     self.report.damaged_rows(request.segment, 1)
                 else:
                     del pending[request.number]
         return rows
 
+    def _next(
+        self, walk: Iterator[tuple[Segment, OpenSegment, Any]], number: int, key: IndexKey
+    ) -> tuple[Row | bytes | None, RowRequest | None]:
+        """Return the next good row of a walk that is at hand, or what has to be read from a distant place before."""
+        for segment, opened, record in walk:
+            request = RowRequest(number, segment, opened, record)
+            data = request.at_hand()
+            if data is not None and request.passes(data, key):
+                return request.copy(data), None
+            if not self.directory.has_views:
+                return None, request
+            self.report.damaged_rows(segment, 1)
+        return None, None
+
     def _read_distant(
         self, requests: Sequence[RowRequest], keys: Sequence[IndexKey], rows: list[Row | bytes | None]
     ) -> None:
         """Read rows by range, and put those that pass their checksums into `rows`; raises as `_gather_distant` does."""
+        if requests and not self.asks:
+            raise NotAtHandError(requests[0].segment.file)
         damaged: dict[str, Segment] = {}
         fetched: dict[str, tuple[RowRequest, list[Piece]]] = {}
         for number, data in read_joined(self.directory, [request.span for request in requests]):
@@ -260,7 +327,7 @@ class Reader:
         for segment_number, record_number in self._candidates(view, key):
             segment = view.segment(segment_number)
             try:
-                opened = self.files.open_partly(segment)
+                opened = self.open_partly(segment)
             except DamagedSegmentError as error:
                 self.report.damaged_segment(segment, str(error))
                 continue
@@ -293,7 +360,7 @@ class Reader:
 
     def _key_at(self, key_index: KeyIndex, at: int) -> bytes:
         number, record = key_index.entry(at)
-        raw = self.files.open_partly(key_index.segments[number]).index.raw
+        raw = self.open_partly(key_index.segments[number]).index.raw
         return bytes(raw[RECORD.itemsize * record :][:32])
 
     def keys(self, view: View, opened: Callable[[Segment], OpenSegment]) -> list[str]:
