@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from embedonce import MemoryStore, StoreError
-from embedonce.namespaces.byte_stores import clear_keys
+from embedonce.namespaces.foreign.byte_stores import clear_keys
 
 
 def test_the_keys_of_one_namespace_are_deleted_from_a_byte_store():

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.keys.encoders import BUILT_IN
-from embedonce.namespaces.byte_stores import ByteStoreNamespace
-from embedonce.namespaces.protocol import Namespace, Namespaces, asking, checked_values, has_twin, store_fault
+from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
+from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespace
+from embedonce.namespaces.protocol import Namespace, Namespaces
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.runtime.steps import Work
 from embedonce.vectors.answers import vectors_of

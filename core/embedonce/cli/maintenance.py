@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from embedonce.cli.tables import console, show_table
 from embedonce.cli.units import bytes_in, moment_text, seconds_in
-from embedonce.namespaces.schemes import scheme_store
+from embedonce.namespaces.foreign.schemes import scheme_store
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.segments import root
 

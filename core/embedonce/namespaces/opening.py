@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from embedonce.errors import StoreError
-from embedonce.namespaces.byte_stores import ByteStoreNamespaces
+from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespaces
+from embedonce.namespaces.foreign.schemes import SchemeStoreNamespaces, scheme_store
 from embedonce.namespaces.protocol import Namespaces
-from embedonce.namespaces.schemes import SchemeStoreNamespaces, scheme_store
 from embedonce.namespaces.segments import SegmentNamespaces
 from embedonce.options import STORE_DEFAULTS
 from embedonce.stores.locations.location import STORE_VARIABLE, as_location

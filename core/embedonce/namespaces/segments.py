@@ -87,9 +87,9 @@ class SegmentNamespace(Namespace):
         """See `Namespace`."""
         # Open files of a local path are in memory; the local tier of a distant place may have to be read.
         is_quick = len(keys) <= _INLINE and self.store.location.is_local
-        if at_hand:
-            return (yield Work(self.load_now, keys, into, True, inline=is_quick))
-        return (yield _Loading(self, keys, into, is_quick=is_quick))
+        step = Work(self.load_now, keys, into, True, inline=is_quick)
+        has_answered: bool = yield step if at_hand else _Loading(self, keys, into, is_quick=is_quick)
+        return has_answered
 
     def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
         """See `Namespace`."""

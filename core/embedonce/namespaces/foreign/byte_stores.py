@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, checked_key
-from embedonce.namespaces.protocol import Namespace, Namespaces, asking, checked_values, encoded, has_twin, store_fault
+from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
+from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
 from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.envelope import Envelope, Row, origin_of

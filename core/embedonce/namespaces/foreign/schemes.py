@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedOnceError, StoreError
-from embedonce.namespaces.byte_stores import ByteStoreNamespaces
+from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespaces
 from embedonce.plugins.host import plugins
 from embedonce.plugins.registrations import is_known_to_fsspec, stores
 from embedonce.secrets import keep, recall, scrubbed, shown_url, texts_in, url_without_secrets, without_secrets

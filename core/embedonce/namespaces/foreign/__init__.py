@@ -1,0 +1,1 @@
+"""Namespaces in byte stores that are not of embedonce."""
