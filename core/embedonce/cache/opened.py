@@ -42,6 +42,8 @@ class OpenedNamespaces:
         self._store = store
         self._key_encoder = key_encoder
         self._health = health
+        # Plugins are looked for on the disk: not by the first call, which an event loop may make.
+        host.observing()
         self._opened: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
         # Shared by all caches of the process, and forgotten when none of them is left.

@@ -306,6 +306,8 @@ def plugins() -> Plugins:
             LOADED.plugins = Plugins()
             try:
                 LOADED.plugins.load_installed()
+                # One of them may have asked who observes before the last one was loaded.
+                LOADED.observing = False
             except BaseException:
                 LOADED.plugins = None
                 raise
