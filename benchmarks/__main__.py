@@ -16,7 +16,7 @@ from benchmarks.report import report_of, write
 from benchmarks.run import Clock, Run
 from benchmarks.scales import SCALES
 
-WORKLOADS = ("hits", "frameworks", "mixes", "sizes", "writing", "processes", "concurrency", "distant")
+WORKLOADS = ("hits", "frameworks", "mixes", "sizes", "writing", "processes", "concurrency", "event_loop", "distant")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,6 +25,8 @@ class Scale:
         rows: Vectors in every other store.
         queries: Queries of each thread.
         distant: Vectors on S3, and how many of them the peer with an object per vector is measured with.
+        loop: Texts of calls that an event loop is watched during, and the length of their vectors.
+        joined: How many of these texts two calls ask for at once.
         latency: Seconds that the S3 server adds to each answer.
     """
 
@@ -43,6 +45,8 @@ class Scale:
     rows: int = 10_000
     queries: int = 200
     distant: tuple[int, int] = (10_000, 500)
+    loop: tuple[int, int] = (20_000, 1024)
+    joined: int = 16_000
     latency: float = 0.03
 
     @property
@@ -83,6 +87,8 @@ TOY = Scale(
     rows=60,
     queries=5,
     distant=(70, 5),
+    loop=(50, 8),
+    joined=40,
     latency=0.0,
 )
 SCALES = {scale.name: scale for scale in (QUICK, FULL, TOY)}

@@ -1,8 +1,7 @@
-"""Threads with single queries, and what an event loop notices of a large batch of hits."""
+"""Threads with single queries, and threads that ask for the same new texts."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,11 +14,10 @@ import numpy as np
 from benchmarks.corpus import Corpus
 from benchmarks.measuring import Spread, interleaved
 from benchmarks.models import langchain_model
-from benchmarks.ours import NAME, NAMESPACE, filled, hits, nobody
+from benchmarks.ours import NAME, NAMESPACE, filled, nobody
 from benchmarks.peers.frameworks import LangChainFiles
 from benchmarks.peers.peer import Answers
 from benchmarks.peers.plain import Lmdb
-from benchmarks.profiling import profile_of
 from embedonce import EmbeddingCache
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from benchmarks.run import Run
 
 _THREADS = 16
-_TICK = 0.001
 _EMBEDDER = 0.005
 
 
@@ -38,54 +35,8 @@ def measure(run: Run) -> None:
     """See the module."""
     corpus, rows = Corpus(run.scale.width), run.scale.rows
     with run.folder() as folder, filled(folder / "ours", corpus, rows) as cache:
-        _stalls(run, corpus, cache, rows)
         _queries(run, folder, corpus, cache, rows)
     _single_flight(run, corpus)
-
-
-def _stalls(run: Run, corpus: Corpus, cache: EmbeddingCache, rows: int) -> None:
-    async def work(sample: Sample) -> Any:
-        return await cache.aembed(sample.texts, nobody, namespace=NAMESPACE)
-
-    async def idle(_: Sample) -> None:
-        await asyncio.sleep(0.1)
-
-    sample = corpus.any_of(rows, run.scale.large, 0)
-    run.check(NAME, asyncio.run(work(sample)), corpus, sample)
-    stalls: dict[str, list[float]] = {"nothing": [], NAME: []}
-    for repetition in range(run.scale.repetitions):
-        asked = corpus.any_of(rows, run.scale.large, repetition)
-        for name, each in (("nothing", idle), (NAME, work)):
-            stalls[name].append(asyncio.run(_longest_gap(partial(each, asked))))
-    spreads = {name: Spread.of(values) for name, values in stalls.items()}
-    case = {"batch": run.scale.large, "dimensions": corpus.dimensions}
-    run.note("longest gap between ticks of 1 ms during aembed", case, spreads, unit="s")
-    run.judge(
-        "stall",
-        spreads[NAME].times(1000),
-        basis=f"{run.scale.large:,} texts, {corpus.dimensions}-d, a task that ticks every millisecond",
-        profile=partial(profile_of, partial(hits, cache, sample)),
-    )
-
-
-async def _longest_gap(work: Callable[[], Any]) -> float:
-    """Return the longest time between two ticks of a task while something else is done."""
-    longest, is_over = 0.0, False
-
-    async def tick() -> None:
-        nonlocal longest
-        last = time.perf_counter()
-        while not is_over:
-            await asyncio.sleep(_TICK)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-
-    ticking = asyncio.ensure_future(tick())
-    await asyncio.sleep(5 * _TICK)
-    await work()
-    is_over = True
-    await ticking
-    return longest
 
 
 def _queries(run: Run, folder: Path, corpus: Corpus, cache: EmbeddingCache, rows: int) -> None:

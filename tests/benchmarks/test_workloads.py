@@ -21,7 +21,8 @@ FIGURES = {
     "sizes": {"lookups", "open", "memory"},
     "writing": {"writing", "bytes"},
     "processes": {"import"},
-    "concurrency": {"stall"},
+    "concurrency": set(),
+    "event_loop": {"stall", "stall-misses", "stall-bytes", "join", "join-async"},
     "distant": {"s3-time", "s3-requests"},
 }
 
