@@ -156,7 +156,8 @@ class MaintenanceRound:
                 usable,
                 listed=listing.listed.keys(),
                 taken=listing.taken,
-                present=self._present,
+                # Rows that another process has replaced or deleted in the meantime must not reappear.
+                present=lambda: {segment.file for segment in self.look().segments},
                 metadata=self.metadata,
                 leave=leave,
                 dry_run=self.dry_run,
@@ -196,11 +197,6 @@ class MaintenanceRound:
             self._damaged.add(segment.file)
             return False
         return True
-
-    def _present(self) -> set[str]:
-        """Return the files in use now: rows that another process has replaced or deleted must not reappear."""
-        listing = self.look()
-        return {segment.file for segment in listing.segments}
 
     def remove(self, listing: Listing, segments: Sequence[Segment]) -> None:
         """Delete segments at once, after the segments that they had replaced, which would reappear otherwise."""
