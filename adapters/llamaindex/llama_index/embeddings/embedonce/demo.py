@@ -1,13 +1,8 @@
 """LlamaIndex in `embedonce demo`: the embedder of the demo as an embedding model."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from embedonce.hookspecs import Demo
-
-if TYPE_CHECKING:
-    from embedonce import Identity
 
 
 def _model(embedder: Any) -> Any:
@@ -16,20 +11,14 @@ def _model(embedder: Any) -> Any:
     class DemoEmbedding(BaseEmbedding):
         """An embedding model that asks the embedder of the demo."""
 
-        @property
-        def embedonce_identity(self) -> Identity:
-            identity: Identity = embedder.embedonce_identity
-            return identity
-
-        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-            vectors: list[list[float]] = embedder.embed_documents(texts)
-            return vectors
+        embedonce_identity: ClassVar[Any] = embedder.embedonce_identity
 
         def _get_text_embedding(self, text: str) -> list[float]:
-            return self._get_text_embeddings([text])[0]
+            vector: list[float] = embedder.embed_documents([text])[0]
+            return vector
 
         def _get_query_embedding(self, query: str) -> list[float]:
-            return self._get_text_embeddings([query])[0]
+            return self._get_text_embedding(query)
 
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return self._get_query_embedding(query)
