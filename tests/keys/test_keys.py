@@ -201,6 +201,65 @@ def test_a_text_that_an_encoder_fails_on_is_embedded_and_costs_the_others_nothin
     assert cache.stats().stored == 0
 
 
+def failing_on(what):
+    def encoder(text):
+        if what in text:
+            raise ZeroDivisionError(text)
+        return sha256(text)
+
+    return encoder
+
+
+def warnings_in(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "embedonce"]
+
+
+def test_an_encoder_that_fails_on_texts_warns_once_and_never_names_them(place, way, caplog):
+    encoder, other = failing_on("secret"), KeyEncoder("other", "1", failing_on("secret"))
+    for _ in range(2):
+        for text in ("my secret", "your secret"):
+            ask(way, place.cache(key_encoder=encoder), ["a", text], Model())
+    ask(way, place.cache(key_encoder=other), ["a", "my secret"], Model(), namespace="another")
+    assert [message.split(" for a text")[0] for message in warnings_in(caplog)] == [
+        "key encoder 'callable' raised ZeroDivisionError",
+        "key encoder 'other' raised ZeroDivisionError",
+    ]
+    assert "my secret" not in caplog.text
+    assert "your secret" not in caplog.text
+
+
+class Unhashable:
+    """An encoder that cannot be remembered."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __call__(self, text):
+        return failing_on("bad")(text)
+
+
+def test_an_encoder_that_cannot_be_remembered_warns_once_too(caplog):
+    for _ in range(2):
+        EmbeddingCache(MemoryStore(), key_encoder=Unhashable()).embed(["bad"], Model(), namespace=NAMESPACE)
+    assert len(warnings_in(caplog)) == 1
+
+
+def test_a_text_without_a_key_is_neither_found_nor_deleted_while_the_store_does_not_open(tmp_path):
+    root = tmp_path / "cache"
+    cache = EmbeddingCache(root, key_encoder=failing_on("bad"))
+    root.rmdir()
+    root.write_text("in the way")
+    model = Model()
+    for _ in range(2):
+        assert bits(cache.embed(["a", "bad"], model, namespace=NAMESPACE)) == bits(model.rows(["a", "bad"]))
+    assert model.calls == [["a", "bad"], ["bad"]]
+    root.unlink()
+    cache.flush()
+    cache.delete(["a", "bad"], namespace=NAMESPACE)
+    cache.embed(["a"], model, namespace=NAMESPACE)
+    assert model.calls[2:] == [["a"]]
+
+
 def test_a_key_that_becomes_too_long_beside_the_namespace_is_named(way):
     cache = EmbeddingCache(MemoryStore(), key_encoder=lambda text: sha256(text).ljust(1020, "-"))
     with pytest.raises(KeyEncoderError, match="at most 1024"):

@@ -130,7 +130,7 @@ class LangChainByteStores(Namespaces):
         def legacy(role: str, value: bytes) -> Row | None:
             return json_row(value) if is_owner and (role == "document" or self._only_queries) else None
 
-        return ByteStoreNamespace(self.store, identity, key_of, legacy=legacy)
+        return ByteStoreNamespace(self.store, identity, key_of, self.key.function, legacy=legacy)
 
 
 def json_row(value: bytes) -> Row | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import KeyEncoderError
 from embedonce.keys.specification import PREFIXES, UNDECLARED, checked_key, utf8
@@ -12,6 +14,7 @@ from embedonce.keys.specification import PREFIXES, UNDECLARED, checked_key, utf8
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+logger = logging.getLogger("embedonce")
 
 _PROBES = ("embedonce", "Ünïcode and\nnew lines\x00")
 # What encoders of users may treat differently: case, white space, accents, digits, punctuation, roles, length.
@@ -167,6 +170,30 @@ class KeyEncoder:
             return [digest((prefix + text).encode()).digest() for text in texts]
         except UnicodeEncodeError:
             return [digest(utf8(prefix + text)).digest() for text in texts]
+
+
+_FAILED: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Functions of encoders of which a failure was logged."""
+
+
+def warn_of_failure(encoder: Callable[[str], str], error: Exception) -> None:
+    """Log that an encoder has failed on a text, once for each encoder; the text and the message may be secret."""
+    function: object = encoder.function if isinstance(encoder, KeyEncoder) else encoder
+    try:
+        is_known = function in _FAILED
+        _FAILED.add(function)
+    except TypeError:
+        # Some objects cannot be remembered, but their type can.
+        is_known = type(function) in _FAILED
+        _FAILED.add(type(function))
+    if is_known:
+        return
+    logger.warning(
+        "key encoder %r raised %s for a text: what has no key is embedded in every call and never stored; "
+        "let it return a key for every str (further ones are counted in stats().unkeyed only)",
+        encoder.name if isinstance(encoder, KeyEncoder) else "callable",
+        type(error).__name__,
+    )
 
 
 BUILT_IN: dict[str, Callable[[str], str]] = {

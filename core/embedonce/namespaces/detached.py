@@ -78,7 +78,7 @@ class DetachedNamespace(Namespace):
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """See `Namespace`."""
-        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
+        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
         """See `Namespace`: finds what waits."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import KeyEncoderError, StoreError
+from embedonce.keys.encoders import warn_of_failure
 from embedonce.runtime.steps import run
 from embedonce.stores.protocol import NOTHING_WAITS
 
@@ -195,14 +196,30 @@ class Namespaces(ABC):
         raise StoreError(msg)
 
 
-def encoded(key_of: Callable[[str, str], str], role: str, texts: Sequence[str]) -> list[Key | None]:
-    """Return the keys of texts; None where a custom encoder fails on a text, which must not cost the others."""
+def encoded(
+    key_of: Callable[[str, str], str], encoder: Callable[[str], str], role: str, texts: Sequence[str]
+) -> list[Key | None]:
+    """Return the keys of texts; None where a custom encoder fails on a text, which must not cost the others.
+
+    Args:
+        key_of: Role and text to key.
+        encoder: The encoder that it uses; a warning names it when it fails for the first time.
+        role: The role of the texts.
+        texts: The texts.
+
+    Raises:
+        KeyEncoderError: The encoder answers with something other than a key.
+    """
     keys: list[Key | None] = []
+    failure: Exception | None = None
     for text in texts:
         try:
             keys.append(key_of(role, text))
         except KeyEncoderError:
             raise
-        except Exception:
+        except Exception as error:
+            failure = error
             keys.append(None)
+    if failure is not None:
+        warn_of_failure(encoder, failure)
     return keys

@@ -66,7 +66,7 @@ class SegmentNamespace(Namespace):
         digests = self._key_encoder.digests(role, texts)
         if digests is not None:
             return cast("list[Key | None]", digests)
-        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), role, texts)
+        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
 
     @property
     def is_fresh(self) -> bool:

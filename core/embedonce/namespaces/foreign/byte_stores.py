@@ -35,6 +35,7 @@ class ByteStoreNamespace(Namespace):
         store: The byte store; its native async methods are used where it has them.
         identity: What the vectors belong to.
         key_of: Role and text to key.
+        encoder: The key encoder that this uses.
         text_safe: True to write base64, for stores that decode what they keep as UTF-8.
         prefix: What all keys of this namespace start with and no others do, if there is such a thing.
         legacy: Reads a value that is not an envelope: (role, value) to a row, or None.
@@ -45,6 +46,7 @@ class ByteStoreNamespace(Namespace):
         store: ByteStore,
         identity: Identity,
         key_of: Callable[[str, str], str],
+        encoder: Callable[[str], str],
         *,
         text_safe: bool = False,
         prefix: str = "",
@@ -53,6 +55,7 @@ class ByteStoreNamespace(Namespace):
         self.store = store
         self._identity = identity
         self._key_of = key_of
+        self._encoder = encoder
         self._text_safe = text_safe
         self._prefix = prefix
         self._legacy = legacy
@@ -76,7 +79,7 @@ class ByteStoreNamespace(Namespace):
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
         """See `Namespace`."""
-        return encoded(self._key_of, role, texts)
+        return encoded(self._key_of, self._encoder, role, texts)
 
     @property
     def has_async_store(self) -> bool:
@@ -200,7 +203,9 @@ class ByteStoreNamespaces(Namespaces):
         def key_of(role: str, text: str) -> str:
             return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)
 
-        return ByteStoreNamespace(self.store, identity, key_of, text_safe=self._text_safe, prefix=f"{prefix}-")
+        return ByteStoreNamespace(
+            self.store, identity, key_of, key_encoder, text_safe=self._text_safe, prefix=f"{prefix}-"
+        )
 
 
 _KEYS_PER_DELETE = 1000
