@@ -82,6 +82,9 @@ class Halved(SentenceTransformer):
     def encode(self, inputs, **arguments):
         return super().encode(inputs, **arguments) * self.scale
 
+    def embed_images(self, images):
+        return self[0](self.preprocess(images))
+
 
 def load(folder, kind=SentenceTransformer, **settings):
     return kind(str(folder), device="cpu", **settings)

@@ -83,6 +83,24 @@ def test_modes(model, asked, tmp_path):
     assert len(asked) == 2 * len(TEXTS)
 
 
+def test_nothing_reaches_the_model_in_replay(folders, tmp_path, monkeypatch):
+    model = st.Halved(str(folders.plain))
+    wrapped = embedonce.wrap(model, tmp_path, mode="replay", namespace="m")
+    features = model.preprocess(TEXTS)
+    called = []
+    monkeypatch.setattr(type(model[0]), "forward", lambda *given, **_: called.append(given))
+    for asked in (
+        lambda: wrapped(features),
+        lambda: wrapped.forward(features),
+        lambda: wrapped.embed_images(TEXTS),
+    ):
+        with pytest.raises(CacheMissError):
+            asked()
+    assert called == []
+    assert wrapped.get_embedding_dimension() == model.get_embedding_dimension()
+    assert wrapped.scale == 0.5
+
+
 def test_what_was_embedded_before_a_failure_is_stored(model, tmp_path, monkeypatch):
     wrapped = embedonce.wrap(model, tmp_path, batch_size=2)
     preprocess = model.preprocess

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.embeddings import Embeddings
 
 from embedonce import EmbeddingCache
-from embedonce.identification import EmbedRequest, IdentityTracker
+from embedonce.identification import EmbedRequest, IdentityTracker, attribute_inside, check_replay
 from embedonce.options import WrapOptions
 from embedonce.stores import is_byte_store
 from embedonce.wrappers import Wrapper
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from embedonce.hookspecs import Cache
     from embedonce.options import Auto
 
+_BASES = ("langchain_core",)
+_NO_QUERIES = "its queries are not cached"
 _warned_about_sha1 = False
 
 
@@ -37,7 +39,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     """LangChain embeddings that ask a cache first.
 
     It is used wherever the embeddings inside it were, and gives what they give, number for number, as plain
-    `list[list[float]]`. Attributes that it does not have are those of the embeddings inside it.
+    `list[list[float]]`. Attributes that it does not have are those of the embeddings inside it; in mode `replay` its
+    methods raise `CacheMissError`, since they may ask the model.
 
     Build it with `embedonce.wrap` or `from_bytes_store`. The constructor is that of LangChain's class: its stores
     have raw texts as keys and lists as values, and do not name the model; give each model stores of its own.
@@ -206,11 +209,11 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
 
     def __getattr__(self, name: str) -> Any:
         # Only asked for what is not here. Copying and unpickling ask before anything is here at all.
-        inner = self.__dict__.get("underlying_embeddings")
-        if inner is None or (name.startswith("__") and name.endswith("__")):
+        inner, cache = (self.__dict__.get(each) for each in ("underlying_embeddings", "cache"))
+        if inner is None or cache is None or (name.startswith("__") and name.endswith("__")):
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)
-        return getattr(inner, name)
+        return attribute_inside(inner, name, cache, _BASES)
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read from the embedder is read again from its copy.
@@ -273,6 +276,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         """Return the vector of a query; see `embed_documents`."""
         embed = self.underlying_embeddings.embed_query
         if self.query_cache is None:
+            check_replay(self.underlying_embeddings, self.cache, _NO_QUERIES)
             return embed(text, **kwargs)
         asked = self._request(self.query_cache, [text], "query", kwargs)
         vectors = self._tracker.embed(asked, lambda some: [embed(some[0], **kwargs)])
@@ -295,6 +299,7 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         """Async twin of `embed_query`."""
         embed = _async_method(self.underlying_embeddings, "embed_query")
         if self.query_cache is None:
+            check_replay(self.underlying_embeddings, self.cache, _NO_QUERIES)
             return cast("list[float]", await embed(text, **kwargs))
 
         async def embed_one(some: list[str]) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from functools import lru_cache, wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 
 from embedonce import EmbeddingCache
-from embedonce.errors import CacheMissError
-from embedonce.identification import Description, EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import Description, EmbedRequest, IdentityTracker, check_replay, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
@@ -21,7 +21,7 @@ from sentence_transformers_embedonce.identities import describer, saved_of
 from sentence_transformers_embedonce.outputs import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self, Unpack
 
@@ -230,7 +230,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             # A call that the model will refuse, in its own words.
             call, size = None, 0
         if call is None or size < 1:
-            self._check_replay()
+            check_replay(inner, state.cache, "its arguments are not valid")
             return ask(*args, **kwargs)
         texts = call.texts()
         if texts == []:
@@ -261,10 +261,14 @@ class CachedSentenceTransformer(SentenceTransformer):
         with torch.inference_mode():
             return form.give(matrix)
 
-    def _check_replay(self) -> None:
-        if self.cache.mode == "replay":
-            msg = f"a call of {type(self.inner).__name__} cannot be replayed because its arguments are not valid"
-            raise CacheMissError(msg)
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute what the model inside computes of tokens; nothing of it is cached.
+
+        Raises:
+            CacheMissError: The mode is `replay`.
+        """
+        check_replay(self.inner, self.cache, "what it computes of tokens is not cached")
+        return super().forward(*args, **kwargs)
 
     def _texts_between_writes(self, call: Call, size: int) -> int | Auto | None:
         for given in (self.wrap_options.batch_size, self.cache.batch_size):
@@ -335,7 +339,26 @@ def _class_for(kind: Any, inner: Any) -> Any:
     """Return the class of wrappers of models of a class, which inherits from that as well."""
     if not issubclass(inner, SentenceTransformer) or inner is SentenceTransformer or issubclass(inner, kind):
         return kind
-    return type(kind)(f"Cached{inner.__name__}", (kind, inner), {"__slots__": (), "__module__": kind.__module__})
+    own = inner.__mro__[: inner.__mro__.index(SentenceTransformer)]
+    added = {
+        name: _checking_replay(method)
+        for each in reversed(own)
+        for name, method in vars(each).items()
+        if isinstance(method, FunctionType) and not name.startswith("_") and not hasattr(kind, name)
+    }
+    body = {**added, "__slots__": (), "__module__": kind.__module__}
+    return type(kind)(f"Cached{inner.__name__}", (kind, inner), body)
+
+
+def _checking_replay(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that the class of a model adds, which may ask its modules for vectors."""
+
+    @wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_replay(self.inner, self.cache, f"`{method.__name__}` is not a method whose answers are cached")
+        return method(self, *args, **kwargs)
+
+    return checked
 
 
 # Its metaclass is that of the package.

@@ -6,6 +6,7 @@ A `Describer` knows the classes of a framework, an `IdentityTracker` follows one
 
 from embedonce.identification import providers
 from embedonce.identification.describer import Describer
+from embedonce.identification.inside import attribute_inside, check_replay
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
@@ -38,6 +39,8 @@ __all__ = [
     "Same",
     "UnclearSettingError",
     "Urls",
+    "attribute_inside",
+    "check_replay",
     "clean_url",
     "describe_with",
     "endpoint_of",

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from embedonce.errors import CacheMissError, IdentityError
+from embedonce.errors import IdentityError
+from embedonce.identification.inside import check_replay
 from embedonce.identification.known_classes import REQUESTS_BETWEEN_WRITES, Description
 from embedonce.identification.settings.names import OPERATIONAL
 from embedonce.identity import Identity
@@ -264,10 +265,8 @@ class IdentityTracker:
         Raises:
             CacheMissError: The mode is `replay`.
         """
+        check_replay(request.embedder, request.cache, why)
         name = type(request.embedder).__name__
-        if request.cache.mode == "replay":
-            msg = f"a call of {name} cannot be replayed because {why}"
-            raise CacheMissError(msg)
         if not self._has_warned_of_bypass:
             self._has_warned_of_bypass = True
             logger.warning("calls of %s bypass the cache because %s", name, why)

@@ -14,7 +14,7 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny,
 
 from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
-from embedonce.identification import EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import EmbedRequest, IdentityTracker, attribute_inside, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
 from llama_index.embeddings.embedonce.identities import describer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _OWN_CACHE = (
     "embeddings_cache must be None: embedonce is the cache, and LlamaIndex's own one knows neither models nor roles"
 )
+_BASES = ("llama_index.core",)
 _SHARED = frozenset({"callback_manager", "embed_batch_size", "model_name", "num_workers", "rate_limiter"})
 """Fields of every embedding model whose values are those of the model inside."""
 _SET_INSIDE = _SHARED | {"embeddings_cache"}
@@ -67,7 +68,8 @@ class CachedEmbedding(BaseEmbedding):
 
     It is used wherever the model inside it was, and gives what that gives, number for number. Only texts that are
     not in the cache reach the model, through its own public methods: its batches, workers, rate limiter, retries,
-    callbacks and events see exactly those. Attributes that it does not have are those of the model inside.
+    callbacks and events see exactly those. Attributes that it does not have are those of the model inside; in mode
+    `replay` its methods raise `CacheMissError`, since they may ask the model.
 
     Args:
         inner: The embedding model.
@@ -186,10 +188,10 @@ class CachedEmbedding(BaseEmbedding):
             try:
                 return super().__getattr__(name)
             except AttributeError:
-                inner = self.__dict__.get("inner")
-                if inner is None or name.startswith("_"):
+                inner, state = self.__dict__.get("inner"), (self.__pydantic_private__ or {}).get("_state")
+                if inner is None or state is None or name.startswith("_"):
                     raise
-                return getattr(inner, name)
+            return attribute_inside(inner, name, state.cache, _BASES)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "inner":

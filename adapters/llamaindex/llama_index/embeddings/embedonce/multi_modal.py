@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.bridge.pydantic import Field, SerializeAsAny
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 
-from embedonce.errors import CacheMissError
+from embedonce.identification import check_replay
 from llama_index.embeddings.embedonce.base import CachedEmbedding
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
         Raises:
             CacheMissError: The mode is `replay`.
         """
-        if self.cache.mode == "replay":
-            msg = f"images of {type(self.inner).__name__} cannot be replayed because they are not cached"
-            raise CacheMissError(msg)
+        check_replay(self.inner, self.cache, "images are not cached")
         return self.inner
 
     def _get_image_embedding(self, img_file_path: ImageType) -> list[float]:

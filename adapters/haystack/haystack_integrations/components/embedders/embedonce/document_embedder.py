@@ -6,7 +6,7 @@ from typing import Any
 
 from haystack import Document, component
 
-from embedonce.errors import CacheMissError
+from embedonce.identification import check_replay
 from embedonce.runtime.steps import Steps, Work, arun, run
 from embedonce.wrappers import Wrapper
 from haystack_integrations.components.embedders.embedonce import texts
@@ -135,22 +135,18 @@ class CachedDocumentEmbedder(CachedEmbedder):
         if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):
             return None
         if self._bypasses:
-            self._check_replay(_IMPURE)
+            check_replay(self.embedder, self.cache, _IMPURE)
             return None
         call = DocumentCall(documents, self._texts_of(documents), self.embedonce_identity)
         if call.uncached:
-            self._check_replay("a document cannot be prepared, or its meta holds values that cannot be written down")
+            why = "a document cannot be prepared, or its meta holds values that cannot be written down"
+            check_replay(self.embedder, self.cache, why)
         return call
 
     def _texts_of(self, documents: list[Document]) -> list[str | None]:
         if self._text_fn is None:
             return texts.of_documents(self.embedder, documents)
         return [texts.by_function(self.embedder, self._text_fn(document)) for document in documents]
-
-    def _check_replay(self, reason: str) -> None:
-        if self.cache.mode == "replay":
-            msg = f"a call of {type(self.embedder).__name__} cannot be replayed because {reason}"
-            raise CacheMissError(msg)
 
     def _bypass(self) -> None:
         if self._bypasses:

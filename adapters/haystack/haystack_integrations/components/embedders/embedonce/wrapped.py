@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,14 @@ from haystack.utils import serialize_callable
 
 from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
-from embedonce.identification import Description, EmbedRequest, IdentityTracker, describe_with
+from embedonce.identification import (
+    Description,
+    EmbedRequest,
+    IdentityTracker,
+    attribute_inside,
+    check_replay,
+    describe_with,
+)
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.runtime.steps import Twins, arun, run
 from embedonce.wrappers import Wrapper
@@ -37,6 +45,11 @@ if TYPE_CHECKING:
     from embedonce import Identity, Role
     from embedonce.options import WrapKeywords
     from embedonce.runtime.steps import Steps
+
+
+# Components of Haystack itself are in `haystack.components`.
+_BASES = ("haystack.core",)
+_NOT_TEXTS = "its inputs are not those of a cache"
 
 
 class CachedEmbedder:
@@ -158,17 +171,17 @@ class CachedEmbedder:
         return self._tracker.declared(self.embedder)
 
     def __getattr__(self, name: str) -> Any:
-        inner = self.__dict__.get("embedder")
-        if inner is None or name.startswith("_"):
+        inner, cache = self.__dict__.get("embedder"), self.__dict__.get("cache")
+        if inner is None or cache is None or name.startswith("_"):
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)
-        return getattr(inner, name)
+        return attribute_inside(inner, name, cache, _BASES)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # What is read from the component inside is set there too: else a change of its settings would change nothing.
         inner = self.__dict__.get("embedder")
         is_own = name.startswith("_") or name in ("embedder", "cache", "wrap_options") or hasattr(type(self), name)
-        if inner is None or is_own or not hasattr(inner, name):
+        if inner is None or is_own or not _has(inner, name):
             object.__setattr__(self, name, value)
         else:
             setattr(inner, name, value)
@@ -269,6 +282,7 @@ class CachedEmbedder:
         return _FromCache(self._tracker, request, embed)
 
     def _ask(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        check_replay(self.embedder, self.cache, _NOT_TEXTS)
         with self._span():
             if hasattr(self.embedder, "warm_up"):
                 self.embedder.warm_up()
@@ -278,6 +292,7 @@ class CachedEmbedder:
     async def _aask(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if not hasattr(self.embedder, "run_async"):
             return await asyncio.to_thread(self._ask, inputs)
+        check_replay(self.embedder, self.cache, _NOT_TEXTS)
         with self._span():
             if hasattr(self.embedder, "warm_up_async"):
                 await self.embedder.warm_up_async()
@@ -308,7 +323,7 @@ class CachedEmbedder:
         return {self._OUTPUT: output}
 
     def _meta_of_hits(self) -> dict[str, Any]:
-        model = getattr(self.embedder, "model", None)
+        model = getattr(self, "model", None)
         usage = {"prompt_tokens": 0, "total_tokens": 0}
         return {"model": model, "usage": usage} if isinstance(model, str) else {"usage": usage}
 
@@ -334,6 +349,11 @@ class _FromCache:
         """See `Step`."""
         embed = self._embed
         return await self._tracker.aembed(self._request, lambda some: arun(embed(some)))
+
+
+def _has(embedder: object, name: str) -> bool:
+    """Return whether there is an attribute; a property is not asked, which might send a request."""
+    return inspect.getattr_static(embedder, name, None) is not None or hasattr(embedder, name)
 
 
 def _sockets(embedder: object, kind: str) -> dict[str, Any]:
