@@ -6,7 +6,6 @@ A `Describer` knows the classes of a framework, an `IdentityTracker` follows one
 
 from embedonce.identification import providers
 from embedonce.identification.describer import Describer
-from embedonce.identification.inside import attribute_inside, check_replay
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
@@ -25,6 +24,7 @@ from embedonce.identification.settings.names import is_operational, is_skipped
 from embedonce.identification.settings.paths import At, Env, Urls, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
+from embedonce.inside import attribute_inside, check_replay
 from embedonce.secrets import is_secret
 
 __all__ = [

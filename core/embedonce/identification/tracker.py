@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification.inside import check_replay
 from embedonce.identification.known_classes import REQUESTS_BETWEEN_WRITES, Description
 from embedonce.identification.settings.names import OPERATIONAL
 from embedonce.identity import Identity
+from embedonce.inside import check_replay
 from embedonce.keys.specification import utf8
 from embedonce.options import checked_texts
 from embedonce.vectors.answers import NotCacheable
