@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
 import re
@@ -133,10 +132,11 @@ class StoreOptions:
     def __post_init__(self) -> None:
         checked_choice("durability", self.durability, DURABILITIES)
         interval = self.refresh_interval
-        if interval is not None and not (_is_number(interval) and 0 <= interval < math.inf):
-            msg = f"refresh_interval must be a number of seconds of at least 0, or None; got {interval!r}"
+        if interval is not None and not (_is_number(interval) and 0 <= interval <= _LONGEST_INTERVAL):
+            msg = f"refresh_interval must be seconds from 0 to {_LONGEST_INTERVAL}, or None; got {interval!r}"
             raise ValueError(msg)
-        if not isinstance(self.local_tier, bool | str | os.PathLike) or self.local_tier == "":
+        tier = os.fspath(self.local_tier) if isinstance(self.local_tier, str | os.PathLike) else self.local_tier
+        if not isinstance(tier, bool | str) or (isinstance(tier, str) and ("\0" in tier or not tier.strip())):
             msg = f"local_tier must be True, False or the path of a directory; got {self.local_tier!r}"
             raise ValueError(msg)
         if url := _URL.match(str(self.local_tier)):
@@ -171,6 +171,8 @@ class StoreOptions:
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
+
+_LONGEST_INTERVAL = 10**9
 
 STORE_DEFAULTS = StoreOptions()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import fsspec
 import pytest
 
 from embedonce import EmbeddingCache, Identity, MemoryStore, StoreError
+from embedonce.testing import FaultyStore
 
 E5, ADA = "acme/e5@3", Identity.of("openai", "ada", symmetric=True)
 
@@ -169,3 +171,49 @@ def test_a_damaged_namespace_does_not_keep_the_others_from_being_tidied(tmp_path
     fresh = EmbeddingCache(tmp_path)
     assert [usage.namespace for usage in fresh.usage()] == [ADA.namespace]
     assert str(broken.parent.name) in caplog.text
+
+
+KINDS = {
+    "local": lambda path: str(path / "cache"),
+    "pair": lambda path: (fsspec.filesystem("memory"), f"/read-only{path}"),
+    "memory": lambda _: MemoryStore(),
+    "foreign": lambda _: FaultyStore(),
+}
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("mode", ["read_only", "replay", "off"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_store_loses_anything_in_a_mode_that_only_reads(kind, mode, is_open, tmp_path):
+    store = KINDS[kind](tmp_path)
+    EmbeddingCache(store).embed(["a", "b"], embed, namespace=E5)
+    cache = EmbeddingCache(store, mode="read_write" if is_open else mode)
+    if is_open:
+        cache.embed(["a"], nobody, namespace=E5)
+        cache.mode = mode
+    for action in (
+        cache.compact,
+        lambda: cache.evict(older_than=0),
+        lambda: cache.evict(max_bytes=0, namespace=E5),
+        lambda: cache.delete(["a"], namespace=E5),
+        lambda: cache.delete(["a"], namespace="never written"),
+        lambda: cache.purge(["a"], namespace=E5),
+        lambda: cache.clear(E5),
+    ):
+        with pytest.raises(StoreError, match=r"opened read-only \(mode=.*open it with mode=\"read_write\"") as caught:
+            action()
+        assert caught.value.fault == "read_only"
+        assert str(cache.store) in str(caught.value)
+    assert EmbeddingCache(store, mode="replay").embed(["a", "b"], nobody, namespace=E5).tolist() == embed(["a", "b"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_namespace_that_was_opened_for_reading_deletes_nothing_either(kind, tmp_path):
+    store = KINDS[kind](tmp_path)
+    EmbeddingCache(store).embed(["a"], embed, namespace=E5)
+    opened = EmbeddingCache(store, mode="read_only").open(E5)
+    (key,) = opened.keys("document", ["a"])
+    for action in (lambda: opened.delete([key]), lambda: opened.purge([key]), opened.clear):
+        with pytest.raises(StoreError, match="read-only"):
+            action()
+    assert EmbeddingCache(store, mode="replay").embed(["a"], nobody, namespace=E5).tolist() == embed(["a"])

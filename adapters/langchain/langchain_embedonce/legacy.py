@@ -15,7 +15,7 @@ from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.keys.encoders import BUILT_IN
 from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
 from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespace
-from embedonce.namespaces.protocol import Namespace, Namespaces
+from embedonce.namespaces.protocol import Namespace, Namespaces, read_only_error
 from embedonce.plugins.names import resolve_key_encoder
 from embedonce.runtime.steps import Work
 from embedonce.vectors.answers import vectors_of
@@ -130,7 +130,7 @@ class LangChainByteStores(Namespaces):
         def legacy(role: str, value: bytes) -> Row | None:
             return json_row(value) if is_owner and (role == "document" or self._only_queries) else None
 
-        return ByteStoreNamespace(self.store, identity, key_of, self.key.function, legacy=legacy)
+        return ByteStoreNamespace(self.store, identity, key_of, self.key.function, read_only=read_only, legacy=legacy)
 
 
 def json_row(value: bytes) -> Row | None:
@@ -172,7 +172,7 @@ class ListStores(Namespaces):
 
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ListNamespace:
         """See `Namespaces`."""
-        return ListNamespace(self.store, identity, shared=self._shared)
+        return ListNamespace(self.store, identity, shared=self._shared, read_only=read_only)
 
 
 class ListNamespace(Namespace):
@@ -181,9 +181,12 @@ class ListNamespace(Namespace):
     damaged: int = 0
     dimensions: int | None = None
 
-    def __init__(self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool) -> None:
+    def __init__(
+        self, store: BaseStore[str, list[float]], identity: Identity, *, shared: bool, read_only: bool = False
+    ) -> None:
         self.store = store
         self._shared = shared
+        self._read_only = read_only
         self._call = dict(identity.additions).get("call", "")
         self._namespace = identity.namespace
 
@@ -244,6 +247,8 @@ class ListNamespace(Namespace):
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""
+        if self._read_only:
+            raise read_only_error(type(self.store).__name__)
         try:
             self.store.mdelete([cast("str", key) for key in keys])
         except Exception as error:

@@ -11,7 +11,7 @@ from embedonce.cache.engine.flight import Leader
 from embedonce.cache.engine.state import INLINE_CHARACTERS, CallOptions, Request
 from embedonce.cache.health import StoreHealth
 from embedonce.cache.opened import OpenedNamespaces
-from embedonce.cache.upkeep import keys_of, segment_stores
+from embedonce.cache.upkeep import check_writable, keys_of, segment_stores
 from embedonce.errors import StoreError
 from embedonce.identity import as_identity
 from embedonce.namespaces.opening import store_of
@@ -26,7 +26,6 @@ from embedonce.wrappers import wrap_with
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from numpy.typing import NDArray
@@ -34,13 +33,13 @@ if TYPE_CHECKING:
 
     from embedonce.cache.engine.state import CallState
     from embedonce.cache.health import Stats
+    from embedonce.cache.upkeep import SegmentStores
     from embedonce.errors import CacheMissError
     from embedonce.identity import Identity
     from embedonce.keys.encoders import KeyEncoder
     from embedonce.keys.specification import Role
     from embedonce.namespaces.protocol import Namespace, Namespaces
     from embedonce.options import Auto, Durability, Mode, OnStoreError
-    from embedonce.stores.segments.store import SegmentStore
     from embedonce.stores.segments.upkeep.reports import Report, Usage, Verification
     from embedonce.vectors.codecs import Codec
 
@@ -311,7 +310,8 @@ class EmbeddingCache:
         return self._namespaces.open(self.kept_identity(namespace), self.mode)
 
     def _open_now(self, namespace: str | Identity) -> Namespace:
-        """Open a namespace for upkeep, even if the store failed just before; a `StoreError` says that it still does."""
+        """Open a namespace for changes, even if the store failed just before; a `StoreError` says it fails again."""
+        check_writable(self._store, self.mode)
         return self._namespaces.open_now(as_identity(namespace).listed_with(self._codec_label), self.mode)
 
     def opened(self) -> list[Namespace]:
@@ -401,7 +401,7 @@ class EmbeddingCache:
         What this replaces is deleted after a time of grace for readers (ten minutes on a distant store), by the next
         process that compacts or opens the cache. If there is nothing to do, nothing is written.
         """
-        with self._stores(namespace) as stores:
+        with self._stores(namespace, changes=True) as stores:
             return [store.compact() for store in stores]
 
     def evict(
@@ -431,7 +431,7 @@ class EmbeddingCache:
             msg = "evict needs max_bytes= or older_than=; to delete everything in a namespace, use clear"
             raise ValueError(msg)
         now = time.time()  # Opening takes a while, in which nothing grows too old.
-        with self._stores(namespace) as stores:
+        with self._stores(namespace, changes=not dry_run) as stores:
             return evict(stores, max_bytes=max_bytes, older_than=older_than, dry_run=dry_run, now=now)
 
     def usage(self, namespace: str | Identity | None = None) -> list[Usage]:
@@ -444,6 +444,6 @@ class EmbeddingCache:
         with self._stores(namespace) as stores:
             return [store.verify() for store in stores]
 
-    def _stores(self, namespace: str | Identity | None) -> AbstractContextManager[list[SegmentStore]]:
+    def _stores(self, namespace: str | Identity | None, *, changes: bool = False) -> SegmentStores:
         name = None if namespace is None else as_identity(namespace).listed_with(self._codec_label).namespace
-        return segment_stores(self._store, name, self.opened(), read_only=self.is_read_only)
+        return segment_stores(self._store, name, self.opened(), self.mode, changes=changes)

@@ -34,7 +34,7 @@ def seconds_in(text: str) -> float:
 
 
 def _quantity(text: str, units: Mapping[str, int], expected: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower(), re.ASCII)
+    match = re.fullmatch(r"\s*(\d{1,18}(?:\.\d+)?)\s*([a-z]*)\s*", text.lower(), re.ASCII)
     if match is None or match[2] not in units:
         msg = f"{text!r} is not {expected}"
         raise ValueError(msg)

@@ -196,6 +196,13 @@ class Namespaces(ABC):
         raise StoreError(msg)
 
 
+def read_only_error(what: str, how: str = "") -> StoreError:
+    """Return the error for a change of something that was opened for reading alone."""
+    error = StoreError(f'{what} was opened read-only{how}; to change it, open it with mode="read_write"')
+    error.fault = "read_only"
+    return error
+
+
 def encoded(
     key_of: Callable[[str, str], str], encoder: Callable[[str], str], role: str, texts: Sequence[str]
 ) -> list[Key | None]:

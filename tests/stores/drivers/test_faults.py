@@ -161,14 +161,15 @@ EXPECTED = {
         "broken": """
             ArithmeticError AssertionError AttributeError BufferError ChildProcessError EnvironmentError Exception
             FileExistsError FloatingPointError IOError ImportError IndentationError IndexError IsADirectoryError
-            KeyError LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplementedError
-            OSError OverflowError ProcessLookupError RecursionError ReferenceError RuntimeError StopAsyncIteration
+            KeyError LookupError ModuleNotFoundError NameError NotADirectoryError NotImplementedError
+            OSError OverflowError ProcessLookupError ReferenceError RuntimeError StopAsyncIteration
             StopIteration SyntaxError SystemError TabError TypeError UnboundLocalError UnicodeDecodeError
             UnicodeEncodeError UnicodeError UnicodeTranslateError ValueError ZeroDivisionError
         """,
         "busy": "BlockingIOError",
         "denied": "PermissionError",
         "gone": "FileNotFoundError",
+        "process": "MemoryError RecursionError",
         "short": "EOFError",
         "timeout": "TimeoutError",
         "unavailable": """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, checked_key
 from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
-from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
+from embedonce.namespaces.protocol import Namespace, Namespaces, encoded, read_only_error
 from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.envelope import Envelope, Row, origin_of
@@ -38,6 +38,7 @@ class ByteStoreNamespace(Namespace):
         encoder: The key encoder that this uses.
         text_safe: True to write base64, for stores that decode what they keep as UTF-8.
         prefix: What all keys of this namespace start with and no others do, if there is such a thing.
+        read_only: True to delete nothing.
         legacy: Reads a value that is not an envelope: (role, value) to a row, or None.
     """
 
@@ -50,6 +51,7 @@ class ByteStoreNamespace(Namespace):
         *,
         text_safe: bool = False,
         prefix: str = "",
+        read_only: bool = False,
         legacy: Callable[[str, bytes], Row | None] | None = None,
     ) -> None:
         self.store = store
@@ -58,6 +60,7 @@ class ByteStoreNamespace(Namespace):
         self._encoder = encoder
         self._text_safe = text_safe
         self._prefix = prefix
+        self._read_only = read_only
         self._legacy = legacy
         self._damaged = 0
         self._dimensions: int | None = None
@@ -118,6 +121,7 @@ class ByteStoreNamespace(Namespace):
 
     def delete(self, keys: Sequence[Key]) -> None:
         """See `Namespace`."""
+        self._check_writable()
         names = [key for key in keys if isinstance(key, str)]
         if names:
             try:
@@ -127,6 +131,7 @@ class ByteStoreNamespace(Namespace):
 
     def clear(self) -> None:
         """See `Namespace`."""
+        self._check_writable()
         if not self._prefix:
             super().clear()
         clear_keys(self.store, self._prefix)
@@ -137,6 +142,11 @@ class ByteStoreNamespace(Namespace):
             yield from self.store.yield_keys(prefix=prefix)
         except Exception as error:
             raise store_fault(self.store, "list", error) from error
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            where = f"the namespace {self._identity.namespace!r} in a {type(self.store).__name__}"
+            raise read_only_error(where)
 
     def _met(self, dimensions: int | None) -> None:
         if self._dimensions is None:
@@ -204,7 +214,13 @@ class ByteStoreNamespaces(Namespaces):
             return checked_key(f"{prefix}-{key_encoder(canonical(role, text))}", key_encoder.name)
 
         return ByteStoreNamespace(
-            self.store, identity, key_of, key_encoder, text_safe=self._text_safe, prefix=f"{prefix}-"
+            self.store,
+            identity,
+            key_of,
+            key_encoder,
+            text_safe=self._text_safe,
+            prefix=f"{prefix}-",
+            read_only=read_only,
         )
 
 

@@ -13,7 +13,7 @@ from embedonce.stores.drivers.faults import store_error
 from embedonce.stores.drivers.urls import is_url, local_path, scheme_of_incomplete
 from embedonce.stores.locations.remote_location import RemoteLocation
 from embedonce.stores.places.directory import is_namespace_directory
-from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.places.local import LocalDirectory, check_options
 
 if TYPE_CHECKING:
     from embedonce.stores.places.directory import Directory
@@ -77,6 +77,9 @@ class LocalLocation:
         private: True to create it for this user alone. This is so for the default cache directory, since vectors
             can partly be turned back into text.
         options: `fsync`, `file_mode` and `dir_mode` of `LocalDirectory`.
+
+    Raises:
+        ValueError: An option is not what `LocalDirectory` takes.
     """
 
     path: Path
@@ -85,6 +88,9 @@ class LocalLocation:
 
     is_local = True
     is_near = True
+
+    def __post_init__(self) -> None:
+        check_options(**self.options)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -157,6 +163,7 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
 
     Raises:
         StoreError: It is not one of these, no driver is installed for the URL, or the options are not a mapping.
+        ValueError: An option for a path is not what `LocalDirectory` takes.
     """
     if storage_options is not None and not isinstance(storage_options, Mapping):
         msg = f"storage_options must be a dict of options, got {type(storage_options).__name__}"
@@ -168,6 +175,9 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
             return _local(default_path(), options, private=True)
         store = named
     if isinstance(store, tuple | list) and len(store) == 2:
+        if not isinstance(store[1], str | os.PathLike):
+            msg = f"the path in an (fs, path) pair must be a str, got {type(store[1]).__name__}"
+            raise StoreError(msg)
         return _on_file_system(store[0], str(store[1]), options)
     if hasattr(store, "fs") and hasattr(store, "path") and hasattr(store, "protocol"):
         return _on_file_system(store.fs, str(store.path), options)

@@ -7,7 +7,9 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from embedonce.options import checked_flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,7 @@ _STALE_TEMPORARY = 3600.0
 _SETTLED_NS = 50_000_000
 """A directory younger than this may change again without a new modification time (kernel ticks of 1-10 ms)."""
 _WHOLE_SECONDS_NS = 2_100_000_000
+_ALL_BITS = 0o7777
 
 
 class LocalDirectory:
@@ -31,6 +34,9 @@ class LocalDirectory:
         fsync: True to survive a loss of power, not only of the process, at the price of a disk flush per write.
         file_mode: Permission bits of new files before the umask.
         dir_mode: Permission bits of new directories before the umask.
+
+    Raises:
+        ValueError: `fsync` is not a bool, or a mode is not one with which the owner can read files and use directories.
     """
 
     grace = 2.0
@@ -39,6 +45,7 @@ class LocalDirectory:
     def __init__(
         self, directory: str | os.PathLike[str], *, fsync: bool = False, file_mode: int = 0o666, dir_mode: int = 0o777
     ) -> None:
+        check_options(fsync=fsync, file_mode=file_mode, dir_mode=dir_mode)
         self.path = Path(directory)
         self._fsync = fsync
         self._file_mode = file_mode
@@ -177,6 +184,21 @@ class LocalDirectory:
             return 256
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return 256 if limit == resource.RLIM_INFINITY else max(8, min(256, limit // 4))
+
+
+def check_options(*, fsync: Any = False, file_mode: Any = 0o666, dir_mode: Any = 0o777) -> None:
+    """Check the options of a `LocalDirectory`; raises as it does."""
+    checked_flag("fsync", fsync)
+    for name, mode, needed, example in (("file_mode", file_mode, 0o400, 0o600), ("dir_mode", dir_mode, 0o700, 0o700)):
+        is_mode = isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= _ALL_BITS
+        if not is_mode or mode & needed != needed:
+            shown = f"{mode!r} (in octal notation {oct(mode)})" if is_mode else repr(mode)
+            may = "read its files" if name == "file_mode" else "use its directories"
+            msg = (
+                f"{name} must be permission bits such as {oct(example)} ({example}) with which the owner may {may}; "
+                f"got {shown}"
+            )
+            raise ValueError(msg)
 
 
 def is_uncut(view: memoryview) -> bool:

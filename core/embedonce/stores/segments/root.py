@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embedonce.errors import FormatError, StoreError
-from embedonce.options import STORE_DEFAULTS, StoreOptions
+from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_flag
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.upkeep.erasing import bytes_to_free
-from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes
+from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes, moment_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,10 +126,11 @@ def evict(
     """
     age = checked_age(older_than)
     checked_bytes(max_bytes)
+    checked_flag("dry_run", dry_run)
     now = time.time() if now is None else now
+    before_us = moment_before(age, now)
     if max_bytes is None:
         return [store.evict(older_than=age, dry_run=dry_run, now=now) for store in stores]
-    before_us = 0 if age is None else int((now - age) * 1e6)
     shares: list[int] = []
     segments: list[tuple[int, int, int]] = []
     for number, store in enumerate(stores):

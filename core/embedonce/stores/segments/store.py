@@ -72,7 +72,7 @@ class SegmentStore(Upkeep, AsyncTwins):
         StoreError: The location cannot be read, or written unless `read_only`, or is not a cache.
         FormatError: It was written by a newer version.
         KeyEncoderError: It was written with another key encoder.
-        ValueError: `read_only` is not a bool.
+        ValueError: An argument is not of the type that is listed.
     """
 
     def __init__(
@@ -84,6 +84,12 @@ class SegmentStore(Upkeep, AsyncTwins):
         read_only: bool = False,
         options: StoreOptions = STORE_DEFAULTS,
     ) -> None:
+        if not isinstance(namespace, str | NamespaceDirectory):
+            msg = f"namespace must be the name of a namespace, got {type(namespace).__name__}"
+            raise ValueError(msg)
+        if not isinstance(options, StoreOptions):
+            msg = f"options must be StoreOptions, got {type(options).__name__}"
+            raise ValueError(msg)
         if isinstance(namespace, str):
             place, namespace = as_location(place, storage_options), NamespaceDirectory.of(namespace)
         self.location = cast("Location", place)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from embedonce.errors import StoreError
+from embedonce.options import checked_flag
 from embedonce.stores.protocol import checked_keys
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.upkeep import compacting, erasing, inspecting
@@ -71,7 +72,8 @@ class Upkeep:
         """
         age = checked_age(older_than)
         checked_bytes(max_bytes)
-        before_us = 0 if age is None else int(((time.time() if now is None else now) - age) * 1e6)
+        checked_flag("dry_run", dry_run)
+        before_us = moment_before(age, now)
         with self._maintaining("evict from", dry_run=dry_run) as maintenance:
             return erasing.evict(maintenance, max_bytes=max_bytes, before_us=before_us)
 
@@ -150,17 +152,40 @@ class Upkeep:
         raise NotImplementedError
 
 
+_MOST_SECONDS = 1e10
+
+
 def checked_age(older_than: float | timedelta | None) -> float | None:
     """Return an age in seconds.
 
     Raises:
-        ValueError: It is not a number of seconds, or negative.
+        ValueError: It is not a number of seconds, negative, or longer than any store can be old.
     """
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
-    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0):
-        msg = f"older_than must be a number of seconds of at least 0, or a timedelta; got {older_than!r}"
+    if seconds is not None and not _is_seconds(seconds):
+        msg = (
+            f"older_than must be a number of seconds from 0 to {_MOST_SECONDS:.0e} (300 years), or a timedelta; "
+            f"got {older_than!r}"
+        )
         raise ValueError(msg)
     return seconds
+
+
+def moment_before(age: float | None, now: float | None) -> int:
+    """Return the moment that was so many seconds ago, in microseconds since 1970; 0 without an age or before 1970.
+
+    Raises:
+        ValueError: `now` is not a number of seconds since 1970.
+    """
+    if now is not None and not _is_seconds(now):
+        msg = f"now must be a number of seconds since 1970, or None; got {now!r}"
+        raise ValueError(msg)
+    return 0 if age is None else max(0, int(((time.time() if now is None else now) - age) * 1e6))
+
+
+def _is_seconds(value: object) -> bool:
+    # Compared before anything is calculated: not every whole number fits into a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_SECONDS
 
 
 def checked_bytes(max_bytes: int | None) -> None:
