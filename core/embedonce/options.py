@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 import os
 import re
+import time
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
@@ -57,6 +59,53 @@ def checked_flag(name: str, value: Any) -> bool:
         msg = f"{name} must be True or False; got {value!r}"
         raise ValueError(msg)
     return value
+
+
+_MOST_SECONDS = 1e10
+
+
+def checked_age(older_than: float | timedelta | None) -> float | None:
+    """Return an age in seconds.
+
+    Raises:
+        ValueError: It is not a number of seconds, negative, or longer than any store can be old.
+    """
+    seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
+    if seconds is not None and not _is_seconds(seconds):
+        msg = (
+            f"older_than must be a number of seconds from 0 to {_MOST_SECONDS:.0e} (300 years), or a timedelta; "
+            f"got {older_than!r}"
+        )
+        raise ValueError(msg)
+    return seconds
+
+
+def moment_before(age: float | None, now: float | None) -> int:
+    """Return the moment that was so many seconds ago, in microseconds since 1970; 0 without an age or before 1970.
+
+    Raises:
+        ValueError: `now` is not a number of seconds since 1970.
+    """
+    if now is not None and not _is_seconds(now):
+        msg = f"now must be a number of seconds since 1970, or None; got {now!r}"
+        raise ValueError(msg)
+    return 0 if age is None else max(0, int(((time.time() if now is None else now) - age) * 1e6))
+
+
+def _is_seconds(value: Any) -> bool:
+    # Compared before anything is calculated: not every whole number fits into a float.
+    return _is_number(value) and 0 <= value <= _MOST_SECONDS
+
+
+def checked_bytes(max_bytes: int | None) -> None:
+    """Check a size.
+
+    Raises:
+        ValueError: It is not a whole number, or negative.
+    """
+    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 0):
+        msg = f"max_bytes must be a whole number of at least 0; got {max_bytes!r}"
+        raise ValueError(msg)
 
 
 def checked_batch_size(batch_size: Any) -> Any:

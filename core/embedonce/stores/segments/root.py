@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embedonce.errors import FormatError, StoreError
-from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_flag
+from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_age, checked_bytes, checked_flag, moment_before
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError, NamespaceDirectory
 from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.upkeep.erasing import bytes_to_free
-from embedonce.stores.segments.upkeep.upkeep import checked_age, checked_bytes, moment_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
