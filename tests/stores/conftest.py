@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.writing import merger as merging
 from embedonce.stores.segments.writing import writer as writing
 from embedonce.vectors.envelope import Envelope, Row
+
+# With --import-mode=importlib the directory of a test is on no path.
+sys.path.insert(0, str(Path(__file__).parent))
 
 _NUMBER = itertools.count()
 

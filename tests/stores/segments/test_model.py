@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import shutil
-import tempfile
 
-import fsspec
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from two_stores import TwoStores
 
-from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.local import LocalDirectory
-from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.catalog import catalog
 from embedonce.stores.segments.format.keys import key_digest
-from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
-from embedonce.stores.segments.store import SegmentStore
-from embedonce.stores.segments.writing import merger as merging
+from embedonce.stores.segments.writing import merger
 from embedonce.vectors.envelope import Envelope, Row
 
-_NUMBER = itertools.count()
 # Digest keys, one of them the alias of a text key and two with a common prefix; text keys.
 DIGESTS = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(5)]
 KEYS = [*DIGESTS, DIGESTS[0][:16] + "0" * 48, DIGESTS[0][:16] + "1" * 48, key_digest(b"t0").hex(), "t0", "t1", "🦜\0"]
@@ -42,31 +33,12 @@ VALUES = st.one_of(
 PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), min_size=1, max_size=8)
 
 
-class Stores(RuleBasedStateMachine):
-    url = ""
-
+class Stores(TwoStores):
     @initialize()
     def start(self) -> None:
-        self.constants = (
-            merging._FAN_IN,
-            merging._ADOPT,
-            LocalDirectory.grace,
-            RemoteDirectory.grace,
-            catalog._OVERLAY,
-        )
-        merging._FAN_IN, merging._ADOPT, LocalDirectory.grace, RemoteDirectory.grace, catalog._OVERLAY = (
-            2,
-            4,
-            -1.0,
-            -1.0,
-            5,
-        )
-        self.root = f"/model-{next(_NUMBER)}" if self.url else tempfile.mkdtemp()
-        self.model: dict[str, bytes] = {}
-        self.stores = [self._open(), self._open()]
-
-    def _open(self) -> SegmentStore:
-        return SegmentStore(as_location(f"{self.url}{self.root}"), NamespaceDirectory.of("n"))
+        self.begin(grace=-1.0)
+        self.patch.setattr(merger, "_ADOPT", 4)
+        self.patch.setattr(catalog, "_OVERLAY", 5)
 
     # A store stamps above everything that it has seen; two stores of one process share the clock, which counts
     # microseconds, so a later write is always newer here.
@@ -87,10 +59,6 @@ class Stores(RuleBasedStateMachine):
         self.stores[which].mdelete(keys)
         for key in keys:
             self.model.pop(key, None)
-
-    @rule(which=st.integers(0, 1))
-    def reopen(self, which):
-        self.stores[which] = self._open()
 
     @rule(which=st.integers(0, 1))
     def close(self, which):
@@ -121,16 +89,9 @@ class Stores(RuleBasedStateMachine):
             assert sorted(store.yield_keys()) == sorted(self.model)
 
     def teardown(self) -> None:
-        if hasattr(self, "constants"):
-            merging._FAN_IN, merging._ADOPT, LocalDirectory.grace, RemoteDirectory.grace, catalog._OVERLAY = (
-                self.constants
-            )
-            fresh = self._open()
-            assert fresh.mget(KEYS) == [self.model.get(key) for key in KEYS]
-            if self.url:
-                fsspec.filesystem("memory").rm(self.root, recursive=True) if self.model else None
-            else:
-                shutil.rmtree(self.root)
+        if hasattr(self, "stores"):
+            assert self.opened().mget(KEYS) == [self.model.get(key) for key in KEYS]
+        super().teardown()
 
 
 class RemoteStores(Stores):

@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import tempfile
 import time
 from dataclasses import replace
 
-import fsspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from two_stores import TwoStores
 
-from embedonce.stores.locations.location import as_location
-from embedonce.stores.places.local import LocalDirectory
-from embedonce.stores.places.remote import RemoteDirectory
 from embedonce.stores.segments.format.keys import key_digest
-from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
-from embedonce.stores.segments.store import SegmentStore
 from embedonce.stores.segments.upkeep import compacting
-from embedonce.stores.segments.writing import merger as merging
 
 DAY = 24 * 3600
-
-
-_NUMBER = itertools.count()
-
-
 # Digest keys that share their first bytes, one that is the hash of a text key, and text keys.
 KEYS = [f"{i:064x}" for i in range(1, 5)] + [key_digest(b"t0").hex(), "t0", "t1"]
 
 
-class Tidied(RuleBasedStateMachine):
+class Tidied(TwoStores):
     """Two stores that are tidied all the time against a dict."""
-
-    url = ""
 
     @initialize(grace=st.sampled_from([-1.0, 1000.0]))
     def start(self, grace) -> None:
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(merging, "_FAN_IN", 2)
-        self.patch.setattr(LocalDirectory, "grace", grace)
-        self.patch.setattr(RemoteDirectory, "grace", grace)
+        self.begin(grace=grace)
         self.patch.setattr(compacting, "_SMALL", 4400)
         self.patch.setattr(compacting, "TARGET", 9000)
         self.offset = 0.0
         clock, ns = time.time, time.time_ns
         self.patch.setattr("time.time", lambda: clock() + self.offset)
         self.patch.setattr("time.time_ns", lambda: ns() + int(self.offset * 1e9))
-        self.root = f"/tidied-{next(_NUMBER)}" if self.url else tempfile.mkdtemp()
-        self.model: dict[str, bytes] = {}
-        self.stores = [self._open(), self._open()]
-
-    def _open(self) -> SegmentStore:
-        return SegmentStore(as_location(f"{self.url}{self.root}"), NamespaceDirectory.of("n"))
 
     @rule(
         which=st.integers(0, 1),
@@ -101,7 +76,7 @@ class Tidied(RuleBasedStateMachine):
             assert not self.model
 
     def _take_evicted(self):
-        values = self._open().mget(KEYS)
+        values = self.opened().mget(KEYS)
         for key, value in zip(KEYS, values, strict=True):
             assert value in (None, self.model.get(key))
             if value is None:
@@ -118,10 +93,6 @@ class Tidied(RuleBasedStateMachine):
         self.stores[which].clear()
         self.model.clear()
 
-    @rule(which=st.integers(0, 1))
-    def reopen(self, which):
-        self.stores[which] = self._open()
-
     @rule(hours=st.integers(1, 30))
     def wait(self, hours):
         self.offset += 3600 * hours
@@ -131,17 +102,7 @@ class Tidied(RuleBasedStateMachine):
         for store in self.stores:
             store._catalog.refresh(force=True)
             assert store.mget(KEYS) == [self.model.get(key) for key in KEYS]
-        assert self._open().verify().damaged_segments == ()
-
-    def teardown(self) -> None:
-        if hasattr(self, "patch"):
-            self.patch.undo()
-            if self.url:
-                fs = fsspec.filesystem("memory")
-                if fs.exists(self.root):
-                    fs.rm(self.root, recursive=True)
-            else:
-                shutil.rmtree(self.root)
+        assert self.opened().verify().damaged_segments == ()
 
 
 class TidiedRemotely(Tidied):
@@ -149,14 +110,8 @@ class TidiedRemotely(Tidied):
 
 
 TestTidiedLocally = Tidied.TestCase
-
-
 TestTidiedLocally.settings = settings(max_examples=20, stateful_step_count=20)
-
-
 TestTidiedRemotely = TidiedRemotely.TestCase
-
-
 TestTidiedRemotely.settings = settings(max_examples=10, stateful_step_count=20)
 
 
