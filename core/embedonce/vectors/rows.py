@@ -90,14 +90,27 @@ class RowBuffer:
         return failed
 
     def put(self, positions: NDArray[np.intp], block: NDArray[Any]) -> None:
-        """Put rows of shape (m, d) at m positions; the matrix' dtype grows until it holds all numbers exactly."""
-        if self.matrix is None and len(positions) == len(self.found) and block.flags.writeable:
-            # Everything at once, in order: positions are ascending and all different.
-            self.matrix = block
-            self.found[:] = True
-            return
+        """Put rows of shape (m, d) at m positions; the matrix' dtype grows until it holds all numbers exactly.
+
+        Rows are not found after all if they are of another length than those that are, or if no dtype holds both.
+
+        Args:
+            positions: Where the rows belong, in any order, all different.
+            block: The rows; the matrix, if they are all there is to find and in order.
+        """
+        is_run = len(positions) == 1 or (len(positions) > 1 and bool((np.diff(positions) == 1).all()))
+        if not self.found.any():
+            if is_run and len(positions) == len(self.found) and block.flags.writeable:
+                self.matrix = block
+                self.found[:] = True
+                return
+            # Nothing in it was found, so its dtype means nothing.
+            self.matrix = None
         if self.matrix is None:
             self.matrix = np.empty((len(self.found), block.shape[1]), block.dtype)
+        elif self.matrix.shape[1] != block.shape[1]:
+            # A single number would be spread over a whole row.
+            return
         elif self.matrix.dtype != block.dtype:
             # No dtype holds both a large integer and a fraction: what comes later then counts as a miss.
             dtype = np.result_type(self.matrix.dtype, block.dtype)
@@ -109,9 +122,9 @@ class RowBuffer:
                 wider[self.found] = self.matrix[self.found]
                 self.matrix = wider
             exact = _fit(block, dtype)
-            positions, block = positions[exact], block[exact]
+            if not exact.all():
+                positions, block, is_run = positions[exact], block[exact], False
         # Rows in a row are copied faster as such.
-        is_run = len(positions) > 0 and positions[-1] - positions[0] == len(positions) - 1
         where = slice(int(positions[0]), int(positions[-1]) + 1) if is_run else positions
         self.matrix[where] = block
         self.found[where] = True
