@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from typing_extensions import override
+
 from embedonce.errors import EmbedderContractError, KeyEncoderError
 from embedonce.keys.encoders import BUILT_IN
 from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
@@ -111,12 +113,12 @@ class LangChainByteStores(Namespaces):
     def __str__(self) -> str:
         return type(self.store).__name__
 
+    @override
     def same_as(self, other: Namespaces) -> bool:
-        """See `Namespaces`."""
         return isinstance(other, LangChainByteStores) and other.store is self.store and other.key == self.key
 
+    @override
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
-        """See `Namespaces`."""
         call = dict(identity.additions).get("call")
         suffix = f"-{hashlib.sha256(call.encode()).hexdigest()[:16]}" if call else ""
 
@@ -166,12 +168,12 @@ class ListStores(Namespaces):
     def __str__(self) -> str:
         return type(self.store).__name__
 
+    @override
     def same_as(self, other: Namespaces) -> bool:
-        """See `Namespaces`."""
         return isinstance(other, ListStores) and other.store is self.store
 
+    @override
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ListNamespace:
-        """See `Namespaces`."""
         return ListNamespace(self.store, identity, shared=self._shared, read_only=read_only)
 
 
@@ -191,8 +193,8 @@ class ListNamespace(Namespace):
         self._namespace = identity.namespace
 
     @property
+    @override
     def flight_name(self) -> Hashable:
-        """See `Namespace`."""
         return ("lists", id(self.store), self._namespace)
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
@@ -204,8 +206,8 @@ class ListNamespace(Namespace):
         return [_DOCUMENT_MARK + text if text.startswith("\0embedonce:") else text for text in texts]
 
     @property
+    @override
     def has_async_store(self) -> bool:
-        """See `Namespace`."""
         return has_twin(self.store, "mset")
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
@@ -235,8 +237,8 @@ class ListNamespace(Namespace):
         found: list[float] | None = checked_values(self.store, values, 1)[0]
         return found
 
+    @override
     def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
-        """See `Namespace`."""
         pairs = yield Work(_pairs, keys, matrix, inline=len(keys) <= _INLINE)
         try:
             yield asking(self.store, "mset", pairs)
@@ -245,8 +247,8 @@ class ListNamespace(Namespace):
         self.dimensions = matrix.shape[1]
         return True
 
+    @override
     def delete(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`."""
         if self._read_only:
             raise read_only_error(type(self.store).__name__)
         try:
@@ -254,8 +256,8 @@ class ListNamespace(Namespace):
         except Exception as error:
             raise store_fault(self.store, "write", error) from error
 
+    @override
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
-        """See `Namespace`."""
         try:
             yield from self.store.yield_keys(prefix=prefix)
         except Exception as error:

@@ -8,6 +8,8 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from typing_extensions import override
+
 from embedonce.identification import (
     At,
     Describer,
@@ -123,8 +125,8 @@ class _SentenceTransformerDescriber(Describer):
         self._parameters: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
         self._first: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
 
+    @override
     def fingerprint(self, embedder: object) -> object:
-        """See `Describer`."""
         model: Any = embedder
         modules = model._modules
         settings = (frozen(structure(modules)), tokenizer_state(modules))

@@ -10,6 +10,7 @@ from embedonce.keys.specification import canonical
 from embedonce.namespaces.protocol import Namespace, encoded
 from embedonce.runtime.background import schedule
 from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.overriding import override
 from embedonce.runtime.steps import Work
 from embedonce.stores.protocol import Backlog
 from embedonce.vectors.envelope import Row
@@ -72,12 +73,12 @@ class DetachedNamespace(Namespace):
         return len(self._rows)
 
     @property
+    @override
     def backlog(self) -> Backlog:
-        """See `Namespace`."""
         return Backlog(pending=self.pending, lost=self._lost, late_faults=self._late_faults)
 
+    @override
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
-        """See `Namespace`."""
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
@@ -173,18 +174,18 @@ class DetachedNamespace(Namespace):
             self._taken = frozenset(rows)
             return rows
 
+    @override
     def delete(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`."""
         self._reopen().delete(keys)
 
+    @override
     def purge(self, keys: Sequence[Key]) -> Any:
-        """See `Namespace`."""
         return self._reopen().purge(keys)
 
+    @override
     def clear(self) -> Any:
-        """See `Namespace`."""
         return self._reopen().clear()
 
+    @override
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
-        """See `Namespace`."""
         return self._reopen().stored_keys(prefix)

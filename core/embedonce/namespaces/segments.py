@@ -10,6 +10,7 @@ from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import PREFIXES, canonical, utf8
 from embedonce.namespaces.protocol import Namespace, Namespaces, encoded
 from embedonce.options import STORE_DEFAULTS, StoreOptions
+from embedonce.runtime.overriding import override
 from embedonce.runtime.steps import Work
 from embedonce.runtime.threads import in_thread
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
@@ -47,18 +48,18 @@ class SegmentNamespace(Namespace):
         self._has_quick_hits = key_encoder.function is sha256 and store.location.is_local
 
     @property
+    @override
     def flight_name(self) -> Hashable:
-        """See `Namespace`."""
         return self._flight_name
 
     @property
+    @override
     def dimensions(self) -> int | None:
-        """See `Namespace`."""
         return self.store.dimensions
 
     @property
+    @override
     def damaged(self) -> int:
-        """See `Namespace`."""
         return self.store.counts.damaged_rows + self.store.counts.damaged_segments
 
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
@@ -69,12 +70,12 @@ class SegmentNamespace(Namespace):
         return encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
 
     @property
+    @override
     def is_fresh(self) -> bool:
-        """See `Namespace`."""
         return self.store.is_fresh
 
+    @override
     def load_one(self, role: str, text: str, dimensions: int | None) -> NDArray[Any] | None:
-        """See `Namespace`."""
         if not self._has_quick_hits:
             return None
         try:
@@ -83,16 +84,16 @@ class SegmentNamespace(Namespace):
             canonical_bytes = utf8(canonical(role, text))
         return self.store.get_row(hashlib.sha256(canonical_bytes).digest(), dimensions)
 
+    @override
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
-        """See `Namespace`."""
         # Open files of a local path are in memory; the local tier of a distant place may have to be read.
         is_quick = len(keys) <= _INLINE and self.store.location.is_local
         step = Work(self.load_now, keys, into, True, inline=is_quick)
         has_answered: bool = yield step if at_hand else _Loading(self, keys, into, is_quick=is_quick)
         return has_answered
 
+    @override
     def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
-        """See `Namespace`."""
         yield Work(self._save, keys, matrix)
         return not self.store.keeps
 
@@ -134,45 +135,45 @@ class SegmentNamespace(Namespace):
             )
 
     @property
+    @override
     def waits(self) -> bool:
-        """See `Namespace`."""
         return self.store.keeps
 
     @property
+    @override
     def backlog(self) -> Backlog:
-        """See `Namespace`."""
         return self.store.backlog
 
+    @override
     def end_call(self, rows: int | None = None, size: int = 0) -> None:
-        """See `Namespace`."""
         self.store.end_call(rows, size)
 
+    @override
     def flush(self) -> None:
-        """See `Namespace`."""
         self.store.flush()
 
+    @override
     def flush_soon(self) -> None:
-        """See `Namespace`."""
         self.store.flush_soon()
 
+    @override
     def close(self) -> None:
-        """See `Namespace`."""
         self.store.close()
 
+    @override
     def delete(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`."""
         self.store.mdelete(_names(keys))
 
+    @override
     def purge(self, keys: Sequence[Key]) -> Report:
-        """See `Namespace`."""
         return self.store.purge(_names(keys))
 
+    @override
     def clear(self) -> Report:
-        """See `Namespace`."""
         return self.store.clear()
 
+    @override
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
-        """See `Namespace`."""
         return self.store.yield_keys(prefix=prefix)
 
 
@@ -230,23 +231,23 @@ class SegmentNamespaces(Namespaces):
     def __str__(self) -> str:
         return str(self.location)
 
+    @override
     def same_as(self, other: Namespaces) -> bool:
-        """See `Namespaces`."""
         return (
             isinstance(other, SegmentNamespaces) and other.location == self.location and other.options == self.options
         )
 
+    @override
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> SegmentNamespace:
-        """See `Namespaces`."""
         space = NamespaceDirectory.of(identity.namespace, key_encoder.record())
         return SegmentNamespace(
             SegmentStore(self.location, space, read_only=read_only, options=self.options), key_encoder
         )
 
+    @override
     def segment_stores(
         self, namespace: str | None, opened: Sequence[SegmentStore], *, read_only: bool
     ) -> list[SegmentStore]:
-        """See `Namespaces`."""
         from embedonce.stores.segments.root import namespaces_at
 
         found = namespaces_at(self.location, namespace, opened=opened, read_only=read_only, options=self.options)

@@ -8,6 +8,7 @@ from embedonce.keys.encoders import sha256
 from embedonce.keys.specification import canonical, checked_key
 from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin, store_fault
 from embedonce.namespaces.protocol import Namespace, Namespaces, encoded, read_only_error
+from embedonce.runtime.overriding import override
 from embedonce.runtime.steps import Work
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.vectors.envelope import Envelope, Row, origin_of
@@ -66,8 +67,8 @@ class ByteStoreNamespace(Namespace):
         self._dimensions: int | None = None
 
     @property
+    @override
     def flight_name(self) -> Hashable:
-        """See `Namespace`."""
         return ("bytes", id(self.store), self._identity.namespace)
 
     @property
@@ -76,17 +77,17 @@ class ByteStoreNamespace(Namespace):
         return self._dimensions
 
     @property
+    @override
     def damaged(self) -> int:
-        """See `Namespace`."""
         return self._damaged
 
+    @override
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
-        """See `Namespace`."""
         return encoded(self._key_of, self._encoder, role, texts)
 
     @property
+    @override
     def has_async_store(self) -> bool:
-        """See `Namespace`."""
         return has_twin(self.store, "mset")
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
@@ -101,8 +102,8 @@ class ByteStoreNamespace(Namespace):
         yield Work(self._put, role, wanted, values, into, inline=len(wanted) <= _INLINE)
         return True
 
+    @override
     def saving(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> Steps[bool]:
-        """See `Namespace`."""
         pairs = yield Work(self._pairs, role, keys, matrix)
         try:
             try:
@@ -119,8 +120,8 @@ class ByteStoreNamespace(Namespace):
         self._met(matrix.shape[1])
         return True
 
+    @override
     def delete(self, keys: Sequence[Key]) -> None:
-        """See `Namespace`."""
         self._check_writable()
         names = [key for key in keys if isinstance(key, str)]
         if names:
@@ -129,8 +130,8 @@ class ByteStoreNamespace(Namespace):
             except Exception as error:
                 raise store_fault(self.store, "write", error) from error
 
+    @override
     def clear(self) -> None:
-        """See `Namespace`."""
         self._check_writable()
         if not self._prefix:
             super().clear()
@@ -199,12 +200,12 @@ class ByteStoreNamespaces(Namespaces):
     def __str__(self) -> str:
         return type(self.store).__name__
 
+    @override
     def same_as(self, other: Namespaces) -> bool:
-        """See `Namespaces`."""
         return isinstance(other, ByteStoreNamespaces) and other.store is self.store
 
+    @override
     def open(self, identity: Identity, key_encoder: KeyEncoder, *, read_only: bool) -> ByteStoreNamespace:
-        """See `Namespaces`."""
         prefix = NamespaceDirectory.of(identity.namespace).digest[:16]
         # Two encoders must not meet in one namespace: here only the key itself can record one.
         if key_encoder.function is not sha256:

@@ -9,6 +9,7 @@ from embedonce.errors import EmbedOnceError, StoreError
 from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespaces
 from embedonce.plugins.host import plugins
 from embedonce.plugins.registrations import is_known_to_fsspec, stores
+from embedonce.runtime.overriding import override
 from embedonce.secrets import keep, recall, scrubbed, shown_url, texts_in, url_without_secrets, without_secrets
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class SchemeStoreNamespaces(ByteStoreNamespaces):
     def __str__(self) -> str:
         return shown_url(self._url)
 
+    @override
     def same_as(self, other: Namespaces) -> bool:
-        """See `Namespaces`."""
         return isinstance(other, SchemeStoreNamespaces) and (other._url, other._options) == (self._url, self._options)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, SimilarityMode
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SerializeAsAny, model_serializer
+from typing_extensions import override
 
 from embedonce import EmbeddingCache
 from embedonce.errors import IdentityError
@@ -242,8 +243,8 @@ class CachedEmbedding(BaseEmbedding):
         self._set_up(**state)
 
     @classmethod
+    @override
     def class_name(cls) -> str:
-        """See `BaseComponent`."""
         return "CachedEmbedding"
 
     @model_serializer(mode="plain")

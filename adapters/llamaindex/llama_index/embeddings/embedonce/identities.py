@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from embedonce.errors import IdentityError
 from embedonce.identification import Describer, Description, Requests, Same, UnclearSettingError, request_size
 from embedonce.plugins.host import plugins
@@ -38,8 +40,8 @@ class _LlamaIndexDescriber(Describer):
         # Not the namespace of the embedder inside: LangChain may split texts that its own adapter tells apart.
         return Description(identity.with_additions({"through": "langchain"}))
 
+    @override
     def fingerprint(self, embedder: object) -> object:
-        """See `Describer`."""
         inside = _langchain_inside(embedder)
         if inside is None:
             return super().fingerprint(embedder)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.bridge.pydantic import Field, SerializeAsAny
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
+from typing_extensions import override
 
 from embedonce.identification import check_replay
 from llama_index.embeddings.embedonce.base import CachedEmbedding
@@ -35,8 +36,8 @@ class CachedMultiModalEmbedding(CachedEmbedding, MultiModalEmbedding):
             raise TypeError(msg)
 
     @classmethod
+    @override
     def class_name(cls) -> str:
-        """See `BaseComponent`."""
         return "CachedMultiModalEmbedding"
 
     def get_image_embedding(self, img_file_path: ImageType) -> list[float]:
