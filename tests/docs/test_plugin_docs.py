@@ -14,7 +14,6 @@ from pages import blocks, cells
 
 import embedonce
 from embedonce import hookspecs
-from embedonce.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "plugins").glob("*.md"))
@@ -141,6 +140,8 @@ SHOWN = re.findall(r"^\$ ((?:\w+=\S+ )*)embedonce plugins\n(.*?)^```$", text_of(
 @pytest.mark.parametrize(("assignments", "expected"), SHOWN, ids=[names.strip() or "plain" for names, _ in SHOWN])
 def test_the_command_prints_what_is_shown(assignments, expected, tmp_path, monkeypatch):
     from typer.testing import CliRunner
+
+    from embedonce.cli.app import app
 
     for distribution, (version, entry_points) in DISTRIBUTIONS.items():
         info = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
