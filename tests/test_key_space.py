@@ -236,8 +236,18 @@ def test_settings_of_a_request_meet_no_parameter_of_embedonce():
         providers.huggingface_inference("m", request={"pooling": "retrieval"}),
         providers.ollama("m", options={"endpoint": "retrieval"}),
         providers.ollama("m", options={"endpoint": "other"}),
+        providers.fastembed("m", load={"max_length": 128}),
+        providers.fastembed("m", max_length=128),
+        providers.instructor("m", document_instruction="retrieval", query_instruction=None),
+        providers.instructor(
+            "m", document_instruction=None, query_instruction=None, load={"document_instruction": "retrieval"}
+        ),
+        providers.sentence_transformers("m", documents={"query": "plain"}, queries={"query": "plain"}),
+        providers.sentence_transformers("m", documents={"query": "plain"}),
+        providers.sentence_transformers("m", load={"files": "0"}),
     ]
     assert len({each.namespace for each in identities}) == len(identities)
+    assert providers.fastembed("m", load={"max_length": 128}).namespace == "fastembed/m?field max_length=128"
     assert providers.ollama("m", options={"num_ctx": 8}) == providers.ollama("m", options={"num_ctx": 4}, num_ctx=8)
 
 

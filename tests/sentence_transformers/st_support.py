@@ -74,6 +74,12 @@ class Folders:
         (top / "refs" / revision).write_text(commit)
 
 
+class Fielded(SentenceTransformer):
+    """A class of a user with fields of its own."""
+
+    prompt = None
+
+
 class Halved(SentenceTransformer):
     """A class of a user, which may do anything."""
 

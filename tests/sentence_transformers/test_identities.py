@@ -285,6 +285,18 @@ def test_class_of_a_user_has_an_identity_of_its_own(folders):
     assert np.array_equal(wrapped.encode(TEXTS), st.load(folders.plain).encode(TEXTS) * 2.0)
 
 
+def test_fields_of_a_subclass_meet_no_argument_of_a_call(folders):
+    """A class may use a field of the same name in another way than the model does its argument."""
+    store = STORE()
+    for field in (None, "x: ", "y: "):
+        model = st.load(folders.plain, st.Fielded)
+        model.prompt = field
+        wrapped = embedonce.wrap(model, store)
+        for given in (None, "x: "):
+            wrapped.encode(["a"], prompt=given)
+        assert wrapped.cache.stats().embedded == 2
+
+
 def test_version_is_part_of_the_identity(folders):
     assert namespace(hub(), version=2) == 'sentence-transformers/acme/tiny?version="2"'
 
@@ -304,6 +316,8 @@ CALLS = [
     ("encode", {"precision": "binary"}),
     ("encode", {"precision": "ubinary"}),
     ("encode", {"processing_kwargs": {"text": {"max_length": 4, "truncation": True}}}),
+    ("encode", {"processing_kwargs": {"text": {"max_length": 4, "truncation": True}}, "prompt": "x: "}),
+    ("encode", {"processing_kwargs": {"text": {"max_length": 4, "truncation": True}}, "prompt": "z: "}),
     ("encode_query", {}),
     ("encode_query", {"prompt": "y: "}),
     ("encode_document", {}),

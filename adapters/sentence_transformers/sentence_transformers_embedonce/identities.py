@@ -117,11 +117,15 @@ def _describe(
     return identity.with_parameters(differences(source.modules, saved))
 
 
+# What arguments of `encode` become; see `encoding_with`.
+_ADDED = ("default_prompt", "normalize", "precision", "prompt", "query", "task", "truncate_dim")
+
+
 class _SentenceTransformerDescriber(Describer):
     """Looks at modules and weights, too, which are not settings of a class."""
 
     def __init__(self, rows: Mapping[tuple[str, str], KnownClass]) -> None:
-        super().__init__(rows, bases=("sentence_transformers", "torch"))
+        super().__init__(rows, bases=("sentence_transformers", "torch"), added=_ADDED)
         self._parameters: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
         self._first: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
 

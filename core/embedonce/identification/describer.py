@@ -85,6 +85,7 @@ class Describer:
         placeholders: Names of models that name no model, such as a default.
         refuses: Returns why an embedder must not be cached, for reasons that do not depend on its class; else an
             empty string.
+        added: Parameters that calls add to identities, which no field of a subclass may meet.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Describer:
         bases: Collection[str] = (),
         placeholders: Collection[str] = (),
         refuses: Callable[[object], str] = lambda _: "",
+        added: Collection[str] = (),
     ) -> None:
         self._rows = rows
         self._package_depth = package_depth
@@ -103,6 +105,7 @@ class Describer:
         self._bases = tuple(bases)
         self._placeholders = frozenset(placeholders)
         self._refuses = refuses
+        self._added = frozenset(added)
         self._known = lru_cache(maxsize=256)(self._look_up)
         self._inner = lru_cache(maxsize=256)(self._look_up_inner)
 
@@ -258,10 +261,10 @@ class Describer:
         if known.base is kind or description.identity is None:
             return description
         base = replace(description.identity, symmetric=False, dimensions=None)
-        own, taken = settled(self._own_fields(embedder, known)), dict(base.parameters)
+        own, known_names = settled(self._own_fields(embedder, known)), dict(base.parameters).keys() - self._added
         # A field that is empty is told apart from one whose value would stand where that of the known class stands.
-        unset = sorted(name for name in own.keys() & taken.keys() if not own[name] and own[name] not in (0, False))
-        identity = base.with_parameters({**apart(own, taken), "field unset": unset})
+        unset = sorted(name for name in own.keys() & known_names if not own[name] and own[name] not in (0, False))
+        identity = base.with_parameters({**apart(own, known_names | self._added), "field unset": unset})
         identity = identity.with_additions({"class": _importable(kind)})
         return Description(identity, whole_up_to=description.whole_up_to)
 

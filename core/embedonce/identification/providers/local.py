@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.known_classes import identity_of, unless
+from embedonce.identification.known_classes import apart, identity_of, unless
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.plain import UnclearSettingError, plain
 
@@ -45,7 +45,7 @@ def loaded(provider: str, model: Any, parameters: Mapping[str, Any], *, symmetri
         model = str(Path(model).resolve())
     elif isinstance(model, str):
         model = _without_owner(model)
-    return identity_of(provider, model, {**parameters, **files}, symmetric=symmetric)
+    return identity_of(provider, model, {**apart(parameters, ("files",)), **files}, symmetric=symmetric)
 
 
 def prefixed(
@@ -59,7 +59,7 @@ def prefixed(
     """Identify a loaded model whose texts get a prefix that depends on their role."""
     prefixes = {"document_prefix": document_prefix, "query_prefix": query_prefix}
     symmetric = (document_prefix or "") == (query_prefix or "")
-    return loaded(provider, model, {**parameters, **prefixes}, symmetric=symmetric)
+    return loaded(provider, model, {**apart(parameters, prefixes), **prefixes}, symmetric=symmetric)
 
 
 def sentence_transformers(
@@ -92,11 +92,12 @@ def encoding_with(
         queries: See `sentence_transformers`.
     """
     document, query = encode_settings(documents), encode_settings(queries)
+    alike = apart(document, ("query",))
     if document == query:
-        return identity.with_parameters(document)
+        return identity.with_parameters(alike)
     of_load = {name: json.loads(value) for name, value in identity.written if name != "files"}
     # "plain" because an empty value would be left out.
-    parameters = {**document, "query": {**of_load, **query} or "plain"}
+    parameters = {**alike, "query": {**of_load, **query} or "plain"}
     return replace(identity.with_parameters(parameters), symmetric=False)
 
 
@@ -138,7 +139,8 @@ def instructor(
 ) -> Identity:
     """Identify a model of InstructorEmbedding with the instructions that are in use."""
     instructions = {"document_instruction": document_instruction, "query_instruction": query_instruction}
-    parameters = {**load_settings(load), **encode_settings(encode), **instructions}
+    given = {**load_settings(load), **encode_settings(encode)}
+    parameters = {**apart(given, instructions), **instructions}
     return loaded("instructor", model, parameters, symmetric=document_instruction == query_instruction)
 
 
@@ -170,10 +172,11 @@ def fastembed(
         msg = "its model was registered by a program, which may give that name to another one"
         raise UnclearSettingError(msg)
     parameters = {
-        **settings(load, {}),
         "max_length": unless(512, max_length),
         "document_method": unless("default", document_method),
         "query_method": query_method,
-        **({"folder": folder, **local_files(folder)} if folder else {}),
+        "folder": folder,
+        "files": None,
     }
-    return identity_of("fastembed", model, parameters)
+    parameters.update(local_files(folder or ""))
+    return identity_of("fastembed", model, {**apart(settings(load, {}), parameters), **parameters})
