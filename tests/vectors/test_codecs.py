@@ -193,6 +193,31 @@ def test_a_vector_that_a_codec_cannot_hold_costs_no_other(codec, vector):
         BUILT_IN[codec].checked(checked_answer([vector, None], 2))
 
 
+@pytest.mark.parametrize("codec", LOSSY)
+@given(matrix=FLOATS, is_none=st.booleans())
+def test_each_vector_is_held_or_bad_whatever_is_beside_it(codec, matrix, is_none):
+    built_in = BUILT_IN[codec]
+
+    def alone(row):
+        try:
+            kept = built_in.kept(row[np.newaxis])[0]
+        except EmbedderContractError:
+            return None
+        return kept if kept.any() == row.any() else None
+
+    given_answer = checked_answer([None] * is_none + list(matrix), len(matrix) + is_none)
+    expected = [None] * is_none + [alone(row) for row in given_answer.matrix[int(is_none) :]]
+    try:
+        checked = built_in.checked(given_answer)
+    except EmbedderContractError:
+        assert expected == [None] * len(expected)
+        return
+    assert list(checked.bad) == [i for i, row in enumerate(expected) if row is None]
+    assert checked.zero == given_answer.zero
+    for taken, row in zip(checked.matrix, expected, strict=True):
+        assert taken.tolist() == ([0] * len(taken) if row is None else row.tolist())
+
+
 def test_vectors_of_zeros_do_not_pass_through_a_codec():
     def normalized(matrix):
         if not matrix.any(axis=1).all():

@@ -89,9 +89,9 @@ class Codec:
         except EmbedderContractError:
             refused = {i: fault for i in given if (fault := self._fault(matrix[i : i + 1]))}
             given = [i for i in given if i not in refused]
-            if not given or not refused:
+            if not refused or not (given or answer.zero):
                 raise
-            kept = self.kept(matrix[given])
+            kept = self.kept(matrix[given]) if given else matrix[:0]
         refused |= {given[row]: f"would be nothing but zeros in codec {self.name!r}" for row in zero_rows(kept)}
         bad = dict(sorted({**answer.bad, **refused}.items()))
         if len(given) < len(matrix):
