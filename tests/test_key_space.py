@@ -192,6 +192,28 @@ def test_embedders_that_differ_in_a_field_named_codec_share_no_vectors(place, co
         assert len({bits(each(["a"])) for each in wrapped}) == 3
 
 
+DECLARED = st.dictionaries(
+    st.sampled_from(["codec", "version", "wrap_version", "field codec", "call", "pooling"]),
+    st.sampled_from(["float16", "int8", "2", 2]),
+    max_size=2,
+)
+USERS = st.tuples(DECLARED, st.sampled_from([None, "2", "float16"]), st.sampled_from(["exact", "float16", "int8"]))
+
+
+@given(users=st.lists(USERS, min_size=2, max_size=6, unique_by=lambda user: (repr(sorted(user[0].items())), *user[1:])))
+def test_each_user_of_one_store_gets_the_vectors_of_his_own_model(users):
+    """Whatever the embedders declare, whatever versions their users give, and however the vectors are kept."""
+    store, models = MemoryStore(), {}
+    for declared, version, codec in users * 2:
+        # What the codec makes of a vector is not another model.
+        model = models.setdefault((repr(sorted(declared.items())), version), Thirds(salt=str(len(models))))
+        wrapped = wrap(model, store, namespace=Identity.of("acme", "m", **declared), version=version, codec=codec)
+        rows = wrapped(["a"])
+        assert np.abs(rows - model.rows(["a"])).max() <= (0 if codec == "exact" else 2**-8)
+        assert bits(rows) != bits(model.rows(["a"])) or codec == "exact"
+    assert sum(len(each.calls) for each in models.values()) == len(users)
+
+
 def test_a_declared_version_is_not_one_of_a_wrapper(place):
     """An embedder without a version, given one when it is wrapped, is not one that declares this version."""
     declared, given = Identity.of("acme", "m", version="2"), Identity.of("acme", "m")

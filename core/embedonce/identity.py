@@ -110,10 +110,11 @@ class Identity:
             raise IdentityError(msg)
         # A subclass of str may compare and print in its own way.
         name = str.__str__(self.name)
-        if self.parameters or self.additions:
+        try:
+            parts = _parts(name, self.parameters, self.additions)
+        except TypeError:
+            # Lists cannot be remembered.
             parts = _parts(name, _pairs(self.parameters), _pairs(self.additions))
-        else:
-            parts = (), (), name, _codecs_in(name) if "?" in name else ()
         for field_name, value in zip(("parameters", "additions", "namespace", "codecs"), parts, strict=True):
             object.__setattr__(self, field_name, value)
         object.__setattr__(self, "name", name)
@@ -262,14 +263,16 @@ def _parts(name: str, parameters: _Pairs, additions: _Pairs) -> tuple[_Pairs, _P
     Raises:
         IdentityError: Two parameters have one name, or an addition is not one of embedonce.
     """
+    parameters, additions = _pairs(parameters), _pairs(additions)
     if len(dict(parameters)) < len(parameters) or len(dict(additions)) < len(additions):
         msg = "two parameters of an identity have one name; leave one of them out"
         raise IdentityError(msg)
     if not all(_ADDED.fullmatch(each) for each, _ in additions):
         msg = f"additions to an identity must be of {', '.join(ADDITIONS)}; give what a user adds as parameters"
         raise IdentityError(msg)
-    written = "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in _written(parameters, additions))
-    namespace = f"{name}{'&' if '?' in name else '?'}{written}"
+    pairs = _written(parameters, additions)
+    written = "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in pairs)
+    namespace = f"{name}{'&' if '?' in name else '?'}{written}" if pairs else name
     return tuple(sorted(parameters)), tuple(sorted(additions)), namespace, _codecs_in(namespace)
 
 

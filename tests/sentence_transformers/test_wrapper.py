@@ -85,6 +85,7 @@ def test_modes(model, asked, tmp_path):
 
 def test_nothing_reaches_the_model_in_replay(folders, tmp_path, monkeypatch):
     model = st.Halved(str(folders.plain))
+    model.embed = model.encode
     wrapped = embedonce.wrap(model, tmp_path, mode="replay", namespace="m")
     features = model.preprocess(TEXTS)
     called = []
@@ -92,6 +93,7 @@ def test_nothing_reaches_the_model_in_replay(folders, tmp_path, monkeypatch):
     for asked in (
         lambda: wrapped(features),
         lambda: wrapped.forward(features),
+        lambda: wrapped.embed(TEXTS),
         lambda: wrapped.embed_images(TEXTS),
     ):
         with pytest.raises(CacheMissError):

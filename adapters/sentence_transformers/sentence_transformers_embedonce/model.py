@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import lru_cache, wraps
-from types import FunctionType
+from functools import lru_cache, partial, wraps
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 
 from embedonce import EmbeddingCache
-from embedonce.identification import Description, EmbedRequest, IdentityTracker, check_replay, describe_with
+from embedonce.identification import (
+    Description,
+    EmbedRequest,
+    IdentityTracker,
+    attribute_inside,
+    check_replay,
+    describe_with,
+)
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
@@ -34,6 +41,7 @@ _TRAINED = (
     "its weights were changed in memory; save it and load it again, or wrap the model inside it again with version=… "
     "or another namespace=…"
 )
+_FUNCTIONS = (BuiltinFunctionType, FunctionType, MethodType, partial)
 _PLAIN = ("encode_document", "encode_query")
 
 
@@ -156,6 +164,16 @@ class CachedSentenceTransformer(SentenceTransformer):
         # Without torch noticing, which would register the model inside as a part of this one.
         object.__setattr__(self, "_embedonce", state)
         object.__setattr__(self, "__dict__", state.inner.__dict__)
+
+    if not TYPE_CHECKING:
+
+        def __getattribute__(self, name: str) -> Any:
+            found = super().__getattribute__(name)
+            if isinstance(found, _FUNCTIONS) and name in object.__getattribute__(self, "__dict__"):
+                # Put on the model itself, such as another name of its `encode`: it asks that model.
+                state = object.__getattribute__(self, "_embedonce")
+                return attribute_inside(state.inner, name, state.cache)
+            return found
 
     # What every wrapper shows
 
