@@ -9,6 +9,7 @@ import pytest
 from haystack import component
 from langchain_core.embeddings import Embeddings
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.embeddings import MockEmbedding
 
 from embedonce import CacheMissError, EmbeddingCache, MemoryStore, wrap
 from langchain_embedonce import CacheBackedEmbeddings
@@ -65,6 +66,9 @@ class OfLlamaIndex(BaseEmbedding):
     def vectorise(self, text: str) -> list[float]:
         return reached(text)
 
+    def similarity(self, *vectors: Any) -> float:
+        return reached(str(vectors))[0]
+
     @property
     def dimension(self) -> int:
         return len(self._get_text_embedding("probe"))
@@ -107,6 +111,15 @@ def test_nothing_that_a_wrapper_passes_on_reaches_the_model(kind: Any) -> None:
     assert not hasattr(wrapped, "dimension")
     assert wrapped.model == "m"
     assert ASKED == []
+
+
+def test_vectors_are_compared_by_the_framework_but_not_by_a_model_in_replay() -> None:
+    ASKED.clear()
+    cache = EmbeddingCache(MemoryStore(), mode="replay")
+    with pytest.raises(CacheMissError, match="similarity is not called"):
+        wrap(OfLlamaIndex(), cache, namespace="m").similarity([1.0, 0.0], [1.0, 0.0])
+    assert ASKED == []
+    assert wrap(MockEmbedding(embed_dim=2), cache, namespace="m").similarity([1.0, 0.0], [1.0, 0.0]) == 1.0
 
 
 def test_queries_that_are_not_cached_are_not_asked_in_replay() -> None:

@@ -291,8 +291,13 @@ class CachedEmbedding(BaseEmbedding):
     def similarity(
         self, embedding1: list[float], embedding2: list[float], mode: SimilarityMode = SimilarityMode.DEFAULT
     ) -> float:
-        """Return how similar two vectors are to the model inside."""
-        return self.inner.similarity(embedding1, embedding2, mode)
+        """Return how similar two vectors are to the model inside.
+
+        Raises:
+            CacheMissError: The mode is `replay`, and the model compares them in a way of its own.
+        """
+        compare: Callable[..., float] = attribute_inside(self.inner, "similarity", self.cache, _BASES)
+        return compare(embedding1, embedding2, mode)
 
     # Embedding
 
