@@ -58,10 +58,10 @@ def test_the_decoder_finds_keys_that_are_not_digests(tmp_path):
 def test_the_newest_vector_of_a_text_holds(tmp_path):
     for number in range(3):
         cache = EmbeddingCache(tmp_path, mode="refresh")
-        cache.embed(["text", f"only {number}"], lambda asked, n=number: [[n]] * len(asked), namespace="acme/e5@3")
+        cache.embed(["text", f"only {number}"], lambda asked, n=number: [[n + 1]] * len(asked), namespace="acme/e5@3")
     found = read_space(space_of(tmp_path))
     assert len(found) == 4
-    assert found[key_of("text")].tolist() == [2]
+    assert found[key_of("text")].tolist() == [3]
 
 
 def test_deleted_keys_are_gone_and_those_written_again_are_back(tmp_path):
@@ -263,7 +263,6 @@ def test_envelopes_name_all_types_by_their_codes():
 VECTORS = np.array(
     [
         [0.5, -0.25, 1.0, 0.1],
-        [0, 0, 0, 0],
         [127 / 128, -1e-3, 0, 3e-3],
         [0.999, -0.999, 1 / 3, 0],
         [6e4, 1.0, -2.5, 1e-9],

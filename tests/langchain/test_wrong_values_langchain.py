@@ -209,7 +209,7 @@ SHAPES = {
     "list of arrays": lambda rows: [np.array(row) for row in rows],
     "integers": lambda rows: [[int(100 * number) for number in row] for row in rows],
     "int8 array": lambda rows: np.array([[int(40 * number) for number in row] for row in rows], np.int8),
-    "whole floats": lambda rows: [[float(round(number)) for number in row] for row in rows],
+    "whole floats": lambda rows: [[float(round(number)) + 1 for number in row] for row in rows],
     "extremes": lambda rows: [[-0.0, 5e-324, 1.7976931348623157e308] for _ in rows],
 }
 

@@ -100,7 +100,7 @@ class CodecSuite(Suite):
         Look at: the error; whether the codec asks for a certain length of vectors.
         """
         for matrix in [*_UNITS.values(), *self.vectors]:
-            self.codec.encode(matrix)
+            self.codec.encode(matrix.copy())
 
     def test_shapes_and_types_fit_the_format(self) -> None:
         """Vectors of shape (n, d) become rows of shape (n, w), w > 0, of a type that files can hold, and come back.
@@ -154,7 +154,7 @@ class CodecSuite(Suite):
             pytest.skip("no tolerance is set, and the codec is not said to be exact")
         else:
             for what, matrix in _UNITS.items():
-                decoded = self.codec.decode(self.codec.encode(matrix)).astype("f8")
+                decoded = self.codec.decode(self.codec.encode(matrix.copy())).astype("f8")
                 assert np.linalg.norm(decoded - matrix, axis=1).max() <= self.tolerance, what
 
     @pytest.mark.parametrize("matrix", _EXTREME.values(), ids=_EXTREME)
@@ -165,6 +165,7 @@ class CodecSuite(Suite):
 
         Look at: a division by the largest number where that is zero, and multiples of numbers that are infinite.
         """
+        matrix = matrix.copy()
         rows = self._encoded(matrix)
         if rows is None:
             return
@@ -184,7 +185,7 @@ class CodecSuite(Suite):
 
         Look at: the error, which describes the answer of the codec.
         """
-        for row in matrix[:, np.newaxis]:
+        for row in matrix.copy()[:, np.newaxis]:
             store, embedder = MemoryStore(), CountingEmbedder(lambda _, row=row: row)
             try:
                 cold = self._cache(store).embed(["text"], embedder, namespace=_NAMESPACE)
@@ -255,7 +256,7 @@ class CodecSuite(Suite):
 
         Look at: the name, if it is that of a codec that is built in.
         """
-        matrix = next(iter(_UNITS.values()))[:1]
+        matrix = next(iter(_UNITS.values()))[:1].copy()
         embedder = CountingEmbedder(lambda _: matrix)
         exact = EmbeddingCache(tmp_path).embed(["text"], embedder, namespace=_NAMESPACE)
         ours = self._cache(tmp_path).embed(["text"], embedder, namespace=_NAMESPACE)
@@ -274,7 +275,9 @@ class CodecSuite(Suite):
     def _held(self) -> list[tuple[str, Matrix, Matrix]]:
         """Return each matrix that the codec holds: what it is, its vectors, and their rows."""
         given = {f"vectors[{number}]": matrix for number, matrix in enumerate(self.vectors)}
-        encoded = [(what, matrix, self._encoded(matrix)) for what, matrix in {**_UNITS, **given, **_FURTHER}.items()]
+        # Copies: a codec that writes into its argument must not change what other tests are given.
+        copied = {what: matrix.copy() for what, matrix in {**_UNITS, **given, **_FURTHER}.items()}
+        encoded = [(what, matrix, self._encoded(matrix)) for what, matrix in copied.items()]
         return [(what, matrix, rows) for what, matrix, rows in encoded if rows is not None]
 
     def _cache(self, store: Any) -> EmbeddingCache:
