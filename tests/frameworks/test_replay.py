@@ -44,6 +44,10 @@ class OfLangChain(Embeddings):
     def dimension(self) -> int:
         return len(self.embed_query("probe"))
 
+    @property
+    def batch_size(self) -> int:
+        return len(self.embed_query("how many"))
+
 
 class OfLlamaIndex(BaseEmbedding):
     model: str = "m"
@@ -110,6 +114,14 @@ def test_nothing_that_a_wrapper_passes_on_reaches_the_model(kind: Any) -> None:
         _ = wrapped.dimension
     assert not hasattr(wrapped, "dimension")
     assert wrapped.model == "m"
+    assert ASKED == []
+
+
+def test_the_size_of_requests_is_not_asked_for_in_replay() -> None:
+    ASKED.clear()
+    wrapped = wrap(OfLangChain(), EmbeddingCache(MemoryStore(), mode="replay"), namespace="m")
+    with pytest.raises(CacheMissError):
+        wrapped.embed_documents([str(number) for number in range(3000)])
     assert ASKED == []
 
 

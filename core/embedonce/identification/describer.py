@@ -229,7 +229,8 @@ class Describer:
         for size in (options.batch_size, cache.batch_size):
             if size != "auto":
                 return size
-        return self.sub_batch(embedder, **call)
+        # Nothing is embedded in a replay, and a property of the embedder might send a request.
+        return None if cache.mode == "replay" else self.sub_batch(embedder, **call)
 
     # Known classes
 

@@ -254,8 +254,8 @@ class IdentityTracker:
         for size in (request.batch_size, request.cache.batch_size):
             if size != "auto":
                 return size
-        if len(texts) <= REQUESTS_BETWEEN_WRITES:
-            # However they are sent.
+        if len(texts) <= REQUESTS_BETWEEN_WRITES or request.cache.mode == "replay":
+            # However they are sent; in a replay none is, and a property of the embedder might send a request.
             return None
         return self._describer.sub_batch(request.embedder, texts=texts, arguments=request.arguments, is_async=is_async)
 
