@@ -78,6 +78,46 @@ def tables():
     }
 
 
+class Unreadable:
+    """A vector that cannot be read, for instance since it is on another device."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("on a device"), AttributeError("cpu"), NotImplementedError(), KeyError(1)]
+)
+def test_a_vector_that_cannot_be_read_costs_no_other(error):
+    checked = checked_answer([GOOD[0], Unreadable(error)], 2)
+    assert checked.matrix.tolist() == [GOOD[0], [0, 0]]
+    assert str(error) in checked.bad[1]
+    with pytest.raises(EmbedderContractError, match="is not a matrix of numbers"):
+        checked_answer(Unreadable(error), 1)
+
+
+class UnsizedIterator:
+    """An iterator that has a length only sometimes, as that of a progress bar."""
+
+    def __init__(self, rows):
+        self.rows = iter(rows)
+
+    def __iter__(self):
+        return self.rows
+
+    def __len__(self):
+        raise TypeError
+
+
+def test_a_length_that_is_not_known_need_not_be():
+    assert vectors_of(UnsizedIterator(GOOD), 2).tolist() == GOOD
+    with pytest.raises(EmbedderContractError, match="1 vectors for 2 texts"):
+        vectors_of(UnsizedIterator(GOOD[:1]), 2)
+
+
 def test_missing_values_of_arrays_and_tables_are_bad():
     for what, answer in {**ARRAYS, **tables()}.items():
         checked = checked_answer(answer, 2)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[Any]
     Vector = NDArray[Any]
+    Rows = Matrix | list[Any] | tuple[Any, ...]
 
 
 EXACT_IN_FLOAT64 = 1 << 53
@@ -111,8 +112,14 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
     return Answer(matrix, bad, [i for i in zero_rows(matrix) if i not in bad])
 
 
-def _rows(answer: Any, count: int) -> Matrix | list[Any] | tuple[Any, ...] | Iterator[Any]:
+_PLAIN = {list, tuple, np.ndarray}
+"""Answers and vectors that stay as they are while they are read."""
+
+
+def _rows(answer: Any, count: int) -> Rows | Iterator[Any]:
     """Return what holds one item per text; an iterator if its items may change as soon as the next one is taken."""
+    if type(answer) in _PLAIN:
+        return _counted(_array(answer) if isinstance(answer, np.ndarray) else answer, count)
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
             answer.close()
@@ -120,47 +127,47 @@ def _rows(answer: Any, count: int) -> Matrix | list[Any] | tuple[Any, ...] | Ite
     instead = f"it returned {type(answer).__name__} instead of {count} vectors"
     if answer is None or isinstance(answer, str | bytes | Mapping | AbstractSet):
         _broken(instead)
-    if type(answer) in (list, tuple) or hasattr(answer, "__array__") or isinstance(answer, memoryview):
-        rows: list[Any] | tuple[Any, ...] | Matrix = answer if type(answer) in (list, tuple) else _array(answer)
-        if len(rows) != count:
-            _broken(f"it returned {len(rows)} vectors for {count} texts")
-        return rows
+    if hasattr(answer, "__array__") or isinstance(answer, memoryview):
+        return _counted(_array(answer), count)
     # Other sequences may make their items when they are asked for them, in a buffer that they use again.
     try:
-        length = len(answer) if hasattr(answer, "__len__") else None
         iterator = iter(answer)
     except TypeError:
         _broken(instead)
+    try:
+        length = len(answer)
+    except TypeError:
+        length = None
     if length not in (None, count):
         _broken(f"it returned {length} vectors for {count} texts")
     return iterator if length is None else islice(iterator, length)
+
+
+def _counted(rows: Rows, count: int) -> Rows:
+    if len(rows) != count:
+        _broken(f"it returned {len(rows)} vectors for {count} texts")
+    return rows
 
 
 def _array(answer: Any) -> Matrix:
     """Return an array of vectors, or an array of objects that may be vectors."""
     try:
         array = np.asanyarray(answer)
-    except _NOT_NUMBERS as error:
-        _broken(f"its answer is not a matrix of numbers ({error})")
+    except Exception as error:
+        _broken(f"its answer is not a matrix of numbers ({error!s:.200})")
     if array.ndim != 2 and (array.ndim != 1 or array.dtype != object):
         _broken(f"it returned an array of shape {array.shape} and dtype {array.dtype}")
     return array if _is_masked(array) else np.asarray(array)
 
 
-_NOT_NUMBERS = (ValueError, TypeError, RuntimeError, OverflowError)
-"""What numpy, and arrays of others that it asks, raise for what is no array of numbers."""
-_PLAIN = {list, tuple, np.ndarray}
-"""Vectors that stay as they are while numpy looks at others."""
-
-
-def _whole(rows: Matrix | list[Any] | tuple[Any, ...]) -> Matrix | None:
+def _whole(rows: Rows) -> Matrix | None:
     """Return the matrix if all vectors can be used, else None; which of them cannot is for `_vector` to say."""
     is_array = isinstance(rows, np.ndarray)
     if _is_masked(rows) if is_array else not _PLAIN.issuperset(map(type, rows)):
         return None
     try:
         matrix = _real(np.asarray(rows))
-    except _NOT_NUMBERS:
+    except Exception:
         return None
     if matrix is None or matrix.ndim != 2:
         return None
@@ -182,8 +189,8 @@ def _vector(given: Any) -> Vector | str:
             # An array of objects may hold nothing but numbers.
             given = array.tolist()
             array = np.asarray(given)
-    except _NOT_NUMBERS as error:
-        return f"is not a vector of numbers ({error})"
+    except Exception as error:
+        return f"is not a vector of numbers ({error!s:.200})"
     if array.ndim != 1:
         return f"has the shape {array.shape}" if array.ndim else f"is of type {type(given).__name__}"
     if not len(array):

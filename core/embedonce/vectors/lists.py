@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.runtime.threads import in_thread
+from embedonce.vectors.answers import EXACT_IN_FLOAT64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,8 @@ def as_lists(matrix: NDArray[Any]) -> list[list[float]]:
     """Return rows as plain lists of floats, each of its own."""
     if matrix.dtype.kind != "f":
         floats = matrix.astype(np.float64)
-        if (floats.astype(matrix.dtype) == matrix).all():
+        # Python compares integers with floats exactly; numpy would convert one of them.
+        if (np.abs(floats) < EXACT_IN_FLOAT64).all() or floats.tolist() == matrix.tolist():
             matrix = floats
     # Row by row, so that other threads get their turn in between.
     return [row.tolist() for row in matrix]
