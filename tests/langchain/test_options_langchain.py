@@ -11,7 +11,7 @@ from langchain_lanes import NAMED, WAYS, Lane, from_bytes_store, in_lanes, lc, t
 from variants import over
 
 import embedonce
-from embedonce import EmbeddingCache, KeyEncoderError, StoreError
+from embedonce import EmbeddingCache, IdentityError, KeyEncoderError, StoreError
 
 
 def _embed_in_a_process(pickled):
@@ -122,6 +122,13 @@ def test_row_70_an_encoder_whose_package_is_missing_is_refused_at_construction(m
     monkeypatch.setitem(sys.modules, "blake3", None)
     with pytest.raises(KeyEncoderError, match="pip install blake3"):
         from_bytes_store(lc.Model(), lc.InMemoryByteStore(), key_encoder="blake3")
+
+
+@pytest.mark.parametrize("namespace", [b"", 0, [], " ", b"m"])
+def test_row_70_a_namespace_that_is_not_a_name_is_refused_at_construction(tmp_path, namespace):
+    for store in (lc.InMemoryByteStore(), tmp_path):
+        with pytest.raises(IdentityError, match="a namespace must be a non-empty string"):
+            from_bytes_store(lc.Model(), store, namespace=namespace)
 
 
 def test_row_70_a_namespace_beside_a_callable_is_refused_as_in_langchain():

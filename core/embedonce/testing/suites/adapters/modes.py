@@ -29,6 +29,12 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"codec": "pickle"}, "unknown codec"),
     ({"on_store_error": "log"}, "on_store_error"),
     ({"namespace": "\ud800"}, "surrogate"),
+    ({"namespace": ""}, "non-empty string"),
+    ({"namespace": b"acme/m"}, "non-empty string"),
+    ({"namespace": 'acme/m?codec="int8"'}, "codec of its rows"),
+    ({"version": ""}, "version"),
+    ({"version": True}, "version"),
+    ({"symmetric": "false"}, "symmetric"),
     ({"storage_options": {"no_such_option": 1}}, "no_such_option"),
 ]
 """Bad options of `wrap`, and what the error of each has to name."""
