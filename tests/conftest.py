@@ -44,9 +44,8 @@ def _nothing_left_behind(monkeypatch):
     monkeypatch.setattr(flusher, "_flusher", own)
     yield
     own.end()
-    with own._changed:
-        own._due.clear()
-        own._changed.notify_all()
+    if own._running.locked():
+        own._inbox.put(own._due.clear)
 
 
 @pytest.fixture

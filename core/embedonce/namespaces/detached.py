@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.keys.specification import canonical
+from embedonce.keys.specification import PREFIXES, canonical
 from embedonce.namespaces.protocol import Namespace, encoded
 from embedonce.runtime.background import schedule
 from embedonce.runtime.locks import ForkLock
@@ -79,7 +79,9 @@ class DetachedNamespace(Namespace):
 
     @override
     def keys(self, role: str, texts: Sequence[str]) -> list[Key | None]:
-        return encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
+        # Only the store that cannot be opened knows how it names them.
+        keys = encoded(lambda role, text: self._key_encoder(canonical(role, text)), self._key_encoder, role, texts)
+        return [None if key is None else canonical(role, text) for key, text in zip(keys, texts, strict=True)]
 
     def loading(self, role: str, keys: Sequence[Key | None], into: RowBuffer, *, at_hand: bool = False) -> Steps[bool]:
         """See `Namespace`: finds what waits."""
@@ -101,6 +103,8 @@ class DetachedNamespace(Namespace):
             into.put_rows(rows)
 
     def _save(self, role: str, keys: Sequence[Key], matrix: NDArray[Any]) -> None:
+        # Before and after: whatever interrupts this, what is kept is scheduled too.
+        schedule(self, _SECONDS)
         with self._lock:
             for key, row in zip(keys, matrix, strict=True):
                 self._drop((role, key))
@@ -125,9 +129,7 @@ class DetachedNamespace(Namespace):
             StoreError: The store cannot be opened or written; what waits waits on.
         """
         if self.pending:
-            opened = self._reopen()
-            self.hand_over(opened)
-            opened.flush()
+            self._opened().flush()
 
     close = flush
 
@@ -150,7 +152,10 @@ class DetachedNamespace(Namespace):
             try:
                 while rows := self._some():
                     role = next(iter(rows))[0]
-                    opened.save(role, [key for _, key in rows], np.stack(list(rows.values())))
+                    keys = _keys_in(opened, role, [key for _, key in rows])
+                    named = {key: row for key, row in zip(keys, rows.values(), strict=True) if key is not None}
+                    if named:
+                        opened.save(role, list(named), np.stack(list(named.values())))
                     with self._lock:
                         for name, row in rows.items():
                             # What was saved anew in the meantime waits on.
@@ -174,18 +179,36 @@ class DetachedNamespace(Namespace):
             self._taken = frozenset(rows)
             return rows
 
+    def _opened(self) -> Namespace:
+        """Return the namespace with everything that waits, or raise a `StoreError`."""
+        opened = self._reopen()
+        self.hand_over(opened)
+        return opened
+
     @override
     def delete(self, keys: Sequence[Key]) -> None:
-        self._reopen().delete(keys)
+        opened = self._opened()
+        opened.delete(_all_keys_in(opened, keys))
 
     @override
     def purge(self, keys: Sequence[Key]) -> Any:
-        return self._reopen().purge(keys)
+        opened = self._opened()
+        return opened.purge(_all_keys_in(opened, keys))
 
     @override
     def clear(self) -> Any:
-        return self._reopen().clear()
+        return self._opened().clear()
 
     @override
     def stored_keys(self, prefix: str | None = None) -> Iterator[str]:
-        return self._reopen().stored_keys(prefix)
+        return self._opened().stored_keys(prefix)
+
+
+def _keys_in(opened: Namespace, role: str, keys: Sequence[Key]) -> list[Key | None]:
+    """Return how an open namespace names what waits under some keys of one role."""
+    return opened.keys(role, [str(key).removeprefix(PREFIXES[role]) for key in keys])
+
+
+def _all_keys_in(opened: Namespace, keys: Sequence[Key]) -> list[Key]:
+    of_role = {role: [key for key in keys if str(key).startswith(prefix)] for role, prefix in PREFIXES.items()}
+    return [key for role, its in of_role.items() for key in _keys_in(opened, role, its) if key is not None]

@@ -19,11 +19,14 @@ class SharedAttempt:
 
     def __init__(self) -> None:
         self.lock = ForkLock()
+        # Numbers of the last attempt that has begun, and of the last one that has come to an end.
         self._begun = self._ended = 0
         self._failure: Exception | None = None
 
     def run(self, attempt: Callable[[], bool], *, fresh: bool) -> bool:
         """Make an attempt and return its result; True if another thread has made one in the meantime.
+
+        An attempt that Ctrl-C has cut short is none.
 
         Args:
             attempt: What to do.
@@ -34,16 +37,21 @@ class SharedAttempt:
         """
         seen = self._begun if fresh else self._ended
         with self.lock:
-            if (self._begun if fresh else self._ended) > seen:
+            if self._ended > seen:
                 if self._failure is not None:
                     raise self._failure
                 return True
             self._begun += 1
-            self._failure = None
+            number, failure = self._begun, None
             try:
                 return attempt()
             except Exception as error:
-                self._failure = error
+                failure = error
+                raise
+            except BaseException:
+                number, failure = self._ended, self._failure
                 raise
             finally:
-                self._ended += 1
+                self._ended, self._failure = number, failure
+                # An error refers to this frame, which must not refer to the error.
+                failure = None

@@ -6,12 +6,13 @@ import contextvars
 import inspect
 import logging
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
     from collections.abc import Callable
-    from concurrent.futures import Future
 
 logger = logging.getLogger("embedonce")
 
@@ -32,24 +33,27 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     try:
         future = loop.run_in_executor(None, call)
     except RuntimeError:
-        future = asyncio.wrap_future(_in_own_thread(call))
+        future = loop.create_future()
+        threading.Thread(target=_tell, args=(loop, future, call), name="embedonce-call").start()
     return await future
 
 
-def _in_own_thread(call: Callable[[], T]) -> Future[T]:
-    from concurrent.futures import Future
+def _tell(loop: AbstractEventLoop, future: Future[T], call: Callable[[], T]) -> None:
+    """Tell a future of an event loop what comes of a call."""
 
-    future: Future[T] = Future()
+    def told() -> None:
+        if not future.done():
+            tell()
 
-    def run() -> None:
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(call())
-            except BaseException as error:
-                future.set_exception(error)
-
-    threading.Thread(target=run, name="embedonce-call").start()
-    return future
+    try:
+        outcome = call()
+    except BaseException as error:
+        tell = partial(future.set_exception, error)
+    else:
+        tell = partial(future.set_result, outcome)
+    with suppress(RuntimeError):
+        # The loop may have been closed in the meantime.
+        loop.call_soon_threadsafe(told)
 
 
 def is_async(embed: object) -> bool:

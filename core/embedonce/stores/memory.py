@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
+from embedonce.runtime.locks import ForkLock
 from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class MemoryStore(AsyncTwins):
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of the keys, None for an absent one."""
@@ -52,4 +52,4 @@ class MemoryStore(AsyncTwins):
 
     def __setstate__(self, state: dict[str, dict[str, bytes]]) -> None:
         self._values = state["values"]
-        self._lock = threading.Lock()
+        self._lock = ForkLock()

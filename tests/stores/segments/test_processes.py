@@ -204,10 +204,10 @@ def test_a_child_forked_in_the_middle_of_a_refresh_or_a_merge_sees_everything(
             if not codes:
                 # Half-way: the listing is known, the view is the old one.
                 store._catalog.listed = listed
-                store._writer._is_merging = True
+                store._writer._merging = object()
                 codes.append(None)
                 codes[0] = forked(lambda: _use(store, rows, digest(0), digest(1)))
-                store._writer._is_merging = False
+                store._writer._merging = None
             return take(listed, known)
 
         return taking
@@ -249,7 +249,7 @@ def test_a_child_merges_what_it_writes_and_not_what_its_parent_has_written(
     rows = vectors(1)
     for i in range(3):
         store.put_rows([digest(i)], rows)
-    store._writer._is_merging = True  # as if a thread of the parent were at it
+    store._writer._merging = object()  # as if a thread of the parent were at it
 
     def write():
         for i in range(3, 20):

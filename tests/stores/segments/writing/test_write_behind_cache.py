@@ -221,3 +221,57 @@ def test_write_through_keeps_what_the_store_does_not_take(distant, puts, monoton
     cache.embed(["e"], embed, namespace=NAMESPACE)
     assert cache.stats().pending == 0
     assert EmbeddingCache(distant, mode="replay").embed(list("abcde"), embed, namespace=NAMESPACE).shape == (5, 2)
+
+
+def test_nothing_is_pending_after_a_cache_was_closed(distant, puts, nothing_late):
+    cache = EmbeddingCache(distant)
+    cache.embed(["a", "b"], embed, namespace=NAMESPACE)
+    assert cache.stats().pending == 2
+    for _ in range(2):
+        cache.close()
+        assert (cache.stats().pending, cache.stats().stored, cache.stats().lost) == (0, 2, 0)
+    cache.embed(["c"], embed, namespace=NAMESPACE)
+    assert cache.stats().pending == 1
+    cache.close()
+    assert (cache.stats().pending, cache.stats().stored) == (0, 3)
+
+
+def test_what_a_closed_cache_could_not_store_stays_pending(distant, puts, nothing_late):
+    cache = EmbeddingCache(distant)
+    cache.embed(["a"], embed, namespace=NAMESPACE)
+    puts.fault = OSError("503 slow down")
+    cache.close()
+    assert (cache.stats().pending, cache.stats().write_errors) == (1, 1)
+    puts.fault = None
+    cache.close()
+    assert cache.stats().pending == 0
+    replayed = EmbeddingCache(distant, mode="replay").embed(["a"], embed, namespace=NAMESPACE)
+    assert replayed.tolist() == embed(["a"])
+
+
+def test_flushing_from_many_threads_beside_the_background_publishes_once(distant, puts, monkeypatch):
+    cache, gate, reached = EmbeddingCache(distant), threading.Event(), threading.Event()
+    put = RemoteDirectory.put
+
+    def held(directory, name, parts):
+        if SegmentName.parse(name):
+            reached.set()
+            assert gate.wait(60)
+        put(directory, name, parts)
+
+    cache.open(NAMESPACE)
+    monkeypatch.setattr(RemoteDirectory, "put", held)
+    cache.embed(["a", "b"], embed, namespace=NAMESPACE)
+    cache.open(NAMESPACE).flush_soon()
+    assert reached.wait(60)
+    threads = [threading.Thread(target=cache.flush) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    cache.embed(["c"], embed, namespace=NAMESPACE)
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(puts.segments) == len(set(puts.segments)) == 2
+    assert cache.stats().pending == 0
+    assert EmbeddingCache(distant, mode="replay").embed(["a", "b", "c"], embed, namespace=NAMESPACE).shape == (3, 2)

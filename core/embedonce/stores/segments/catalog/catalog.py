@@ -369,7 +369,8 @@ class Catalog:
 
     def replace(self, old: Sequence[Segment], new: Sequence[Segment]) -> None:
         """Show other segments instead of some that are only in memory."""
-        leave = frozenset(segment.file for segment in old)
+        # The new ones too, which may be shown already if this is done again.
+        leave = frozenset(segment.file for segment in (*old, *new))
         with self.lock:
             newest = [segment for segment in self.view.newest if segment.file not in leave]
             view = self._extended(self.view.key_index.without(leave), [*newest, *new])

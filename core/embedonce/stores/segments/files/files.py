@@ -10,7 +10,7 @@ from embedonce.stores.segments.files.opening import Opener, OpenSegment, open_wh
 from embedonce.stores.segments.format.layout import DamagedSegmentError, view_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from embedonce.stores.places.directory import Directory, Part
     from embedonce.stores.segments.files.tier import Tier
@@ -149,6 +149,12 @@ class SegmentFiles:
             if file in self._pinned:
                 self._pinned.discard(file)
                 self._close(file)
+
+    def keep_pinned(self, files: Container[str]) -> None:
+        """Close the pinned segments except for some."""
+        with self._lock:
+            for file in [each for each in self._pinned if each not in files]:
+                self.unpin(file)
 
     def published(self, segment: Segment, parts: Sequence[Part]) -> None:
         """Keep what saves a request later of a segment that has just been published, whether it was pinned or not.

@@ -81,7 +81,8 @@ class Writer:
         self._waits = waits
         self._keeps = keeps
         self.merger = Merger(directory, catalog.files)
-        self._is_merging = False
+        # Stands for the thread that merges.
+        self._merging: object = None
         # One flush at a time, however long the place takes. Lock order: before the catalog's lock, never after it.
         self._lock = ForkLock()
         # Sealed segments first, then the others, each oldest first. Replaced as a whole, under the catalog's lock.
@@ -161,6 +162,8 @@ class Writer:
 
         A small segment does not wait for a flush of another thread, unless the memory for waiting rows is full.
         """
+        # Before and after: whatever interrupts this, what is kept is scheduled too.
+        schedule(self, FLUSH_SECONDS)
         fault, size = None, segment.name.size
         room = FLUSH_BYTES if _is_much(segment.name.rows, size) else _MOST_BYTES
         while True:
@@ -224,6 +227,7 @@ class Writer:
             OSError: The place has refused it; it waits on.
         """
         with self._lock:
+            self._let_go()
             try:
                 # Older sealed segments first: if the place refuses them, the rest can still be joined into one file.
                 self._send()
@@ -245,6 +249,14 @@ class Writer:
         except BaseException:
             self._waits = waits
             raise
+
+    def _let_go(self) -> None:
+        """Let go of segments that neither wait nor are published: a Ctrl-C has come while they were kept."""
+        with self._catalog.lock:
+            waiting = {one.segment.file for one in self._queue}
+            if left := [segment for file, segment in self._catalog.pending.items() if file not in waiting]:
+                self._catalog.replace(left, [])
+            self._catalog.files.keep_pinned(waiting)
 
     def _send(self) -> None:
         """Publish the sealed segments."""
@@ -279,16 +291,20 @@ class Writer:
         stays = frozenset(one.segment.file for one in sealed)
         joined = [one.segment for one in waiting if one.segment.file not in stays]
         with self._catalog.lock:
+            before = self._queue
             try:
                 for one in fresh:
                     files.pin(one.segment, one.data)
                 if joined:
                     self._catalog.replace(joined, [one.segment for one in fresh])
-            except Exception:
-                for one in fresh:
-                    files.unpin(one.segment.file)
+                self._queue = (*sealed, *before[len(waiting) :])
+            except BaseException:
+                if self._queue is before:
+                    if joined:
+                        self._catalog.replace([one.segment for one in fresh], joined)
+                    for one in fresh:
+                        files.unpin(one.segment.file)
                 raise
-            self._queue = (*sealed, *self._queue[len(waiting) :])
         for segment in joined:
             files.unpin(segment.file)
 
@@ -320,17 +336,20 @@ class Writer:
         """Merge small segments into larger ones if there are many; a failure only leaves them unmerged."""
         if not self.merger.is_due:
             return
-        with self._catalog.lock:
-            if self._is_merging:
-                return
-            self._is_merging = True
+        this = object()
         try:
+            with self._catalog.lock:
+                if self._merging is not None:
+                    return
+                self._merging = this
             if self.merger.run(self.metadata):
                 self._catalog.refresh(force=True)
         except Exception as error:
             self._catalog.warn("merge", str(self._explain(error, "merge small segments of")))
         finally:
-            self._is_merging = False
+            # Nothing is called here, so that nothing can interrupt it.
+            if self._merging is this:
+                self._merging = None
 
 
 def _is_much(rows: int, size: int) -> bool:

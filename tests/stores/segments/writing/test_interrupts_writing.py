@@ -1,0 +1,194 @@
+"""Ctrl-C between any two instructions of writing and publishing locks nobody out, and loses nothing that was kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CHILD = """
+import dis, os, sys, threading
+import embedonce
+import embedonce.runtime.background as background
+import embedonce.stores.segments.writing.merger as merger
+from embedonce import EmbeddingCache
+from embedonce.stores.locations.remote_location import RemoteLocation
+
+place, what, begin, step = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+root = os.path.dirname(embedonce.__file__) + os.sep
+files = tuple(root + part for part in ("stores" + os.sep, "runtime" + os.sep, "namespaces" + os.sep))
+files += (threading.__file__, os.path.join(os.path.dirname(threading.__file__), "concurrent" + os.sep))
+RemoteLocation.is_near = False
+LIMIT = 60
+
+
+def embed(texts):
+    return [[float(len(text)), 2.0] for text in texts]
+
+
+# After these instructions, and where a function begins, Python looks whether a signal has come.
+CHECKS = ("CALL", "RESUME", "JUMP_BACKWARD")
+HANDLERS = {}
+
+
+def handlers_of(code):
+    if code not in HANDLERS:
+        entries = dis._parse_exception_table(code) if hasattr(dis, "_parse_exception_table") else []
+        table = {}
+        for instruction in dis.get_instructions(code):
+            covering = [each.target for each in entries if each.start <= instruction.offset < each.end]
+            table[instruction.offset] = (instruction.opname, covering[-1:])
+        HANDLERS[code] = table
+    return HANDLERS[code]
+
+
+class Interrupt:
+    "Raises KeyboardInterrupt at one of the places where Python itself would raise it."
+
+    def __init__(self, at):
+        self.at, self.seen, self.where, self.last = at, 0, None, {}
+
+    def trace(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(files):
+            return None
+        frame.f_trace_opcodes = True
+        return self.count
+
+    def count(self, frame, event, argument):
+        if event == "opcode":
+            table = handlers_of(frame.f_code)
+            before = table.get(self.last.get(frame, -1))
+            here = table.get(frame.f_lasti)
+            self.last[frame] = frame.f_lasti
+            # An exception belongs to the instruction that has just ended, and to what handles errors there.
+            if before is not None and before[0].startswith(CHECKS) and here is not None and before[1] == here[1]:
+                self.seen += 1
+                if self.seen == self.at:
+                    self.where = (frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno)
+                    raise KeyboardInterrupt
+        elif event == "return":
+            self.last.pop(frame, None)
+        return self.count
+
+
+def in_thread(function):
+    "Another thread must be able to do this, whatever this one was interrupted in."
+    outcome = []
+    thread = threading.Thread(target=lambda: outcome.append(function()), daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    assert outcome, "the other thread hangs or has failed"
+    return outcome[0]
+
+
+def write(cache, texts):
+    return cache.embed(texts, embed, namespace="m").tolist()
+
+
+def flushing(cache):
+    "Two segments wait, and are joined."
+    write(cache, ["a"])
+    write(cache, ["bb"])
+    return cache.flush
+
+
+def merging(cache):
+    merger._FAN_IN = 2
+    for text in ("a", "bb"):
+        write(cache, [text])
+        cache.flush()
+
+    def merge():
+        write(cache, ["ccc"])
+        cache.open("m").store.end_call()
+        cache.flush()
+        cache.open("m").store._writer.merge()
+
+    return merge
+
+
+def writing_few(cache):
+    return lambda: write(cache, ["a", "bb"])
+
+
+def writing_much(cache):
+    write(cache, ["a", "bb"])
+    return lambda: write(cache, [str(i) for i in range(100)])
+
+
+class Rows:
+    pending = 0
+
+    def __init__(self):
+        self.flushed = threading.Event()
+
+    def flush_late(self):
+        self.flushed.set()
+
+
+def scheduling(cache):
+    rows = Rows()
+    return lambda: background.schedule(rows, 0)
+
+
+def closing(cache):
+    write(cache, ["a", "bb"])
+    return cache.close
+
+
+at = begin
+runs = 0
+while True:
+    runs += 1
+    url = os.path.join(place, str(at)) if place.startswith(os.sep) else f"{place}/{what}/{at}"
+    background._flusher = background.Flusher()
+    cache = EmbeddingCache(url)
+    cache.open("m")
+    act = globals()[what](cache)
+    interrupt, kept = Interrupt(at), None
+    sys.settrace(interrupt.trace)
+    try:
+        act()
+    except KeyboardInterrupt as error:
+        # As a REPL keeps it, with all frames.
+        kept = error
+    finally:
+        sys.settrace(None)
+    stored = cache.stats().stored
+    pending = cache.stats().pending
+    assert in_thread(lambda: write(cache, ["other", "a"])) == embed(["other", "a"]), interrupt.where
+    in_thread(lambda: cache.flush() or True)
+    assert cache.stats().pending == 0, interrupt.where
+    assert cache.stats().lost == 0
+    done = Rows()
+    in_thread(lambda: background.schedule(done, 0) or True)
+    assert done.flushed.wait(LIMIT), ("the background does not publish any more", interrupt.where)
+    there = EmbeddingCache(url, mode="read_only")
+    found = in_thread(lambda: write(there, ["a", "bb", "other"]))
+    assert found == embed(["a", "bb", "other"])
+    # What was kept before the interrupt is there.
+    assert there.stats().hits >= min(3, stored), (interrupt.where, there.stats(), stored)
+    # Nothing stays in memory for ever that was published.
+    store = cache.open("m").store
+    assert not store._catalog.pending, interrupt.where
+    assert store._writer._merging is None, ("nothing is ever merged any more", interrupt.where)
+    assert len(store._catalog.files._pinned) == 0, interrupt.where
+    if interrupt.where is None:
+        break
+    at += step
+print(runs)
+"""
+
+WHATS = ["flushing", "merging", "writing_few", "writing_much", "scheduling", "closing"]
+
+
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("kind", ["distant", "directory"])
+def test_an_interrupt_at_any_instruction_locks_nobody_out(kind, what, step, tmp_path):
+    where = "memory://interrupts" if kind == "distant" else str(tmp_path)
+    command = [sys.executable, "-c", CHILD, where, what, "1", str(step)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1
