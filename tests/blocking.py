@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - asyncio imports it on the loop, with its first thread
 import sys
 from contextlib import contextmanager
 

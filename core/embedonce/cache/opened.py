@@ -42,8 +42,6 @@ class OpenedNamespaces:
         self._store = store
         self._key_encoder = key_encoder
         self._health = health
-        # Plugins are looked for on the disk: not by the first call, which an event loop may make.
-        host.observing()
         self._opened: dict[str, Namespace] = {}
         self._detached: dict[str, DetachedNamespace] = {}
         # Shared by all caches of the process, and forgotten when none of them is left.
@@ -74,6 +72,9 @@ class OpenedNamespaces:
 
     def answering(self, request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
         """Return the steps of a call, those of opening its namespace among them; see `calling`."""
+        if host.LOADED.observing is False:
+            # Plugins are looked for on the disk.
+            yield Work(host.observing)
         if options.mode == "off" or not request.texts:
             return (yield from bypassing(request, options))
         identity = request.identity
