@@ -112,14 +112,14 @@ def test_the_embedder_has_the_last_word_over_rows_that_do_not_name_it():
     loose = RowBuffer(3, None)
     loose.put_loose_rows([row(1, 2), None, row(3, 4)])
     assert loose.missing == [1]
-    loose.settle(3)
+    assert loose.settle(3) == 2
     assert (loose.missing, loose.dimensions) == ([0, 1, 2], 3)
     agreed = RowBuffer(2, None)
     agreed.put_loose_rows([row(1, 2), None])
-    agreed.settle(2)
+    assert agreed.settle(2) == 0
     assert agreed.missing == [1]
     # Those that do name it are not in doubt.
     owned = RowBuffer(2, None)
     owned.put_rows([row(1, 2), None])
-    owned.settle(3)
+    assert owned.settle(3) == 0
     assert owned.missing == [1]

@@ -59,13 +59,16 @@ class RowBuffer:
         self.is_loose = self.is_loose or self.dimensions is None
         self.put_rows(rows)
 
-    def settle(self, dimensions: int) -> None:
-        """Take the embedder's word for d: loose rows of another length are not found after all."""
+    def settle(self, dimensions: int) -> int:
+        """Take the embedder's word for d: loose rows of another length are not found after all; return how many."""
+        lost = 0
         if self.is_loose and self.dimensions != dimensions:
+            lost = int(np.count_nonzero(self.found))
             self.matrix = None
             self.found[:] = False
             self.dimensions = dimensions
         self.is_loose = False
+        return lost
 
     def has_room_for(self, dtype: np.dtype[Any]) -> bool:
         """True if rows of a dtype may be written into the matrix as they are; see `filled`."""
