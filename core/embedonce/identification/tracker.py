@@ -14,6 +14,7 @@ from embedonce.identity import Identity
 from embedonce.inside import check_replay
 from embedonce.keys.specification import utf8
 from embedonce.options import checked_texts
+from embedonce.runtime.threads import in_thread
 from embedonce.vectors.answers import NotCacheable
 from embedonce.vectors.lists import as_lists, as_lists_in_thread
 
@@ -113,14 +114,13 @@ class IdentityTracker:
         Raises:
             IdentityError: The embedder was changed and can no longer be identified.
         """
-        return self._now(embedder)[0]
+        return self._now(embedder, self._describer.fingerprint(embedder))
 
-    def _now(self, embedder: object) -> tuple[Description, object]:
-        """Return what decides the vectors, and the state of the embedder in which it does."""
-        state = self._describer.fingerprint(embedder)
+    def _now(self, embedder: object, state: object) -> Description:
+        """Return what decides the vectors in this state of the embedder."""
         before = self._before
         if before is not None and before[0] == state:
-            return before[1], state
+            return before[1]
         description = self._describe(embedder)
         if (
             before is not None
@@ -135,7 +135,7 @@ class IdentityTracker:
                 before[1].identity,
             )
         self._before = (state, description)
-        return description, state
+        return description
 
     def declared(self, embedder: object) -> Identity | None:
         """Return the identity that a wrapper declares; None if vectors must not be cached, or no longer.
@@ -165,7 +165,7 @@ class IdentityTracker:
             EmbedderContractError: The embedder's answer is not one finite vector per text.
             Exception: Whatever the embedder raises.
         """
-        groups, state = self._groups(request, is_async=False)
+        groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
 
         def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, embed(some))
@@ -176,9 +176,15 @@ class IdentityTracker:
         self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
     ) -> list[list[float]] | None:
         """Async twin of `embed`."""
-        groups, state = self._groups(request, is_async=True)
+        state = self._describer.fingerprint(request.embedder)
+        if self._before is not None and self._before[0] == state:
+            groups, state = self._groups(request, state, is_async=True)
+        else:
+            # Describing an embedder may look at the files of a model.
+            groups, state = await in_thread(self._groups, request, state, is_async=True)
 
         async def embed_watched(some: list[str]) -> Any:
+            # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
             return self._watched(request, state, await embed(some))
 
         answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, embed_watched)) for each in groups]
@@ -189,7 +195,7 @@ class IdentityTracker:
 
         See `embed` for all else.
         """
-        groups, state = self._groups(request, is_async=False)
+        groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
 
         def embed_watched(some: list[str]) -> Any:
             return self._watched(request, state, embed(some))
@@ -207,7 +213,8 @@ class IdentityTracker:
             return answer
         try:
             identity = self._describe(request.embedder).identity
-        except IdentityError:
+        except Exception:
+            # A guard against blocking calls may forbid a look at files; the answer is not lost for that.
             identity = None
         before = self._before
         if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
@@ -215,14 +222,14 @@ class IdentityTracker:
             return answer
         return NotCacheable(answer)
 
-    def _groups(self, request: EmbedRequest, *, is_async: bool) -> tuple[list[EmbedRequest], object]:
+    def _groups(self, request: EmbedRequest, state: object, *, is_async: bool) -> tuple[list[EmbedRequest], object]:
         """Group the texts of a call by how they reach the model; no group if the call bypasses the cache.
 
         Returns:
             A completed request for each group, and the state of the embedder that they hold for.
         """
         try:
-            description, state = self._now(request.embedder)
+            description = self._now(request.embedder, state)
         except IdentityError as error:
             if self._before is None:
                 raise
