@@ -242,12 +242,37 @@ def test_a_subclass_of_a_known_class_adds_no_parameter_of_that_class():
         {"base_url": None, "endpoint": "u"},
         {"base_url": "u", "endpoint": "u"},
         {"base_url": None, "endpoint": None},
+        {"base_url": "u", "endpoint": False},
     ]
-    assert len({describer.describe(Mine(model="m", **each)).identity.namespace for each in fields}) == 4
+    names = [describer.describe(Mine(model="m", **each)).identity.namespace for each in fields]
+    assert len(set(names)) == len(names)
+    # A field that is not empty needs no mark.
+    assert names[-1].endswith('&endpoint="u"&field endpoint=false')
 
 
 class Mine(Embedder):
     """Inherits from a known class in the test above; importable, as identities need."""
+
+
+def test_a_field_meets_no_digest_of_the_files_of_a_model(tmp_path):
+    (tmp_path / "weights").write_bytes(b"1")
+    embedders = [Embedder(model_path=str(tmp_path), model_path_files=files) for files in (None, "a", "b")]
+    names = {Describer({}).describe(each).identity.namespace for each in embedders}
+    assert len(names) == 3
+
+
+def test_a_name_is_a_string_of_its_own():
+    """Where a subclass of str prints and compares in another way, the text that it holds counts."""
+
+    class Loud(str):
+        __slots__ = ()
+
+        def __str__(self):
+            return self.upper()
+
+    identity = Identity.named(Loud("m"))
+    assert (str(identity), type(identity.namespace)) == ("m", str)
+    assert Identity(Loud("m")).with_parameters({"a": 1}).namespace == "m?a=1"
 
 
 def test_settings_of_a_request_meet_no_parameter_of_embedonce():
@@ -258,6 +283,8 @@ def test_settings_of_a_request_meet_no_parameter_of_embedonce():
         providers.huggingface_inference("m", request={"pooling": "retrieval"}),
         providers.ollama("m", options={"endpoint": "retrieval"}),
         providers.ollama("m", options={"endpoint": "other"}),
+        providers.ollama("m", options={"endpoint": "retrieval", "field endpoint": 1}),
+        providers.ollama("m", options={"endpoint": "other", "field endpoint": 1}),
         providers.fastembed("m", load={"max_length": 128}),
         providers.fastembed("m", max_length=128),
         providers.instructor("m", document_instruction="retrieval", query_instruction=None),

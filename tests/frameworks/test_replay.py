@@ -122,6 +122,7 @@ def test_the_size_of_requests_is_not_asked_for_in_replay() -> None:
     wrapped = wrap(OfLangChain(), EmbeddingCache(MemoryStore(), mode="replay"), namespace="m")
     with pytest.raises(CacheMissError):
         wrapped.embed_documents([str(number) for number in range(3000)])
+    assert wrapped.batch_size is None
     assert ASKED == []
 
 

@@ -6,8 +6,10 @@ import asyncio
 import inspect
 from functools import cached_property, partial, partialmethod
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, PrivateAttr
 
 from embedonce import CacheMissError, EmbeddingCache, MemoryStore
 from embedonce.identification import attribute_inside
@@ -108,6 +110,32 @@ def test_what_an_embedder_holds_is_shown_in_replay():
         inside(embedder, "nothing_of_this_name")
     embedder.__dict__["probed_once"] = "computed before"
     assert inside(embedder, "probed_once") == "computed before"
+
+
+def test_a_property_wins_over_what_its_embedder_holds_under_its_name():
+    embedder = Embedder()
+    embedder.__dict__["probed"] = "held"
+    with pytest.raises(CacheMissError, match="is not asked"):
+        inside(embedder, "probed")
+
+
+class OfPydantic(BaseModel, extra="allow"):
+    model: str = "m"
+    _alias: Any = PrivateAttr()
+
+    def embed_image(self, *given):
+        raise AssertionError(given)
+
+
+def test_other_names_of_methods_are_found_wherever_pydantic_keeps_them():
+    embedder = OfPydantic(further="f")
+    embedder._alias = embedder.embed_image
+    embedder.another = embedder.embed_image
+    assert (inside(embedder, "model"), inside(embedder, "further")) == ("m", "f")
+    assert inside(embedder, "model_dump")()["model"] == "m"
+    for name in ("embed_image", "_alias", "another"):
+        with pytest.raises(CacheMissError, match=f"{name} is not called"):
+            inside(embedder, name)("a")
 
 
 def test_a_class_that_answers_for_any_name_is_not_asked_in_replay():
