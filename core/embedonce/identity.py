@@ -27,7 +27,10 @@ ADDITIONS = {
     "through": "a framework whose client treats texts in its own way",
     "version": "the user's `version=`",
 }
-"""What embedonce adds to an identity, by the name of the parameter; its adapters add nothing else."""
+"""What embedonce adds to an identity, by the name of the parameter; its adapters add nothing else.
+
+A further name would move the entries of embedders that have a parameter of it.
+"""
 
 _ESCAPE, _AGAIN = "field ", "wrap_"
 _ADDED = re.compile(f"(?:{_AGAIN})*(?:{'|'.join(ADDITIONS)})")

@@ -156,6 +156,16 @@ def test_inputs_that_only_the_model_could_refuse_are_not_passed_on_in_replay(tex
     assert ASKED == []
 
 
+def test_setting_an_attribute_asks_for_none() -> None:
+    ASKED.clear()
+    wrapped = wrap(OfHaystack(), EmbeddingCache(MemoryStore(), mode="replay"), namespace="m")
+    wrapped.model = "other"
+    assert wrapped.embedder.model == "other"
+    with pytest.raises(AttributeError, match="dimension"):
+        wrapped.dimension = 3
+    assert ASKED == []
+
+
 def test_a_hit_does_not_ask_for_the_name_of_the_model() -> None:
     class Probing(OfHaystack):
         """Asks a server for what its model is."""
