@@ -79,6 +79,7 @@ def test_a_pickled_cache_knows_its_arguments(tmp_path):
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
         ({"text_safe": "false"}, "text_safe must be True or False; got 'false'"),
         ({"text_safe": None}, "text_safe must be True or False; got None"),
+        ({"split_on_error": "false"}, "split_on_error must be True or False; got 'false'"),
         ({"mode": "rw"}, "mode must be one of"),
         ({"durability": "later"}, "durability must be one of 'write_behind', 'write_through'; got 'later'"),
         ({"local_tier_bytes": 1.5}, "local_tier_bytes must be a whole number"),

@@ -40,6 +40,7 @@ EVERYTHING = {
     "mode": "refresh",
     "on_store_error": "raise",
     "text_safe": True,
+    "split_on_error": True,
     "durability": "write_through",
     "refresh_interval": 5.0,
     "local_tier_bytes": 1 << 20,

@@ -34,6 +34,38 @@ def test_row_58_a_write_that_fails(place, tmp_path, their_kv):
     theirs(file.read_text() == "")
 
 
+async def test_after_a_request_has_failed_no_further_one_is_sent(place):
+    """Of those that are under way, the answers are waited for."""
+
+    class Limited(li.Model):
+        async def _aget_text_embeddings(self, texts):
+            vectors = await super()._aget_text_embeddings(texts)
+            if "30" in texts:
+                raise ConnectionError("429")
+            return vectors
+
+    many = [str(number) for number in range(200)]
+    wrapper = embedonce.wrap(Limited(embed_batch_size=1, num_workers=2), place)
+    with pytest.raises(ConnectionError, match="429"):
+        await wrapper.aget_text_embedding_batch(many)
+    assert set(many[:31]) <= set(wrapper.inner.asked) <= set(many[:32])
+
+
+async def test_an_answer_with_a_vector_too_many_beside_one_with_a_vector_too_few(place):
+    """Together they have the right number, and it is unknown which vector is whose."""
+
+    class Careless(li.Model):
+        async def _aget_text_embeddings(self, texts):
+            vectors = await super()._aget_text_embeddings(texts)
+            return [*vectors, vectors[0]] if "30" in texts else vectors[1:] if "50" in texts else vectors
+
+    many = [str(number) for number in range(200)]
+    wrapper = embedonce.wrap(Careless(embed_batch_size=2), place)
+    with pytest.raises(embedonce.EmbedderContractError, match=r"(3|1) vectors for 2 texts"):
+        await wrapper.aget_text_embedding_batch(many)
+    assert wrapper.cache.stats().stored == 0
+
+
 def test_row_60_two_writers(place, tmp_path):
     wrappers = [embedonce.wrap(li.Model(), place) for _ in range(2)]
     for wrapper, text in zip(wrappers, "ab", strict=True):

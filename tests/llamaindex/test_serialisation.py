@@ -110,7 +110,7 @@ def test_what_changes_no_vector_changes_no_hash(place):
     assert key(wrapper) == before
     for other in (
         embedonce.wrap(li.Plain(api_key="third", timeout=2.0), place.with_name("elsewhere"), mode="read_only"),
-        embedonce.wrap(li.Plain(embed_batch_size=5), f"memory://{place.name}", batch_size=3, on_store_error="raise"),
+        embedonce.wrap(li.Plain(embed_batch_size=5), f"memory://{place.name}", batch_size=3, split_on_error=True),
         copy.deepcopy(wrapper),
         pickle.loads(pickle.dumps(wrapper)),
     ):

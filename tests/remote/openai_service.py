@@ -16,10 +16,17 @@ OFFICIAL = "https://api.openai.com/v1/embeddings"
 
 
 class Service:
-    """What OpenAI's service does: a vector for each text, or for the text that some tokens stand for."""
+    """What OpenAI's service does: a vector for each text, or for the text that some tokens stand for.
+
+    Attributes:
+        requests: The texts of each request that was answered.
+        quota: How many more requests are answered; further ones are refused. None for no quota.
+    """
 
     def __init__(self):
         self.requests = []
+        self.quota = None
+        self._counting = threading.Lock()
 
     @property
     def texts(self):
@@ -28,6 +35,14 @@ class Service:
     def vector(self, model, text, dimensions):
         digest = hashlib.sha256(f"{model}\0{text}".encode()).digest()
         return np.random.default_rng(list(digest)).standard_normal(dimensions or 8).astype("<f4")
+
+    def allows_another(self):
+        """Count a request; False if it exceeds the quota."""
+        with self._counting:
+            if self.quota is None:
+                return True
+            self.quota -= 1
+            return self.quota >= 0
 
     def answer(self, body):
         asked = body["input"] if isinstance(body["input"], list) else [body["input"]]
@@ -68,8 +83,10 @@ def serving(service):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert self.path == "/v1/embeddings"
-            answer = json.dumps(service.answer(body)).encode()
-            self.send_response(200)
+            allowed = service.allows_another()
+            refusal = {"error": {"message": "the quota is used up", "code": "insufficient_quota"}}
+            answer = json.dumps(service.answer(body) if allowed else refusal).encode()
+            self.send_response(200 if allowed else 429)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -78,7 +95,11 @@ def serving(service):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        # Some clients open a connection for each request of a call at once.
+        request_queue_size = 256
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/v1"

@@ -9,15 +9,14 @@ from embedonce.identification.describer import Describer
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
-    Requests,
     endpoint_of,
     identity_of,
     in_host,
     line_separators_to_spaces,
     newlines_to_spaces,
-    request_size,
     unless,
 )
+from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.fields import Same, fields_of, frozen, without_underscores
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped

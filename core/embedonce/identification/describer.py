@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import Description, Requests, apart, request_size
+from embedonce.identification.known_classes import Description, apart
+from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.fields import (
     Same,
     fields_of,

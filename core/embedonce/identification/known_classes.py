@@ -15,13 +15,9 @@ from embedonce.identification.settings.plain import UnclearSettingError, clean_u
 from embedonce.identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-REQUESTS_BETWEEN_WRITES = 8
-"""How many requests, one after the other, are paid for before their vectors are stored: a failure costs no more."""
-
-TEXTS_BETWEEN_WRITES = 1024
-"""How many texts are embedded between two writes at most, unless one request holds more."""
+    from embedonce.identification.sending.requests import Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +39,6 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
-    """How the texts of a call are sent to a provider.
-
-    Attributes:
-        size: Texts in one request at most.
-        at_once: Requests that are in flight at once in a synchronous call.
-        at_once_async: The same in an async call; None for all of the call.
-        characters: About how many characters one request holds, None if only the number of texts counts.
-    """
-
-    size: int
-    at_once: int = 1
-    at_once_async: int | None = 1
-    characters: int | None = None
-
-    def between_writes(self, texts: Sequence[str] = (), *, is_async: bool = False) -> int:
-        """Return how many texts to embed between two writes.
-
-        That is a multiple of the request size, so that no request gets smaller, unless texts are so long that one
-        request does not hold that many of them.
-
-        Args:
-            texts: All texts of the call, whose length may decide how many a request holds.
-            is_async: True if they are embedded by an async method.
-        """
-        at_once = self.at_once_async if is_async else self.at_once
-        held = self.size
-        if self.characters is not None and texts:
-            held = min(held, max(1, self.characters * len(texts) // max(1, sum(map(len, texts)))))
-        most = TEXTS_BETWEEN_WRITES if at_once is None else REQUESTS_BETWEEN_WRITES * at_once * held
-        if held < self.size and most < self.size:
-            return most
-        return max(self.size, self.size * (min(most, TEXTS_BETWEEN_WRITES) // self.size))
-
-
-@dataclass(frozen=True, slots=True)
 class KnownClass:
     """A known class: `describe` sees nothing but the values that it reads, so that they are its fingerprint too.
 
@@ -93,11 +53,6 @@ class KnownClass:
     describe: Callable[..., Description | Identity]
     batch: int | tuple[str, int] | Literal["auto"] | Callable[..., Requests | None] = "auto"
     ignores: str = ""
-
-
-def request_size(value: Any, default: int) -> int:
-    """Return a setting if it can be the size of a request, else the default."""
-    return value if type(value) is int and value > 0 else default
 
 
 def newlines_to_spaces(text: str) -> str:

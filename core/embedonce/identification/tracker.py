@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import IdentityError
-from embedonce.identification.known_classes import REQUESTS_BETWEEN_WRITES, Description
+from embedonce.identification.known_classes import Description
+from embedonce.identification.sending.divided import embed_divided
+from embedonce.identification.sending.requests import REQUESTS_BETWEEN_WRITES
 from embedonce.identification.settings.names import OPERATIONAL
 from embedonce.identity import Identity
 from embedonce.inside import check_replay
@@ -173,9 +175,19 @@ class IdentityTracker:
         return _in_order(groups, [as_lists(each.ask(each.cache.embed, embed_watched)) for each in groups])
 
     async def aembed(
-        self, request: EmbedRequest, embed: Callable[[list[str]], Awaitable[Any]]
+        self,
+        request: EmbedRequest,
+        embed: Callable[[list[str]], Awaitable[Any]],
+        *,
+        may_divide: bool = True,
     ) -> list[list[float]] | None:
-        """Async twin of `embed`."""
+        """Async twin of `embed`.
+
+        Args:
+            request: What is asked for.
+            embed: Asks the embedder.
+            may_divide: True if the embedder may be asked by several calls at once where it would send several requests.
+        """
         state = self._describer.fingerprint(request.embedder)
         if self._before is not None and self._before[0] == state:
             groups, state = self._groups(request, state, is_async=True)
@@ -184,8 +196,11 @@ class IdentityTracker:
             groups, state = await in_thread(self._groups, request, state, is_async=True)
 
         async def embed_watched(some: list[str]) -> Any:
+            requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
+            divides = requests is not None and requests.divides(len(some))
+            answer = await (embed_divided(embed, some, requests) if requests and divides else embed(some))
             # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
-            return self._watched(request, state, await embed(some))
+            return self._watched(request, state, answer)
 
         answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, embed_watched)) for each in groups]
         return _in_order(groups, answers)

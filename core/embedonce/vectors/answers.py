@@ -37,11 +37,13 @@ class Answer:
         matrix: The vectors, shape (n, d), in memory of their own; the rows of those that are bad hold zeros.
         bad: What is wrong with each vector that cannot be used, by its position: "is None".
         zero: Positions of the vectors that hold nothing but zeros; none of them is bad.
+        error: Why vectors are missing, if that is not the fault of those that were answered; see `PartialAnswer`.
     """
 
     matrix: Matrix
     bad: dict[int, str]
     zero: list[int]
+    error: Exception | None = None
 
     @property
     def reason(self) -> str:
@@ -59,8 +61,11 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
 
     Raises:
         EmbedderContractError: As `checked_answer` does, and for any vector that cannot be used.
+        Exception: That of a `PartialAnswer`.
     """
     checked = checked_answer(answer, count, dimensions)
+    if checked.error is not None:
+        raise checked.error
     if checked.bad:
         _broken(checked.faults)
     return checked.matrix
@@ -86,6 +91,9 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
         EmbedderContractError: It cannot be told which vector belongs to which text, or how long vectors are: another
             number of vectors, vectors of differing length while `dimensions` is unknown. Or none of them can be used.
     """
+    error: Exception | None = None
+    if isinstance(answer, PartialAnswer):
+        error, answer = answer.error, answer.vectors
     rows = _rows(answer, count)
     bad: dict[int, str] = {}
     matrix = None if isinstance(rows, Iterator) else _whole(rows)
@@ -109,7 +117,7 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
             else f"it returned vectors of length {width} where this namespace holds vectors of length {dimensions}: "
             "another model answers under the same namespace; give it its own namespace= or version="
         )
-    return Answer(matrix, bad, [i for i in zero_rows(matrix) if i not in bad])
+    return Answer(matrix, bad, [i for i in zero_rows(matrix) if i not in bad], error)
 
 
 _PLAIN = {list, tuple, np.ndarray}
@@ -321,6 +329,19 @@ def _faults(bad: dict[int, str], count: int) -> str:
 def _broken(what: str) -> NoReturn:
     msg = f"the embedder broke its contract: {what}; nothing of this answer was stored"
     raise EmbedderContractError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAnswer:
+    """An embedder's answer if some of the requests that it has sent at once have failed, and others have not.
+
+    Attributes:
+        vectors: One for each text, None for those of requests that have failed.
+        error: What the first of these has failed with; it is raised when the other vectors are stored.
+    """
+
+    vectors: list[Any]
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)

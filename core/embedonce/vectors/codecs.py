@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from embedonce.errors import EmbedderContractError, EmbedOnceError, PluginError, StoreError
-from embedonce.vectors.answers import Answer, zero_rows
+from embedonce.vectors.answers import zero_rows
 from embedonce.vectors.dtypes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from embedonce.vectors.answers import Answer
 
     Matrix = NDArray[Any]
 
@@ -98,7 +100,7 @@ class Codec:
             all_kept = np.zeros(matrix.shape, kept.dtype)
             all_kept[given] = kept
             kept = all_kept
-        checked = Answer(kept, bad, answer.zero)
+        checked = replace(answer, matrix=kept, bad=bad)
         if len(bad) == len(matrix):
             msg = f"codec {self.name!r} cannot hold these vectors: {checked.faults}; {_EXACTLY}"
             raise EmbedderContractError(msg)

@@ -208,7 +208,7 @@ _ALL = 1024
 
 def _cohere_requests() -> Requests:
     # Its client has 64 threads, and its async client sends all requests of a call at once.
-    return Requests(96, at_once=64, at_once_async=None)
+    return Requests(96, at_once=64, at_once_async=None, is_divisible=True)
 
 
 def _voyage_requests(batch_size: Any) -> Requests:
@@ -220,7 +220,7 @@ def _bedrock_requests(model_id: Any, provider: Any) -> Requests:
     if (provider or providers.bedrock_family(model_id)) == "cohere":
         return Requests(96)
     # The async methods ask the default pool of threads for one text each.
-    return Requests(1, at_once_async=min(32, (os.cpu_count() or 1) + 4))
+    return Requests(1, at_once_async=min(32, (os.cpu_count() or 1) + 4), is_divisible=True)
 
 
 # A request holds 20,000 tokens, as which each word and each space counts twice.

@@ -344,7 +344,12 @@ class CachedEmbedding(BaseEmbedding):
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
         request = self._request(texts, "document", self._changing(kwargs, "aget_text_embedding_batch"))
-        vectors = await self._state.tracker.aembed(request, lambda some: inner.aget_text_embedding_batch(some, **given))
+        vectors = await self._state.tracker.aembed(
+            request,
+            lambda some: inner.aget_text_embedding_batch(some, **given),
+            # Each call would show a bar of its own.
+            may_divide=not show_progress,
+        )
         return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
     def _one(self, text: str, role: Role, embed: Callable[[str], list[float]]) -> list[float]:

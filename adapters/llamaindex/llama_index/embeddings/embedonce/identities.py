@@ -56,15 +56,23 @@ class _LlamaIndexDescriber(Describer):
     def requests(self, embedder: object, arguments: Mapping[str, Any] | None = None) -> Requests | None:
         """See `Describer`; the async methods of the base class send all requests of a call, or those of all workers."""
         found = super().requests(embedder, arguments or {})
+        if found is None or not _is_of_base(embedder, "aget_text_embedding_batch"):
+            return found
         workers = request_size(getattr(embedder, "num_workers", None), 1)
-        return found and replace(found, at_once_async=workers if workers > 1 else None)
+        return replace(found, at_once_async=workers if workers > 1 else None, is_divisible=True)
 
     def _requests_of_unknown(self, embedder: object) -> Requests | None:
-        batched = getattr(type(embedder), "_get_text_embeddings", None)
-        if _langchain_inside(embedder) is not None or getattr(batched, "__module__", "").startswith(_BASE):
+        if _langchain_inside(embedder) is not None or _is_of_base(embedder, "_get_text_embeddings"):
             # Its batches are not requests: it asks another embedder, or embeds one text after the other.
             return None
         return super()._requests_of_unknown(embedder)
+
+
+def _is_of_base(embedder: object, method: str) -> bool:
+    """Tell whether a method is that of LlamaIndex's base class."""
+    # Not compared as attributes: a method that LlamaIndex decorates is another object at each access.
+    defined_by = next((kind for kind in type(embedder).__mro__ if method in kind.__dict__), None)
+    return defined_by is not None and defined_by.__module__.startswith(_BASE)
 
 
 def _is_langchain(kind: type) -> bool:

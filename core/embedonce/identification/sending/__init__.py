@@ -1,0 +1,1 @@
+"""How embedders send the texts of a call: the size of their requests, and calls that send several at once."""
