@@ -124,5 +124,7 @@ class Search:
         return catalog.directory.answers != before
 
     def _take_at_hand(self, digests: Sequence[bytes], look: Look) -> None:
+        # In this order: a segment may get a whole index in the meantime, which then stands in the view.
+        unsure = self._resolver.unsure(digests)
         with suppress(NotAtHandError):
-            look(self._catalog.view, self._at_hand, self._resolver.unsure(digests))
+            look(self._catalog.view, self._at_hand, unsure)

@@ -21,6 +21,7 @@ from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.format.namespace_directory import NamespaceDirectory
 from embedonce.stores.segments.lookup import sparse_index as partial
 from embedonce.stores.segments.store import SegmentStore
+from embedonce.vectors.rows import RowBuffer
 
 SPACE = NamespaceDirectory.of("acme/e5@3")
 _NUMBER = itertools.count()
@@ -420,3 +421,32 @@ def test_threads_share_what_they_find_in_a_huge_segment(distant, open_store):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def at_hand(store, keys):
+    """Return the first numbers of the rows that are found without a request, None where one would be needed."""
+    into = RowBuffer(len(keys), None)
+    assert store.get_rows_into(digests(keys), into, at_hand=True) is False
+    return [float(into.matrix[i, 0]) if into.found[i] else None for i in range(len(keys))]
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_no_old_row_is_at_hand_where_a_huge_segment_may_have_a_newer_one(distant, open_store, tmp_path, asked):
+    keys, options = random_keys(2000), StoreOptions(local_tier=str(tmp_path))
+    twice, other = keys[:6], random_keys(6, seed=1)
+    publish(distant, np.concatenate([twice, other]), -numbered(12) - 1)
+    assert open_store(distant, options=options).get_rows(digests(np.concatenate([twice, other])))[1].all()
+    publish(distant, keys, numbered(2000), stamps=2)
+    store = open_store(distant, options=options)
+    before = len(asked)
+    assert at_hand(store, twice) == [None] * 6
+    assert len(asked) == before
+    # The index of the huge segment tells now that these are not in it.
+    assert store.get_rows(digests(other))[1].all()
+    assert at_hand(store, other) == [-7, -8, -9, -10, -11, -12]
+    assert store.get_rows(digests(twice[:3]))[0][:, 0].tolist() == [0, 1, 2]
+    before = len(asked)
+    # Nothing is mirrored of a segment whose index is not loaded.
+    assert at_hand(store, twice) == [None] * 6
+    assert at_hand(store, np.concatenate([other[:1], twice[:1]])) == [-7, None]
+    assert len(asked) == before
