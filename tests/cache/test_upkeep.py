@@ -217,3 +217,17 @@ def test_a_namespace_that_was_opened_for_reading_deletes_nothing_either(kind, tm
         with pytest.raises(StoreError, match="read-only"):
             action()
     assert EmbeddingCache(store, mode="replay").embed(["a"], nobody, namespace=E5).tolist() == embed(["a"])
+
+
+@pytest.mark.parametrize("before", ["read_only", "replay"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cache_whose_mode_is_changed_writes_and_deletes_from_then_on(kind, before, tmp_path):
+    store = KINDS[kind](tmp_path)
+    EmbeddingCache(store).embed(["a", "b"], embed, namespace=E5)
+    cache = EmbeddingCache(store, mode=before)
+    cache.embed(["a"], nobody, namespace=E5)
+    cache.mode = "read_write"
+    cache.embed(["a", "new"], embed, namespace=E5)
+    cache.delete(["b"], namespace=E5)
+    assert (cache.stats().stored, cache.stats().write_errors, cache.stats().hits) == (1, 0, 2)
+    assert misses(EmbeddingCache(store), ["a", "b", "new"]) == ["b"]

@@ -161,3 +161,11 @@ def test_what_waits_is_found_and_deleted_under_the_names_of_the_store(store, mon
     assert paid.calls == [["a"], ["b"]]
     waiting.clear()
     assert list(found.open(NAMESPACE).stored_keys()) == []
+
+
+def test_what_is_opened_while_a_cache_is_closed_is_closed_too(cache, mount):
+    sync(cache, ["a"], Model())
+    mount.is_mounted = True
+    cache.close()
+    assert cache.opened() == []
+    assert cache.stats().pending == 0

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from embedonce.runtime.steps import Steps
 
 
+_WRITING = ("read_write", "refresh")
+
+
 class OpenedNamespaces:
     """The namespaces of one cache that are open; each is opened once.
 
@@ -43,6 +46,8 @@ class OpenedNamespaces:
         self._key_encoder = key_encoder
         self._health = health
         self._opened: dict[str, Namespace] = {}
+        # Those that were opened in a mode that writes nothing.
+        self._read_only: set[str] = set()
         self._detached: dict[str, DetachedNamespace] = {}
         # Shared by all caches of the process, and forgotten when none of them is left.
         self._flights: dict[Hashable, Flights] = {}
@@ -78,10 +83,16 @@ class OpenedNamespaces:
         if options.mode == "off" or not request.texts:
             return (yield from bypassing(request, options))
         identity = request.identity
-        namespace = yield Work(self.open, identity, options.mode, inline=identity.namespace in self._opened)
+        namespace = yield Work(
+            self.open, identity, options.mode, inline=self._is_open(identity.namespace, options.mode)
+        )
         flights = self._flights_of(namespace, request.role)
         state = yield Work(CallState, namespace, request, options, flights, inline=request.is_small)
         return (yield from calling(state))
+
+    def _is_open(self, name: str, mode: Mode) -> bool:
+        """True if a namespace is open for what a mode does; the mode may have been changed since."""
+        return name in self._opened and (name not in self._read_only or mode not in _WRITING)
 
     def _flights_of(self, namespace: Namespace, role: str) -> Flights:
         # A user's own encoder may give a query the key of some document, so they are never in flight together.
@@ -101,7 +112,7 @@ class OpenedNamespaces:
         """
         name = identity.namespace
         opened = self._opened.get(name)
-        if opened is not None:
+        if opened is not None and self._is_open(name, mode):
             return opened
         # In mode `replay`, a store that is left alone would look like one without the text.
         if mode == "replay" or (mode != "off" and self._health.may_ask(writing=False)):
@@ -114,6 +125,8 @@ class OpenedNamespaces:
                     # Taken for a miss, an outage would say that a recorded text is not there.
                     raise
                 self._health.failed(error, writing=False)
+        if opened is not None:
+            return opened
         with self._lock:
             detached = self._detached.get(name)
             if detached is None:
@@ -131,12 +144,16 @@ class OpenedNamespaces:
         name = identity.namespace
         with self._opening:
             opened = self._opened.get(name)
-            if opened is None:
-                opened = self._store.open(identity, self._key_encoder, read_only=mode not in ("read_write", "refresh"))
+            if opened is None or not self._is_open(name, mode):
+                before, read_only = opened, mode not in _WRITING
+                opened = self._store.open(identity, self._key_encoder, read_only=read_only)
                 if self._store.asks_to_open:
                     self._health.succeeded(writing=False)
+                if before is not None:
+                    self._health.closed([before])
                 with self._lock:
                     self._opened[name] = opened
+                    (self._read_only.add if read_only else self._read_only.discard)(name)
                     detached = self._detached.get(name)
                 if detached is not None:
                     try:
@@ -175,9 +192,18 @@ class OpenedNamespaces:
         Raises:
             StoreError: The store cannot be written, and `on_store_error="raise"`.
         """
-        with self._opening, self._lock:
-            namespaces: list[tuple[str, Namespace]] = [*self._detached.items(), *self._opened.items()]
         faults: list[StoreError] = []
+        with self._opening, self._lock:
+            namespaces: list[tuple[str, Namespace]] = list(self._detached.items())
+        self._close(namespaces, faults)
+        # Those among them that could be opened for what had waited.
+        with self._opening, self._lock:
+            namespaces = list(self._opened.items())
+        self._close(namespaces, faults)
+        if faults:
+            raise faults[0]
+
+    def _close(self, namespaces: list[tuple[str, Namespace]], faults: list[StoreError]) -> None:
         for name, namespace in namespaces:
             try:
                 namespace.close()
@@ -191,5 +217,3 @@ class OpenedNamespaces:
                     if self._opened.get(name) is namespace:
                         del self._opened[name]
                         self._health.closed([namespace])
-        if faults:
-            raise faults[0]
