@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from embedonce import EmbedderContractError
-from embedonce.vectors.answers import checked_answer, vectors_of
+from embedonce.vectors.answers import MAX_DIMENSIONS, checked_answer, vectors_of
 
 GOOD = [[0.5, 2.0], [0.25, -1.0]]
 NAN = float("nan")
@@ -315,3 +315,25 @@ def test_no_number_is_ever_changed_silently(rows, is_lazy):
             taken = checked.matrix[i].tolist()
             assert taken == row
             assert [math.copysign(1, number) for number in taken] == [math.copysign(1, number) for number in row]
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, NAN])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+def test_each_vector_of_a_large_array_is_looked_at(dtype, bad):
+    for position in (0, 63, 64, 65, 199):
+        matrix = np.ones((200, 2), dtype)
+        matrix[position, 1] = bad
+        checked = checked_answer(matrix, 200)
+        assert list(checked.bad) == [position]
+        assert checked.matrix.sum() == 2 * 199
+
+
+def test_bad_vectors_are_named_in_their_order_whatever_is_wrong():
+    answer = [[2**53 + 1, 1], None, [1.0], [0.5, 1.0], [NAN, 1.0]]
+    assert list(checked_answer(answer, 5, 2).bad) == [0, 1, 2, 4]
+
+
+def test_vectors_that_are_longer_than_any_models_are_refused():
+    assert vectors_of(np.ones((1, MAX_DIMENSIONS), np.int8), 1).shape == (1, MAX_DIMENSIONS)
+    with pytest.raises(EmbedderContractError, match="vectors of length"):
+        vectors_of(np.ones((1, MAX_DIMENSIONS + 1), np.int8), 1)

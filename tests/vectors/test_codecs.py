@@ -228,7 +228,7 @@ def test_vectors_of_zeros_do_not_pass_through_a_codec():
     signs = Codec("signs", "1", normalized, doubled)
     checked = signs.checked(checked_answer([[3.0, -2.0], [0.0, 0.0], None], 3))
     assert checked.matrix.tolist() == [[1, -1], [0, 0], [0, 0]]
-    assert (list(checked.bad), checked.zero) == ([2], [1])
+    assert (checked.bad, checked.zero) == ({2: "is None"}, [1])
     assert signs.checked(checked_answer([[0.0, -0.0]], 1)).zero == [0]
 
 

@@ -51,6 +51,7 @@ def test_every_row_is_where_it_belongs_and_none_is_changed(case):
         rows.put(positions, block.copy() if block.flags.writeable else block)
         given_rows |= dict(zip(positions.tolist(), block.tolist(), strict=True))
         assert (rows.found >= had).all(), "what was found stays found"
+        assert rows.matrix.flags.writeable, "the caller may change it"
         for position in np.flatnonzero(rows.found).tolist():
             assert rows.matrix[position].tolist() == given_rows[position]
         same_width = had.any() and block.shape[1] == rows.matrix.shape[1]
