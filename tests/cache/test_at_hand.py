@@ -265,3 +265,16 @@ def test_a_pool_that_was_shut_down_costs_nothing(failing):
     answers = asyncio.run(ask_without_pool())
     assert {bits(answer) for answer in answers} == {bits(small()(TEXTS))}
     assert cache.stats().read_errors == 0
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("failing", ["distant"], indirect=True)
+def test_a_place_that_cannot_be_listed_is_asked_once_in_a_call(failing, way):
+    """A request to a place that is down may take seconds to fail."""
+    cache = filled(failing)
+    cache.open(NAMESPACE).store._catalog._recency.expire()
+    failing.is_down, before = True, failing.requests
+    ask(way, cache, [*TEXTS, "new"], Model(), batch_size=None)
+    assert cache.stats().read_errors == 1
+    listed = failing.requests - before
+    assert listed == 1

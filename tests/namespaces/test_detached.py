@@ -9,6 +9,7 @@ import pytest
 from core_support import LIMIT, NAMESPACE, Model, bits, sync, until
 
 from embedonce import EmbeddingCache, MemoryStore, StoreError
+from embedonce.keys.specification import canonical
 from embedonce.namespaces import detached
 from embedonce.namespaces.detached import DetachedNamespace
 
@@ -60,7 +61,7 @@ def test_the_newest_vector_of_a_text_is_the_one_that_is_found_and_stored(cache, 
 
 def test_when_there_is_no_room_the_oldest_are_given_up_and_counted(cache, mount, store, monkeypatch):
     model = Model(width=8)
-    monkeypatch.setattr(detached, "_MOST_BYTES", 4 * 8 * 4)
+    monkeypatch.setattr(detached, "_MOST_BYTES", 4 * (8 * 4 + len(canonical("document", "text 0"))))
     for number in range(4):
         sync(cache, [f"text {number}"], model)
     # Written anew, the first one is the youngest.
@@ -120,7 +121,7 @@ def test_what_is_saved_while_rows_are_handed_over_neither_waits_for_that_nor_is_
     # An event loop may do this.
     namespace.save("document", namespace.keys("document", ["a"]), row(3, 4))
     namespace.save("document", namespace.keys("document", ["b"]), row(5, 6))
-    monkeypatch.setattr(detached, "_MOST_BYTES", 16)
+    monkeypatch.setattr(detached, "_MOST_BYTES", 2 * (2 * 4 + len(canonical("document", "a"))))
     namespace.save("document", namespace.keys("document", ["c"]), row(7, 8))
     assert namespace.backlog.pending == 2
     opened.gate.set()

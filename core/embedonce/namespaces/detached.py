@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from embedonce.vectors.rows import RowBuffer
 
 _MOST_BYTES = 64 << 20
-"""So much is kept for a store that does not open."""
+"""So much is kept for a store that does not open, texts included."""
 _SECONDS = 10.0
 """How often it is tried to open the store."""
 _INLINE = 32
@@ -109,7 +109,7 @@ class DetachedNamespace(Namespace):
             for key, row in zip(keys, matrix, strict=True):
                 self._drop((role, key))
                 self._rows[role, key] = row.copy()
-                self._bytes += row.nbytes
+                self._bytes += row.nbytes + len(key)
             while self._bytes > _MOST_BYTES:
                 oldest = next((name for name in self._rows if name not in self._taken), None)
                 if oldest is None:
@@ -120,7 +120,7 @@ class DetachedNamespace(Namespace):
 
     def _drop(self, name: tuple[str, Key]) -> None:
         row = self._rows.pop(name, None)
-        self._bytes -= 0 if row is None else row.nbytes
+        self._bytes -= 0 if row is None else row.nbytes + len(name[1])
 
     def flush(self) -> None:
         """See `Namespace`.

@@ -107,7 +107,7 @@ class Search:
             return False
         catalog, before = self._catalog, self._catalog.directory.answers
         try:
-            catalog.refresh_for_hits()
+            fault = catalog.refresh_for_hits()
             for attempt in range(catalog.attempts):
                 view = catalog.view
                 try:
@@ -116,6 +116,9 @@ class Search:
                 except FileNotFoundError:
                     catalog.look_again(view)
                     continue
+                if missing and fault is not None:
+                    # It was listed just now: once more would only take as long again.
+                    raise fault
                 if attempt or not missing or not catalog.refresh_for_misses(missing):
                     break
         except Exception:

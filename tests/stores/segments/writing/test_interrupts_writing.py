@@ -192,3 +192,73 @@ def test_an_interrupt_at_any_instruction_locks_nobody_out(kind, what, step, tmp_
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 1
+
+
+SIGNALS = """
+import os, random, signal, sys, threading, time
+import embedonce.stores.segments.writing.writer as writer
+from embedonce import EmbeddingCache
+from embedonce.stores.locations.remote_location import RemoteLocation
+
+RemoteLocation.is_near = False
+writer.FLUSH_SECONDS = 0.05
+random = random.Random(int(sys.argv[1]))
+cache = EmbeddingCache("memory://signals")
+cache.open("m")
+stored, others, interrupts, is_armed, ends = [], [0, 0], 0, False, False
+
+
+def embed(texts):
+    return [[float(len(text)), 1.0] for text in texts]
+
+
+def work(number):
+    while not ends:
+        others[number] += 1
+        cache.embed([f"{number}-{others[number]}"], embed, namespace="m")
+
+
+def interrupt():
+    while not ends:
+        time.sleep(random.random() * 0.003)
+        if is_armed:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(2)]
+for thread in (*threads, threading.Thread(target=interrupt, daemon=True)):
+    thread.start()
+while interrupts < 1000:
+    try:
+        is_armed = True
+        texts = [f"{interrupts}-{len(stored)}-{i}-main" for i in range(random.choice([1, 3, 100]))]
+        cache.embed(texts, embed, namespace="m")
+        if random.random() < 0.2:
+            cache.flush()
+        is_armed = False
+        stored += texts
+    except KeyboardInterrupt:
+        interrupts += 1
+while not ends:
+    try:
+        ends = True
+        time.sleep(0.01)
+    except KeyboardInterrupt:
+        pass
+for thread in threads:
+    thread.join(60)
+    assert not thread.is_alive(), "another thread hangs"
+cache.flush()
+assert min(others) > 0
+reader = EmbeddingCache("memory://signals", mode="replay")
+assert reader.embed(stored, embed, namespace="m").tolist() == embed(stored)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform == "win32", reason="the system sends no such signals")
+@pytest.mark.parametrize("seed", range(3))
+def test_signals_at_random_beside_threads_lock_nobody_out_and_lose_nothing(seed):
+    command = [sys.executable, "-c", SIGNALS, str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr

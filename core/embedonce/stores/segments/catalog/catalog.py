@@ -119,10 +119,14 @@ class Catalog:
         """True if what is found may be believed without a look at the place."""
         return time.monotonic() <= self._recency.hits_until
 
-    def refresh_for_hits(self) -> None:
-        """Refresh now and then even if everything is found, to see what others have written or deleted."""
+    def refresh_for_hits(self) -> Exception | None:
+        """Refresh now and then even if everything is found, to see what others have written or deleted.
+
+        Returns:
+            The fault of a distant place that could not be listed, which matters only if something is not found.
+        """
         if self.is_fresh:
-            return
+            return None
         try:
             self.refresh()
         except EmbedOnceError:
@@ -137,6 +141,8 @@ class Catalog:
                 "hits",
                 f"{self.directory} cannot be listed ({type(error).__name__}); its last listing is used",
             )
+            return error
+        return None
 
     def refresh_for_misses(self, count: int) -> bool:
         """Refresh if it is time, since others may have written what is missing; True to look it up again."""
