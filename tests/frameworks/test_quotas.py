@@ -17,16 +17,36 @@ import embedonce
 from embedonce.testing.suites.adapters import WAYS
 
 openai_service = lazily("openai_service")
-hs = lazily("haystack", "haystack.components.embedders", "haystack.utils")
+hs = lazily(
+    "haystack",
+    "haystack.components.embedders",
+    "haystack.utils",
+    "haystack_integrations.components.embedders.ollama",
+)
 lc = lazily(
     "langchain_aws",
+    "langchain_cohere",
+    "langchain_google_genai",
+    "langchain_ollama",
     "langchain_mistralai",
     "langchain_openai",
     "tokenizers",
     "tokenizers.models",
     "tokenizers.pre_tokenizers",
 )
-li = lazily("llama_index.embeddings.openai", "llama_index.embeddings.bedrock")
+li = lazily(
+    "llama_index.embeddings.bedrock",
+    "llama_index.embeddings.ollama",
+    "llama_index.embeddings.openai",
+    "llama_index.embeddings.upstage",
+)
+
+pytestmark = [
+    # Of the packages of Cohere and of Google.
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute on the instance"),
+    pytest.mark.filterwarnings("ignore:The `.*` method is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
+]
 
 SECRET = "s3cr3t-0123456789"
 TEXTS = tuple(f"text {number}" for number in range(400))
@@ -119,6 +139,19 @@ def haystack_openai(service, url, **settings):
     )
 
 
+def of_another(kind, **settings):
+    """Return what makes an embedder of another provider; `{base}` in a setting is the server, `{url}` its `/v1`."""
+
+    def make(service, url):
+        given = {
+            name: value.format(url=url, base=url.removesuffix("/v1")) if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
+        return kind()(**given)
+
+    return make
+
+
 class Bedrock:
     """A client for a model that is sent one text in a request."""
 
@@ -136,6 +169,49 @@ class Bedrock:
 ONE = {"sync": 1, "async": 1}
 # Of what an async method sends at once, nothing that was answered is lost.
 ALL = {"sync": 1, "async": 0}
+OTHERS = {
+    "langchain-cohere": Case(
+        of_another(
+            lambda: lc.CohereEmbeddings,
+            model="embed-english-v3.0",
+            cohere_api_key=SECRET,
+            base_url="{base}",
+            max_retries=0,
+        ),
+        langchain,
+        96,
+        ONE,
+    ),
+    "langchain-google": Case(
+        of_another(
+            lambda: lc.GoogleGenerativeAIEmbeddings, model="gemini-embedding-001", api_key=SECRET, base_url="{base}"
+        ),
+        langchain,
+        100,
+        ONE,
+    ),
+    "langchain-ollama": Case(
+        of_another(lambda: lc.OllamaEmbeddings, model="m", base_url="{base}"), langchain, 400, ONE
+    ),
+    "llamaindex-ollama": Case(
+        of_another(lambda: li.OllamaEmbedding, model_name="m", base_url="{base}", embed_batch_size=5),
+        llamaindex,
+        5,
+        ALL,
+    ),
+    "llamaindex-upstage": Case(
+        of_another(lambda: li.UpstageEmbedding, api_key=SECRET, api_base="{url}", embed_batch_size=5, max_retries=0),
+        llamaindex,
+        5,
+        ALL,
+    ),
+    "haystack-ollama": Case(
+        of_another(lambda: hs.OllamaDocumentEmbedder, model="m", url="{base}", batch_size=5, progress_bar=False),
+        haystack,
+        5,
+        ALL,
+    ),
+}
 CASES = {
     "langchain-openai": Case(lambda *at: langchain_openai(*at, chunk_size=5), langchain, 5, ONE),
     "langchain-openai-tokens": Case(
@@ -150,6 +226,7 @@ CASES = {
     ),
     "llamaindex-bedrock": Case(llamaindex_bedrock, llamaindex, 1, ALL),
     "haystack-openai": Case(lambda *at: haystack_openai(*at, batch_size=8, raise_on_failure=True), haystack, 8, ONE),
+    **OTHERS,
     "haystack-openai-goes-on": Case(
         lambda *at: haystack_openai(*at, batch_size=8, raise_on_failure=False), haystack, 8, ONE
     ),
@@ -182,7 +259,7 @@ def test_a_run_that_a_quota_stops_loses_eight_requests_at_most(service, url, tmp
     case = CASES[name]
     lost_at_most = 8 * case.at_once[way] * case.size
     # Each run but the last may lose as much.
-    runs_at_most = math.ceil((len(TEXTS) - lost_at_most) / (QUOTA * case.size - lost_at_most))
+    runs_at_most = max(1, math.ceil((len(TEXTS) - lost_at_most) / (QUOTA * case.size - lost_at_most)))
     runs = stored = 0
     while stored < len(TEXTS):
         service.quota, paid = QUOTA, len(service.texts)

@@ -1,4 +1,7 @@
-"""A local stand-in for OpenAI's service that counts what it is asked; shared by the tests of all frameworks."""
+"""A local stand-in for OpenAI's service that counts what it is asked; shared by the tests of all frameworks.
+
+It also speaks the protocols of a few others, whose classes send requests in other ways.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,33 @@ import httpx
 import numpy as np
 
 OFFICIAL = "https://api.openai.com/v1/embeddings"
+
+
+def _openai(service, body):
+    return service.answer(body)
+
+
+def _cohere(service, body):
+    vectors = {"float": service.vectors(body["texts"])}
+    return {"id": "1", "texts": body["texts"], "embeddings": vectors, "response_type": "embeddings_by_type"}
+
+
+def _ollama(service, body):
+    return {"model": body["model"], "embeddings": service.vectors(body["input"])}
+
+
+def _google(service, body):
+    texts = [part["text"] for each in body["requests"] for part in each["content"]["parts"]]
+    return {"embeddings": [{"values": vector} for vector in service.vectors(texts)]}
+
+
+PROTOCOLS = {
+    "/v1/embeddings": _openai,
+    "/v1/embed": _cohere,
+    "/api/embed": _ollama,
+    ":batchEmbedContents": _google,
+}
+"""How a request is answered, by the end of its path."""
 
 
 class Service:
@@ -61,6 +91,10 @@ class Service:
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
 
+    def vectors(self, texts):
+        """Return the vectors of texts as lists."""
+        return [each["embedding"] for each in self.answer({"model": "m", "input": texts})["data"]]
+
     def transport(self):
         """Return what HTTP clients use who believe to speak with OpenAI itself, whose identity has no endpoint."""
 
@@ -82,10 +116,10 @@ def serving(service):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert self.path == "/v1/embeddings"
+            answered = next(each for end, each in PROTOCOLS.items() if self.path.split("?")[0].endswith(end))
             allowed = service.allows_another()
             refusal = {"error": {"message": "the quota is used up", "code": "insufficient_quota"}}
-            answer = json.dumps(service.answer(body) if allowed else refusal).encode()
+            answer = json.dumps(answered(service, body) if allowed else refusal).encode()
             self.send_response(200 if allowed else 429)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))

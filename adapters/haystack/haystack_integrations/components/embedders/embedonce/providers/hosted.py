@@ -249,7 +249,7 @@ def _bedrock_requests(model: Any, batch_size: Any) -> Requests:
 
 def _ollama_requests(batch_size: Any) -> Requests:
     # The async method sends all requests of a call at once.
-    return Requests(request_size(batch_size, 32), at_once_async=None)
+    return Requests(request_size(batch_size, 32), at_once_async=None, is_divisible=True)
 
 
 def _huggingface_requests(batch_size: Any, concurrency_limit: Any) -> Requests:
