@@ -253,8 +253,7 @@ async def auntil(happened):
 def is_awaited(count=1):
     """True if that many texts in flight are waited for by somebody."""
     return (
-        sum(flight.future is not None for all_ in list(_SHARED.values()) for flight in list(all_._flights.values()))
-        >= count
+        sum(bool(flight.waiters) for all_ in list(_SHARED.values()) for flight in list(all_._flights.values())) >= count
     )
 
 

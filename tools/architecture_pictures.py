@@ -12,7 +12,7 @@ from pathlib import Path
 from imports import circles, imports, modules
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-PACKAGES = ("embedonce", "embedonce.cache", "embedonce.cache.engine", "embedonce.stores", "embedonce.stores.segments")
+PACKAGES = ("embedonce", "embedonce.cache", "embedonce.stores", "embedonce.stores.segments")
 """What has a picture and a table of its own."""
 FRONT_DOOR = "embedonce"
 ADAPTERS = "adapters"

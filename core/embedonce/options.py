@@ -122,12 +122,8 @@ def checked_batch_size(batch_size: Any) -> Any:
     return operator.index(batch_size)
 
 
-_BATCH_SIZE = 1024
-"""Texts between two writes: at most so many are lost by a crash, and requests stay as large as providers take them."""
-
-
-def batch_size_of(*batch_sizes: Any) -> int | None:
-    """Return the first of some batch sizes that is not `"auto"`, and else the usual one.
+def batch_size_of(*batch_sizes: Any) -> int | Auto | None:
+    """Return the first of some batch sizes that is not `"auto"`, if there is one.
 
     Raises:
         ValueError: It is not a batch size.
@@ -135,7 +131,7 @@ def batch_size_of(*batch_sizes: Any) -> int | None:
     for size in batch_sizes:
         if size != "auto":
             return size if size is None else int(checked_batch_size(size))
-    return _BATCH_SIZE
+    return "auto"
 
 
 def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]:

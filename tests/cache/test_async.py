@@ -169,7 +169,9 @@ async def test_an_async_store_is_asked_by_its_own_methods():
     loop = asyncio.get_running_loop()
     store, model = Native(), Model()
     for _ in range(2):
-        assert bits(await aembed(EmbeddingCache(store), words(100), as_async(model))) == bits(model.rows(words(100)))
+        assert bits(await aembed(EmbeddingCache(store, batch_size=100), words(100), as_async(model))) == bits(
+            model.rows(words(100))
+        )
     assert len(model.calls) == 1
 
 
@@ -232,7 +234,7 @@ async def test_opening_coding_and_saving_many_vectors_is_not_done_on_the_loop(tm
     place = Place(kind, tmp_path / "cache")
     model = Model(answer=lambda matrix: list(map(Row, matrix)))
     for _ in range(2):
-        await aembed(place.cache(), words(400) * 2, as_async(model))
+        await aembed(place.cache(batch_size=400), words(400) * 2, as_async(model))
     assert len(model.calls) == 1
     assert {name for name, seen in threads.items() if not seen.off_the_loop} == set()
 

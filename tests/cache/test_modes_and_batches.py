@@ -115,7 +115,7 @@ def test_off_bypasses_the_cache(place, way):
 # Sub-batches
 
 
-def test_the_default_is_1024_texts_between_two_writes(way):
+def test_by_default_batches_start_small_and_grow_with_what_is_stored(way):
     store, model = MemoryStore(), Model()
     seen = []
 
@@ -125,7 +125,12 @@ def test_the_default_is_1024_texts_between_two_writes(way):
 
     texts = words(2500)
     assert bits(ask(way, EmbeddingCache(store), texts, embed)) == bits(model.rows(texts))
-    assert seen == [(1024, 0), (1024, 1024), (452, 2048)]
+    sizes = [size for size, _ in seen]
+    assert sizes[:2] == [16, 16]
+    assert all(stored == sum(sizes[:i]) for i, (_, stored) in enumerate(seen)), "each batch is stored before the next"
+    assert all(size <= max(16, stored // 8) for size, stored in seen)
+    assert len(seen) < 50
+    assert max(sizes) > 100
 
 
 @crossed(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedonce.cache.plan import Plan, batches
+from embedonce.cache.plan import Plan
 from embedonce.options import checked_texts
 
 TEXTS = st.lists(st.sampled_from(["a", "A", "b", "B", "", "bad", "worse"]), max_size=12)
@@ -45,14 +45,6 @@ def test_without_duplicates_nothing_is_copied():
     matrix = np.ones((2, 3))
     assert Plan.of(["a", "b"], keys_of).spread(matrix) is matrix
     assert Plan.of(["a", "A"], keys_of).spread(matrix[:1]).shape == (2, 3)
-
-
-@given(st.integers(0, 30), st.one_of(st.none(), st.integers(1, 40)))
-def test_batches_cover_all_in_order(count, size):
-    cut = batches(range(count), size)
-    assert [i for batch in cut for i in batch] == list(range(count))
-    assert all(len(batch) == (size or count) for batch in cut[:-1])
-    assert all(batch for batch in cut)
 
 
 def test_texts_are_copied():

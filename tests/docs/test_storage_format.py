@@ -202,7 +202,9 @@ def test_all_layouts_are_listed(tmp_path):
 
 def test_the_size_of_a_vector_is_as_specified(tmp_path):
     assert "A vector of 1,536 `f32` numbers takes 6,192 bytes, plus at most 4,159 for each segment." in STORAGE
-    EmbeddingCache(tmp_path).embed(list(map(str, range(101))), HashingEmbedder(1536), namespace="acme/e5@3")
+    EmbeddingCache(tmp_path, batch_size=None).embed(
+        list(map(str, range(101))), HashingEmbedder(1536), namespace="acme/e5@3"
+    )
     (file,) = space_of(tmp_path).glob("*.safetensors")
     assert 0 <= file.stat().st_size - 101 * 6192 - 4096 < 64
 

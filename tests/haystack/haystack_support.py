@@ -238,7 +238,7 @@ def until(happened):
 def is_awaited(count):
     """True if that many texts in flight are waited for by somebody."""
     flights = [flight for each in list(_SHARED.values()) for flight in list(each._flights.values())]
-    return sum(flight.future is not None for flight in flights) >= count
+    return sum(bool(flight.waiters) for flight in flights) >= count
 
 
 def watch(inner):

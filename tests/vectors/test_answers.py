@@ -44,24 +44,16 @@ BAD = {
     "one too many": [[1.0, 2.0]] * 3,
     "none at all": [],
     "no answer": None,
-    "None among them": [[1.0, 2.0], None],
     "only None": [None, None],
-    "None inside": [[1.0, None], [1.0, 2.0]],
     "ragged": [[1.0, 2.0], [1.0]],
     "ragged arrays": [np.ones(2), np.ones(3)],
     "zero length": [[], []],
     "zero length array": np.empty((2, 0)),
-    "nan": [[1.0, float("nan")], [1.0, 2.0]],
-    "inf": [[1.0, 2.0], [float("-inf"), 2.0]],
-    "nan in float16": np.array([[1, np.nan], [1, 2]], np.float16),
     "strings": [["1", "2"], ["3", "4"]],
     "one string per text": ["ab", "cd"],
     "bytes": [b"ab", b"cd"],
     "a string": "ab",
     "a bytes": b"ab",
-    "objects": [[Strange(), 1.0], [1.0, 2.0]],
-    "decimals": [[decimal.Decimal("0.1"), 1], [1, 2]],
-    "integers beyond 64 bits": [[2**70, 1], [1, 2]],
     "a dict": {"a": [1.0], "b": [2.0]},
     "dicts": [{"embedding": [1.0]}, {"embedding": [2.0]}],
     "a set": {(1.0, 2.0), (3.0, 4.0)},
@@ -74,11 +66,37 @@ BAD = {
     "dates": np.array([["2020-01-01"], ["2020-01-02"]], "datetime64[D]"),
     "a generator of too few": (row for row in [[1.0, 2.0]]),
     "an object": Strange(),
+}
+BAD_IN_ONE_ROW = {
+    "None among them": [[1.0, 2.0], None],
+    "None inside": [[1.0, None], [1.0, 2.0]],
+    "nan": [[1.0, float("nan")], [1.0, 2.0]],
+    "inf": [[1.0, 2.0], [float("-inf"), 2.0]],
+    "nan in float16": np.array([[1, np.nan], [1, 2]], np.float16),
+    "objects": [[Strange(), 1.0], [1.0, 2.0]],
+    "decimals": [[decimal.Decimal("0.1"), 1], [1, 2]],
+    "integers beyond 64 bits": [[2**70, 1], [1, 2]],
     "a longdouble that no float64 holds": np.array([[np.longdouble(1) / 3, 1], [1, 2]]),
     "a longdouble beyond float64": np.array([[np.longdouble("1e400"), 1], [1, 2]]),
 }
 if np.dtype(np.longdouble).itemsize == 8:
-    del BAD["a longdouble that no float64 holds"]
+    del BAD_IN_ONE_ROW["a longdouble that no float64 holds"]
+
+
+@crossed("answer", BAD_IN_ONE_ROW.values(), ids=BAD_IN_ONE_ROW.keys())
+def test_a_vector_that_cannot_be_used_is_an_error_and_the_other_is_stored(place, way, answer):
+    cache = place.cache()
+    with pytest.raises(EmbedderContractError, match="1 of the 2 vectors of its answer are kept"):
+        ask(way, cache, ["a", "b"], lambda texts: answer)
+    seen = []
+
+    def embed(texts):
+        seen.extend(texts)
+        return [[1.0, 2.0]] * len(texts)
+
+    ask(way, cache, ["a", "b"], embed)
+    assert len(seen) == 1
+    assert cache.stats().stored == 2
 
 
 @crossed("answer", BAD.values(), ids=BAD.keys())
@@ -235,11 +253,14 @@ def test_any_finite_matrix_comes_back_and_any_other_is_refused(matrix):
     if not np.isfinite(matrix).all():
         with pytest.raises(EmbedderContractError, match="not finite"):
             cache.embed(texts, lambda _: matrix, namespace="n")
-        assert list(store.yield_keys()) == []
+        good = np.isfinite(matrix).all(axis=1) & matrix.any(axis=1)
+        assert len(list(store.yield_keys())) == (good.sum() if np.isfinite(matrix).all(axis=1).any() else 0)
         return
-    cold = cache.embed(texts, lambda _: matrix, namespace="n")
-    warm = cache.embed(texts, lambda _: pytest.fail("a hit was embedded"), namespace="n")
+    cold = cache.embed(texts, lambda _: matrix, namespace="n", batch_size=None)
+    zero = [text for text, row in zip(texts, matrix, strict=True) if not row.any()]
+    warm = cache.embed(texts, lambda some: matrix[[texts.index(text) for text in some]], namespace="n")
     assert bits(cold) == bits(warm)
+    assert (cache.stats().zero, cache.stats().stored) == (2 * len(zero), len(texts) - len(zero))
     # Narrowing and widening lose nothing, not even the sign of zero.
     assert bits(cold.astype(matrix.dtype)) == bits(matrix)
 

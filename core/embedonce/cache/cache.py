@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from embedonce.cache.engine.call import miss_error
-from embedonce.cache.engine.flight import Leader
+from embedonce.cache.calls.call import miss_error
+from embedonce.cache.engine.flight import Leader, checked_loop
 from embedonce.cache.engine.state import INLINE_CHARACTERS, CallOptions, Request
 from embedonce.cache.health import StoreHealth
 from embedonce.cache.opened import OpenedNamespaces
@@ -254,7 +254,7 @@ class EmbeddingCache:
             hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
-        request = Request(asked, identity, kept_role, embed, size, Leader(is_async=False))
+        request = Request(asked, identity, kept_role, embed, size, Leader())
         return run(self._namespaces.answering(request, self._call_options))
 
     async def aembed(
@@ -271,18 +271,19 @@ class EmbeddingCache:
         Hashing, decoding and disk work of more than a few texts is done in threads. Cancelling this call cancels
         nobody else, and what the embedder has answered is stored.
         """
+        loop = checked_loop()
         asked, identity, kept_role, size = self._checked(texts, namespace, role, batch_size)
         is_short = len(asked) == 1 and len(asked[0]) <= INLINE_CHARACTERS
         if is_short and self._codec.is_exact and self.mode not in ("off", "refresh"):
             hit = self._namespaces.single_hit(identity.namespace, kept_role, asked[0], identity.dimensions)
             if hit is not None:
                 return hit
-        request = Request(asked, identity, kept_role, embed, size, Leader(is_async=True))
+        request = Request(asked, identity, kept_role, embed, size, Leader(loop))
         return await arun(self._namespaces.answering(request, self._call_options))
 
     def _checked(
         self, texts: Iterable[str], namespace: str | Identity, role: str, batch_size: int | Auto | None
-    ) -> tuple[list[str], Identity, str, int | None]:
+    ) -> tuple[list[str], Identity, str, int | Auto | None]:
         asked = checked_texts(texts)
         identity, kept_role = checked_target(namespace, role)
         identity = self.kept_identity(identity) if self._codec_label or identity.codecs else identity
@@ -293,7 +294,7 @@ class EmbeddingCache:
 
     @property
     def _call_options(self) -> CallOptions:
-        return CallOptions(self.mode, self._codec, self._health, self._store, self._miss_error)
+        return CallOptions(self.mode, self._codec, self._health, self._store, self._options, self._miss_error)
 
     def open(self, namespace: str | Identity) -> Namespace:
         """Open a namespace now, so that errors of its place are raised before any text is embedded.

@@ -92,12 +92,25 @@ class StoreHealth:
         self._reading = CircuitBreaker()
         self._writing = CircuitBreaker()
         self._logged = False
+        self._logged_zero = False
 
     def count(self, **added: int) -> None:
         """Add to the counters."""
         with self._lock:
             for name, number in added.items():
                 setattr(self._stats, name, getattr(self._stats, name) + number)
+
+    def answered_zero(self, vectors: int, namespace: str) -> None:
+        """Count vectors of zeros alone, and log the first."""
+        self.count(zero=vectors)
+        with self._lock:
+            logged, self._logged_zero = self._logged_zero, True
+        if not logged:
+            logger.warning(
+                "the embedder of namespace %r answered with vectors of zeros alone, as some services do after a fault "
+                "of their own: they are returned and not stored (further ones are counted in stats() only)",
+                namespace,
+            )
 
     def single_hit(self) -> None:
         """Count a call for one text that was found in memory."""

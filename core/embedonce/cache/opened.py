@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce.cache.engine.bypass import bypassing
-from embedonce.cache.engine.call import calling
+from embedonce.cache.calls.bypass import bypassing
+from embedonce.cache.calls.call import calling
 from embedonce.cache.engine.flight import flights_of
+from embedonce.cache.engine.pace import AdaptivePace, Pace
 from embedonce.cache.engine.state import CallState
 from embedonce.errors import FormatError, StoreError
 from embedonce.namespaces.detached import DetachedNamespace
@@ -51,6 +52,7 @@ class OpenedNamespaces:
         self._detached: dict[str, DetachedNamespace] = {}
         # Shared by all caches of the process, and forgotten when none of them is left.
         self._flights: dict[Hashable, Flights] = {}
+        self._paces: dict[str, AdaptivePace] = {}
         self._lock = ForkLock()
         # Held while a place is asked, which can take long; taken before `_lock`, never after.
         self._opening = ForkLock()
@@ -87,7 +89,8 @@ class OpenedNamespaces:
             self.open, identity, options.mode, inline=self._is_open(identity.namespace, options.mode)
         )
         flights = self._flights_of(namespace, request.role)
-        state = yield Work(CallState, namespace, request, options, flights, inline=request.is_small)
+        pace = self._pace_of(identity) if request.batch_size == "auto" else Pace(request.batch_size)
+        state = yield Work(CallState, namespace, request, options, flights, pace, inline=request.is_small)
         return (yield from calling(state))
 
     def _is_open(self, name: str, mode: Mode) -> bool:
@@ -101,6 +104,10 @@ class OpenedNamespaces:
         if flights is None:
             flights = self._flights[name] = flights_of(name)
         return flights
+
+    def _pace_of(self, identity: Identity) -> Pace:
+        # What is learned of an embedder counts for all of its calls.
+        return self._paces.setdefault(identity.namespace, AdaptivePace())
 
     def open(self, identity: Identity, mode: Mode) -> Namespace:
         """Return a namespace, or a part of it in memory while the store cannot be opened.

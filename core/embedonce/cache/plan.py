@@ -56,12 +56,10 @@ class Plan:
         """True if some texts share a key."""
         return self.row_of is not None
 
+    def first_of(self, number: int) -> int:
+        """Return the position in the call of the first text of a key."""
+        return number if self.row_of is None else int(np.argmax(self.row_of == number))
+
     def spread(self, matrix: NDArray[Any]) -> NDArray[Any]:
         """Return one row per text of the call, given one per key."""
         return matrix if self.row_of is None else matrix[self.row_of]
-
-
-def batches(positions: Sequence[int], size: int | None) -> list[Sequence[int]]:
-    """Cut positions into batches of at most `size`, None for one batch."""
-    size = size or max(1, len(positions))
-    return [positions[start : start + size] for start in range(0, len(positions), size)]

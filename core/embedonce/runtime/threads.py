@@ -6,9 +6,13 @@ import contextvars
 import inspect
 import logging
 import threading
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+
+from embedonce.runtime.forking import renewed_in_child
+from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -68,12 +72,14 @@ class Job(Generic[T]):
         function: The function; when it has begun, it is never interrupted.
     """
 
-    __slots__ = ("_begun", "_function")
+    __slots__ = ("_begun", "_ended", "_function")
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
         # Acquired once, by the thread that decides what becomes of the job.
         self._begun = threading.Lock()
+        # Free when the function has ended in the background.
+        self._ended = threading.Lock()
 
     async def in_thread(self) -> T | None:
         """Call the function in a thread of the loop's pool; return None if the job was cancelled before."""
@@ -87,19 +93,70 @@ class Job(Generic[T]):
         return self._begun.acquire(blocking=False)
 
     def start_anyway(self) -> None:
-        """Call the function in a thread of its own, if it has not begun yet; its errors are logged."""
-        if not self.cancel():
-            return
-        try:
-            # Not a daemon: the end of the process waits for it. A store may choose its tenant by a context variable.
+        """Call the function in the background if it has not begun yet; its errors are logged."""
+        if self.cancel():
+            self._ended.acquire()
+            # A store may choose its tenant by a context variable.
             here = contextvars.copy_context()
-            threading.Thread(target=here.run, args=(self._call,), name="embedonce-job").start()
-        except RuntimeError:
-            # The process ends, and starts no threads any more.
-            self._call()
+            _BACKGROUND.put(lambda: here.run(self._call))
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of a function that was started in the background."""
+        self._ended.acquire(timeout=seconds)
 
     def _call(self) -> None:
         try:
             self._function()
         except Exception as error:
             logger.warning("a cancelled call could not finish what it had begun: %r", error)
+        finally:
+            self._ended.release()
+
+
+class _Background:
+    """A few threads that call functions, started when there are some and ended when none is left.
+
+    They are not daemons: the end of the process waits for them.
+    """
+
+    _MOST = 8
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._lock = ForkLock()
+        _ALL.add(self)
+
+    def put(self, function: Callable[[], object]) -> None:
+        """Have a function called that does not raise."""
+        self._waiting.append(function)
+        try:
+            with self._lock:
+                # One that was interrupted while it started is not counted.
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
+                if len(self._threads) < self._MOST:
+                    thread = threading.Thread(target=self._work, name="embedonce-job")
+                    thread.start()
+                    self._threads.append(thread)
+        except RuntimeError:
+            # The process ends, and starts no threads any more.
+            self._work()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    # From here on, `put` starts another thread.
+                    self._threads = [each for each in self._threads if each is not threading.current_thread()]
+                    return
+                function = self._waiting.popleft()
+            function()
+
+    def _forget(self) -> None:
+        # They belong to the parent, and so do the threads.
+        self._waiting.clear()
+        self._threads.clear()
+
+
+_ALL = renewed_in_child(_Background._forget)
+_BACKGROUND = _Background()

@@ -1,1 +1,1 @@
-"""The engine: what one call does, step by step, written once for sync and async callers."""
+"""What calls know and share: what each asks for and has found, and which texts are being embedded."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,13 +14,36 @@ from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
-    from concurrent.futures import Future
+
+    from numpy.typing import NDArray
 
     from embedonce.keys.specification import Key
 
+    Claims = Sequence["tuple[Key | None, Flight | None]"]
+
 
 PATIENCE = 5.0
-"""Seconds for which a call waits for another one of which it cannot tell whether it will proceed."""
+"""Seconds for which a call waits for texts of other calls while none of them arrives; it then embeds them itself."""
+
+
+class Landed:
+    """A key was embedded.
+
+    Args:
+        vector: Its vector, shape (d,), which belongs to nobody else.
+        is_stored: False if it may be stored, and the call that embedded it has not stored it.
+    """
+
+    __slots__ = ("_unstored", "vector")
+
+    def __init__(self, vector: NDArray[Any], *, is_stored: bool) -> None:
+        self.vector = vector
+        # Acquired by the first of those who wait that may write.
+        self._unstored = None if is_stored else threading.Lock()
+
+    def claim_storing(self) -> bool:
+        """True, once, if the caller should store the vector."""
+        return self._unstored is not None and self._unstored.acquire(blocking=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,9 @@ class Abandoned:
     """The call that had claimed the key was cancelled, or never came to embed it; somebody else has to."""
 
 
+Outcome = Landed | Failed | Abandoned
+
+
 class Leader:
     """The call that embeds what it has claimed; it is made in the thread or task of that call.
 
@@ -49,32 +74,25 @@ class Leader:
         thread: The thread of the call.
         loop: The event loop that runs its task; None for a sync call, which blocks its thread.
         is_patient: False after it has waited for too long.
-        left: When its caller had gone although a thread was still at work for it, by `time.monotonic`; else None.
     """
 
-    __slots__ = ("is_patient", "left", "loop", "thread")
+    __slots__ = ("is_patient", "loop", "thread")
 
-    def __init__(self, *, is_async: bool) -> None:
+    def __init__(self, loop: Any = None) -> None:
         self.is_patient = True
-        self.left: float | None = None
         self.thread = threading.get_ident()
-        self.loop: Any = _running_loop() if is_async else None
+        self.loop = loop
 
     def may_wait_for(self, other: Leader) -> bool:
-        """False if the other call cannot proceed while this one waits."""
-        if other in LEADING.get():
+        """False if the other call cannot proceed while this one waits, or this one has waited for long enough."""
+        if not self.is_patient or other in LEADING.get():
             # An embedder that asks the cache for what it was called for would wait for itself.
-            return False
-        if other.left is not None and (not self.is_patient or time.monotonic() > other.left + PATIENCE):
-            # Its embedder may never answer.
             return False
         if other.loop is None:
             # A sync call of the same thread is below this one on the stack.
             return other.thread != self.thread
-        if not self.is_patient:
-            return False
         # A task of a loop that does not run cannot proceed, nor can one whose loop this thread would block.
-        return bool(other.loop.is_running()) and (self.loop is not None or other.loop is not _running_loop())
+        return bool(other.loop.is_running()) and (self.loop is not None or other.loop is not running_loop())
 
 
 LEADING: ContextVar[tuple[Leader, ...]] = ContextVar("embedonce_leading", default=())
@@ -86,34 +104,46 @@ class Flight:
 
     Attributes:
         leader: The call that embeds it.
-        future: What those who wait are told; None while nobody waits. It holds a vector of its own, `Failed` or
-            `Abandoned`, and never an exception, which somebody would have to retrieve.
+        has_landed: True when it is not in flight any more.
+        outcome: What came of it; None while that is not known, and for ever if nobody waited for it.
+        source: A function that makes the outcome, and its argument, as soon as the embedder has answered.
+        waiters: Functions that tell those who wait for it that its outcome is known.
     """
 
-    __slots__ = ("future", "leader")
+    __slots__ = ("has_landed", "leader", "outcome", "source", "waiters")
 
     def __init__(self, leader: Leader) -> None:
         self.leader = leader
-        self.future: Future[Any] | None = None
+        self.has_landed = False
+        self.outcome: Outcome | None = None
+        self.source: tuple[Callable[[int], Outcome], int] | None = None
+        self.waiters: list[Callable[[], object]] = []
 
-    def joined(self) -> Future[Any]:
-        """Return the future to wait for."""
-        if self.future is None:
-            from concurrent.futures import Future
-
-            self.future = Future()
-            # From now on cancelling is refused: cancelling one waiter must cancel nobody else.
-            self.future.set_running_or_notify_cancel()
-        return self.future
+    def join(self, tell: Callable[[], object]) -> None:
+        """Wait for the outcome: `tell` is called when it is known, or never if it has landed meanwhile."""
+        self.waiters.append(tell)
+        if self.source is not None and self.outcome is None:
+            # It is being stored, which need not be waited for.
+            make, number = self.source
+            outcome = make(number)
+            # Its vector belongs to the leader's caller, who may change it, as soon as it has landed.
+            if not self.has_landed:
+                self.outcome = outcome
 
 
 class Flights:
-    """The keys of one namespace that are being embedded in this process."""
+    """The keys of one namespace that are being embedded in this process.
+
+    There is no lock: each step is one operation of a dictionary or a list, which neither another thread nor a Ctrl-C
+    can split. A key is taken out of flight only by the call that has claimed it.
+
+    Attributes:
+        landed: Another object whenever something has landed.
+    """
 
     def __init__(self) -> None:
         self._flights: dict[Key, Flight] = {}
-        self._lock = ForkLock()
-        self.landed = 0
+        self.landed = object()
         _ALL.add(self)
 
     def claim(
@@ -121,7 +151,8 @@ class Flights:
         wanted: Iterable[tuple[int, Key | None]],
         leader: Leader,
         mine: dict[int, Flight | None],
-        theirs: dict[int, tuple[Leader, Future[Any]]],
+        theirs: dict[int, Flight],
+        tell: Callable[[], object],
     ) -> None:
         """Claim the keys that no other call has in flight.
 
@@ -133,44 +164,56 @@ class Flights:
             leader: The call that claims.
             mine: Gets the positions that the caller has to embed, with the flights that it has to `land` (None where
                 nobody can wait for it).
-            theirs: Gets the positions that another call embeds, with that call and the future to wait for.
+            theirs: Gets the positions that another call embeds, with the flights to wait for.
+            tell: Called once for each of those when its outcome is known, in any thread.
         """
-        with self._lock:
-            for position, key in wanted:
-                flight = self._flights.get(key) if key is not None else None
-                if key is None:
-                    mine[position] = None
-                elif flight is None:
-                    flight = mine[position] = Flight(leader)
-                    self._flights[key] = flight
-                elif leader.may_wait_for(flight.leader):
-                    theirs[position] = (flight.leader, flight.joined())
+        for position, key in wanted:
+            if key is None:
+                mine[position] = None
+                continue
+            flight = mine[position] = Flight(leader)
+            other = self._flights.setdefault(key, flight)
+            if other is not flight:
+                if other.source is not None or leader.may_wait_for(other.leader):
+                    theirs[position] = other
+                    other.join(tell)
+                    del mine[position]
                 else:
                     mine[position] = None
 
-    def land(self, claims: Sequence[tuple[Key | None, Flight | None]], outcome_of: Callable[[int], Any]) -> None:
-        """Tell those who wait for claimed keys what came of them.
+    def publish(self, claims: Claims, outcome_of: Callable[[int], Outcome]) -> None:
+        """Tell those who wait for claimed keys what came of them; these stay in flight until they `land`.
+
+        Args:
+            claims: See `land`.
+            outcome_of: The number of a claim to its outcome; it may be called until the claim lands.
+        """
+        for i, (_, flight) in enumerate(claims):
+            if flight is not None:
+                flight.source = (outcome_of, i)
+                if flight.waiters:
+                    flight.outcome = flight.outcome or outcome_of(i)
+                    for tell in list(flight.waiters):
+                        tell()
+
+    def land(self, claims: Claims, outcome_of: Callable[[int], Outcome]) -> None:
+        """Take claimed keys out of flight, and tell those who wait for them what came of them.
 
         Args:
             claims: Keys with the flights that `claim` gave for them.
-            outcome_of: The number of a claim to its outcome: a vector of its own, `Failed` or `Abandoned`.
+            outcome_of: The number of a claim to its outcome; asked for those that somebody waits for.
         """
-        awaited: list[tuple[int, Future[Any]]] = []
-        try:
-            with self._lock:
-                for i, (key, flight) in enumerate(claims):
-                    if key is not None and flight is not None and self._flights.get(key) is flight:
-                        if flight.future is not None:
-                            awaited.append((i, flight.future))
-                        del self._flights[key]
-                        self.landed += 1
-            for i, future in awaited:
-                future.set_result(outcome_of(i))
-        finally:
-            # After an interrupt, those who were not told embed for themselves.
-            for _, future in awaited:
-                if not future.done():
-                    future.set_result(Abandoned())
+        self.landed = object()
+        for i, (key, flight) in enumerate(claims):
+            if key is not None and flight is not None and self._flights.get(key) is flight:
+                try:
+                    if flight.waiters and flight.outcome is None:
+                        flight.outcome = outcome_of(i)
+                finally:
+                    flight.has_landed = True
+                    del self._flights[key]
+                    for tell in list(flight.waiters):
+                        tell()
 
     def _forget(self) -> None:
         self._flights.clear()
@@ -191,6 +234,23 @@ def flights_of(name: Hashable) -> Flights:
         return flights
 
 
-def _running_loop() -> Any:
+def checked_loop() -> Any:
+    """Return the event loop of asyncio that runs in this thread.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    loop = running_loop()
+    if loop is None:
+        msg = (
+            "aembed needs a running event loop of asyncio, and there is none in this thread; "
+            "under trio, call embed in a thread: await trio.to_thread.run_sync(...)"
+        )
+        raise RuntimeError(msg)
+    return loop
+
+
+def running_loop() -> Any:
+    """Return the event loop of asyncio that runs in this thread, None without one; imports nothing."""
     asyncio = sys.modules.get("asyncio")
     return asyncio._get_running_loop() if asyncio is not None else None

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from embedonce.cache.engine.flight import Abandoned
+from embedonce.cache.engine.flight import Abandoned, Landed
+from embedonce.cache.engine.waiting import Waiter
 from embedonce.cache.plan import Plan
 from embedonce.plugins import host
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
 
-    from embedonce.cache.engine.flight import Flight, Flights, Leader
+    from embedonce.cache.engine.flight import Flight, Flights, Leader, Outcome
+    from embedonce.cache.engine.pace import Pace
     from embedonce.cache.health import StoreHealth
     from embedonce.errors import CacheMissError
     from embedonce.identity import Identity
     from embedonce.namespaces.protocol import Namespace, Namespaces
-    from embedonce.options import Mode
+    from embedonce.options import Auto, CacheOptions, Mode
     from embedonce.vectors.codecs import Codec
 
 _INLINE_TEXTS = 32
@@ -39,6 +39,7 @@ class CallOptions:
         codec: How vectors are written: a namespace holds its rows.
         health: Counts, and decides whether the store may be asked.
         store: What keeps the vectors; its `str` says where, without secrets.
+        given: The options that the cache was made with.
         miss_error: Returns the error for a call that misses texts, in mode `replay`.
     """
 
@@ -46,6 +47,7 @@ class CallOptions:
     codec: Codec
     health: StoreHealth
     store: Namespaces
+    given: CacheOptions
     miss_error: Callable[[CallState], CacheMissError]
 
 
@@ -58,7 +60,7 @@ class Request:
         identity: What decides their vectors.
         role: Under which they are kept.
         embed: Asks the embedder.
-        batch_size: Texts that are embedded between two writes, None for all at once.
+        batch_size: Texts that are embedded between two writes, None for all at once, `"auto"` to adapt to the embedder.
         leader: Stands for the call; made in the thread or task of the caller.
     """
 
@@ -66,7 +68,7 @@ class Request:
     identity: Identity
     role: str
     embed: Callable[[list[str]], Any]
-    batch_size: int | None
+    batch_size: int | Auto | None
     leader: Leader
 
     @property
@@ -85,10 +87,14 @@ class CallState:
         request: What is asked for.
         options: What the call has from its cache.
         flights: What is being embedded of the namespace.
+        pace: How many texts are embedded between two writes.
     """
 
-    def __init__(self, namespace: Namespace, request: Request, options: CallOptions, flights: Flights) -> None:
+    def __init__(
+        self, namespace: Namespace, request: Request, options: CallOptions, flights: Flights, pace: Pace
+    ) -> None:
         self.namespace = namespace
+        self.pace = pace
         self.request = request
         self.options = options
         # Loaded now: after the embedder was paid, nothing may be left to be loaded that can fail.
@@ -99,10 +105,12 @@ class CallState:
         self._landed = self._flights.landed
         self.leader = request.leader
         self.mine: dict[int, Flight | None] = {}
-        self.theirs: dict[int, tuple[Leader, Future[Any]]] = {}
+        self.theirs: dict[int, Flight] = {}
+        self.waiter = Waiter()
         self._elsewhere: set[int] = set()
         self.has_ended = False
-        self.hits = self.joined = self.embedded = self.saved_rows = self.saved_bytes = 0
+        self.hits = self.joined = self.embedded = self.saved_rows = self.saved_bytes = self.zero = self.split = 0
+        self.unkeyed = self.plan.keys.count(None)
         self.started = perf_counter()
         self.seconds = dict.fromkeys(("reading", "embedding", "writing"), 0.0)
 
@@ -110,6 +118,22 @@ class CallState:
         """Count texts that were found in the store."""
         self.hits += hits
         self.options.health.count(hits=hits)
+
+    def count_embedded(self, texts: int) -> None:
+        """Count texts that the embedder is given."""
+        self.embedded += texts
+        self.options.health.count(embedded=texts)
+
+    def count_split(self, texts: int) -> None:
+        """Count a request for so many texts that was refused, and whose texts will be given to the embedder again."""
+        self.split += 1
+        self.embedded -= texts
+        self.options.health.count(split=1, embedded=-texts)
+
+    def count_zero(self, vectors: int) -> None:
+        """Count vectors of zeros alone."""
+        self.zero += vectors
+        self.options.health.answered_zero(vectors, self.request.identity.namespace)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -127,33 +151,42 @@ class CallState:
         self.mine.clear()
         self.theirs.clear()
         wanted = [(i, self.plan.keys[i]) for i in self.rows.missing]
-        self._flights.claim(wanted, self.leader, self.mine, self.theirs)
+        self._flights.claim(wanted, self.leader, self.mine, self.theirs, self.waiter.tell)
         # Another call may have stored it after this one had looked and before it claimed.
-        return bool(self.mine) and self._flights.landed != self._landed
+        return bool(self.mine) and self._flights.landed is not self._landed
 
     def release_found(self) -> int:
         """Let go of what a second look has found, and return how much that is."""
         found = [i for i in self.mine if self.rows.found[i]]
         matrix = self.rows.matrix
         if found and matrix is not None:
-            self.land(found, lambda i: matrix[found[i]].copy())
+            self.land(found, lambda i: Landed(matrix[found[i]].copy(), is_stored=True))
         no_longer = [i for i in self.theirs if self.rows.found[i]]
         for i in no_longer:
             del self.theirs[i]
         return len(found) + len(no_longer)
 
-    def land(self, positions: Sequence[int], outcome_of: Callable[[int], Any]) -> None:
+    def land(self, positions: Sequence[int], outcome_of: Callable[[int], Outcome]) -> None:
         """Tell those who wait for claimed positions what came of them; see `Flights.land`."""
         self._flights.land([(self.plan.keys[i], self.mine.get(i)) for i in positions], outcome_of)
         for i in positions:
             self.mine.pop(i, None)
 
+    def publish(self, positions: Sequence[int], outcome_of: Callable[[int], Outcome]) -> None:
+        """Tell those who wait for claimed positions what came of them; see `Flights.publish`."""
+        self._flights.publish([(self.plan.keys[i], self.mine.get(i)) for i in positions], outcome_of)
+
     def leave(self, positions: Iterable[int]) -> None:
         """Leave claimed positions to a thread, which lands them even if this call ends before."""
         self._elsewhere.update(positions)
 
+    def take_back(self, positions: Iterable[int]) -> None:
+        """Take positions back from a thread."""
+        self._elsewhere.difference_update(positions)
+        if self.has_ended:
+            self.end()
+
     def end(self) -> None:
         """Let go of everything that is still claimed, so that others may embed it."""
         self.has_ended = True
-        self.leader.left = time.monotonic()
         self.land([i for i in list(self.mine) if i not in self._elsewhere], lambda _: Abandoned())

@@ -3,72 +3,103 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cache.engine import flight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable
 
-    from embedonce.cache.engine.flight import Leader
+    from embedonce.cache.engine.flight import Flight
 
 
-class Waiting:
-    """Waits until the calls that embed something have landed (see `embedonce.runtime.steps.Step`).
+class Waiter:
+    """Waits until flights have landed (see `embedonce.runtime.steps.Step`).
 
-    It gives up after a while where it cannot tell that they will: a caller that is gone may have left a thread whose
-    embedder hangs, the event loop of a task may stop, and threads of the pool of an event loop that all wait for one
-    task can keep it from ever getting a thread of that pool. The caller then embeds for itself.
+    Waiting has a bound, since nobody can tell whether another call will proceed: its embedder may hang, its event loop
+    may stop, it may need a thread of a pool whose threads all wait for it, or it may have started the very thread that
+    waits.
 
-    Args:
-        theirs: What other calls embed: those calls, and the futures to wait for.
-        is_async: True if the caller waits without blocking its thread.
+    It is built from operations that a Ctrl-C cannot split: a future or an event is guarded by a lock that an interrupt
+    at the wrong moment leaves locked, and the thread that lands would then hang.
     """
 
-    __slots__ = ("_is_async", "_theirs")
+    __slots__ = ("_flights", "_left", "_told", "_wake")
 
-    def __init__(self, theirs: Mapping[int, tuple[Leader, Future[Any]]], *, is_async: bool) -> None:
-        self._theirs = list(theirs.values())
-        self._is_async = is_async
+    def __init__(self) -> None:
+        self._flights: list[Flight] = []
+        # One item for each flight that has landed.
+        self._told: deque[None] = deque()
+        self._left = 0
+        self._wake: Callable[[], object] | None = None
+
+    def waiting_for(self, flights: Iterable[Flight]) -> Waiter:
+        """Return this step, to be done for flights that call `tell`."""
+        self._flights = list(flights)
+        return self
+
+    def tell(self) -> None:
+        """One more flight has landed."""
+        self._told.append(None)
+        wake = self._wake
+        if wake is not None and len(self._told) >= self._left:
+            wake()
 
     def run(self) -> None:
-        """Block until all have landed, or patience is at its end."""
-        from concurrent.futures import wait
+        """Block until all have landed, or none has for too long."""
+        gate = threading.Lock()
+        gate.acquire()
 
-        futures = [future for _, future in self._theirs]
-        while wait(futures, flight.PATIENCE).not_done and not self._gives_up():
-            pass
+        def wake() -> None:
+            try:
+                gate.release()
+            except RuntimeError:
+                # It is open already.
+                return
+
+        left = self._prepare(wake)
+        while left:
+            is_woken = gate.acquire(timeout=flight.PATIENCE)
+            before, left = left, self._prepare(wake)
+            if left == before and not is_woken:
+                break
+        self._wake = None
 
     async def arun(self) -> None:
-        """Await that all have landed: one turn of the event loop, however many there are."""
+        """Await that all have landed, or none has for too long: one turn of the event loop, however many there are."""
         import asyncio
 
         loop = asyncio.get_running_loop()
-        all_landed: asyncio.Future[None] = loop.create_future()
-        lock = threading.Lock()
-        left = len(self._theirs)
+        woken: asyncio.Future[None] = loop.create_future()
+
+        def wake_here() -> None:
+            if not woken.done():
+                woken.set_result(None)
 
         def wake() -> None:
-            if not all_landed.done():
-                all_landed.set_result(None)
+            try:
+                loop.call_soon_threadsafe(wake_here)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more.
+                return
 
-        def landed(_: Future[Any]) -> None:
-            nonlocal left
-            with lock:
-                left -= 1
-                is_last = not left
-            if is_last and not loop.is_closed():
-                loop.call_soon_threadsafe(wake)
+        left = self._prepare(wake)
+        while left:
+            is_woken, _ = await asyncio.wait({woken}, timeout=flight.PATIENCE)
+            woken = loop.create_future()
+            before, left = left, self._prepare(wake)
+            if left == before and not is_woken:
+                break
+        self._wake = None
 
-        for _, future in self._theirs:
-            future.add_done_callback(landed)
-        while not (await asyncio.wait({all_landed}, timeout=flight.PATIENCE))[0] and not self._gives_up():
-            pass
-
-    def _gives_up(self) -> bool:
-        return any(
-            leader.left is not None or (leader.loop is not None and not (self._is_async and leader.loop.is_running()))
-            for leader, future in self._theirs
-            if not future.done()
-        )
+    def _prepare(self, wake: Callable[[], Any]) -> int:
+        """Have `wake` called when all have landed; return how many have not."""
+        # What is told from here on counts, and what was told before has an outcome below. What has both is counted
+        # twice, which wakes too early once.
+        self._told.clear()
+        self._wake = wake
+        left = self._left = sum(each.outcome is None and not each.has_landed for each in self._flights)
+        if len(self._told) >= left:
+            wake()
+        return left

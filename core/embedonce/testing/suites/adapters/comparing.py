@@ -63,4 +63,4 @@ async def auntil(happened: Callable[[], Any]) -> None:
 
 def is_awaited() -> bool:
     """Return whether a call waits for a text that is in flight."""
-    return any(flight.future for each in list(_SHARED.values()) for flight in list(each._flights.values()))
+    return any(flight.waiters for each in list(_SHARED.values()) for flight in list(each._flights.values()))

@@ -89,7 +89,7 @@ class Hits(Harness):
         api.documents(api.wrap(model, place), texts)
         changed = [*reversed(texts[:20]), "new", *texts[20:]]
         api.check(api.wrap(model, place), model, documents=changed)
-        assert model.texts == [texts, ["new"]]
+        assert [text for _, text in model.paid] == [*texts, "new"]
 
     def test_duplicates_are_paid_once(self, api: Api, place: Path) -> None:
         """Equal texts of one call are sent once, and each of them gets the vector.
@@ -111,8 +111,9 @@ class Hits(Harness):
         """
         model, texts = ModelBehind(), [f"text {i}" for i in range(100)]
         api.documents(api.wrap(model, place), [text for i, text in enumerate(texts) if i % 10])
+        model.calls.clear()
         api.documents(api.wrap(model, place), texts)
-        assert model.texts[1:] == [texts[::10]]
+        assert model.texts == [texts[::10]]
 
     def test_any_mix_of_hits_misses_and_duplicates_keeps_its_order(self, api: Api) -> None:
         """Each text gets its own vector wherever it stands, in calls that are drawn at random, always the same ones.

@@ -39,7 +39,9 @@ class Texts(Harness):
             wrapped = api.wrap(model, place)
             api.check(wrapped, model, documents=texts)
             assert exactly([api.query(wrapped, text) for text in texts]) == exactly(list(map(model.query, texts)))
-        assert model.texts[0] == texts, "and reach the embedder character by character"
+        assert [text for role, text in model.paid if role == "document"] == texts, (
+            "and reach the embedder character by character"
+        )
         assert len(model.paid) == 2 * len(texts)
 
     def test_what_is_not_a_text_is_refused(self, api: Api, place: Path) -> None:

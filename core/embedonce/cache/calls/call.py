@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.engine.embedding import Embedding
-from embedonce.cache.engine.flight import Abandoned, Failed
-from embedonce.cache.engine.waiting import Waiting
-from embedonce.cache.plan import batches
+from embedonce.cache.batches.halving import embedding
+from embedonce.cache.batches.saving import saving
+from embedonce.cache.engine.flight import Failed, Landed
 from embedonce.errors import CacheMissError, EmbedderContractError, StoreError
 from embedonce.events import EmbedEvent
 from embedonce.keys.encoders import sha256
@@ -20,10 +19,16 @@ from embedonce.runtime.steps import Work
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from embedonce.cache.engine.state import CallState
     from embedonce.runtime.steps import Steps
+
+
+_JOINED_AT_ONCE = 1024
+"""So many vectors of other calls are copied in one step, less than a few milliseconds."""
 
 
 def calling(state: CallState) -> Steps[NDArray[Any]]:
@@ -36,7 +41,9 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
         Exception: Whatever the embedder raises.
     """
     plan, mode, namespace = state.plan, state.options.mode, state.namespace
-    state.options.health.count(calls=1, texts=plan.asked, duplicates=plan.asked - len(plan.texts))
+    state.options.health.count(
+        calls=1, texts=plan.asked, duplicates=plan.asked - len(plan.texts), unkeyed=state.unkeyed
+    )
     try:
         if mode != "refresh":
             yield from _looking_up(state)
@@ -47,11 +54,10 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
             if state.claim() and mode != "refresh":
                 yield from _looking_up(state)
                 state.count_hits(state.release_found())
-            for positions in batches(list(state.mine), state.request.batch_size):
-                yield Embedding(state, positions)
+            yield from _embedding_mine(state)
             if state.theirs:
-                yield Waiting(state.theirs, is_async=state.leader.loop is not None)
-                _join(state)
+                yield state.waiter.waiting_for(state.theirs.values())
+                yield from _joining(state)
         if state.saved_rows:
             yield Work(_end_call, state, inline=not namespace.waits)
     except BaseException as error:
@@ -120,7 +126,26 @@ def miss_error(state: CallState) -> CacheMissError:
     return CacheMissError(msg)
 
 
-def _join(state: CallState) -> None:
+def _embedding_mine(state: CallState) -> Steps[None]:
+    """Embed what the call has claimed, batch by batch.
+
+    Raises:
+        Exception: The embedder's, at once; with `split_on_error`, that for the first refused text after all batches.
+    """
+    pace = state.pace
+    refusal: Exception | None = None
+    mine, start = list(state.mine), 0
+    while start < len(mine):
+        positions = mine[start : start + pace.size]
+        before = state.seconds["embedding"]
+        refusal = (yield from embedding(state, positions)) or refusal
+        pace.took(len(positions), state.seconds["embedding"] - before)
+        start += len(positions)
+    if refusal is not None:
+        raise refusal
+
+
+def _joining(state: CallState) -> Steps[None]:
     """Take what other calls have embedded; what they have not stays missing.
 
     Raises:
@@ -128,33 +153,48 @@ def _join(state: CallState) -> None:
         Exception: The embedder's error, if it failed on nothing but texts that this call wants too.
     """
     wanted = {key for key in state.plan.keys if key is not None}
-    joined = 0
-    for position, (_, future) in state.theirs.items():
-        # After a while a call does not wait any longer.
-        outcome = future.result() if future.done() else Abandoned()
-        if isinstance(outcome, Failed):
-            # The batch of another call may have failed because of a text that is not asked for here.
-            if outcome.keys <= wanted:
-                raise outcome.error
-        elif not isinstance(outcome, Abandoned):
-            state.rows.settle(len(outcome))
-            if state.rows.dimensions is None:
-                state.rows.dimensions = len(outcome)
-            if len(outcome) != state.rows.dimensions:
-                msg = (
-                    f"namespace {state.request.identity.namespace!r} was answered with vectors of length "
-                    f"{len(outcome)} and {state.rows.dimensions}: two models share it; give each its own namespace= "
-                    "or version="
-                )
-                raise EmbedderContractError(msg)
-            # All who wait for a flight get the same array.
-            state.rows.put(np.array([position]), outcome[np.newaxis].copy())
-            joined += int(state.rows.found[position])
-    if not all(future.done() for _, future in state.theirs.values()):
-        state.leader.is_patient = False
+    landed: dict[np.dtype[Any], list[tuple[int, Landed]]] = {}
+    for position, flight in state.theirs.items():
+        outcome = flight.outcome
+        if outcome is None and not flight.has_landed:
+            # Waited for in vain: from now on this call waits for nobody.
+            state.leader.is_patient = False
+        elif isinstance(outcome, Landed):
+            landed.setdefault(outcome.vector.dtype, []).append((position, outcome))
+        elif isinstance(outcome, Failed) and outcome.keys <= wanted:
+            # Otherwise it may have failed because of a text that is not asked for here.
+            raise outcome.error
     state.theirs.clear()
+    for outcomes in landed.values():
+        # Part by part, so that other threads get their turn in between.
+        for start in range(0, len(outcomes), _JOINED_AT_ONCE):
+            yield from _taking(state, dict(outcomes[start : start + _JOINED_AT_ONCE]))
+
+
+def _taking(state: CallState, outcomes: Mapping[int, Landed]) -> Steps[None]:
+    """Take vectors of one dtype that other calls have embedded, and store those that these may not store."""
+    lengths = {len(outcome.vector) for outcome in outcomes.values()}
+    for length in lengths:
+        state.rows.settle(length)
+        if state.rows.dimensions is None:
+            state.rows.dimensions = length
+        if length != state.rows.dimensions:
+            msg = (
+                f"namespace {state.request.identity.namespace!r} was answered with vectors of length {length} and "
+                f"{state.rows.dimensions}: two models share it; give each its own namespace= or version="
+            )
+            raise EmbedderContractError(msg)
+    matrix = yield Work(np.stack, [outcome.vector for outcome in outcomes.values()], inline=state.request.is_small)
+    where = np.fromiter(outcomes, np.intp, len(outcomes))
+    state.rows.put(where, matrix)
+    joined = int(state.rows.found[where].sum())
     state.joined += joined
     state.options.health.count(joined=joined)
+    if state.options.mode == "read_only":
+        return
+    unstored = [k for k, outcome in enumerate(outcomes.values()) if outcome.claim_storing()]
+    if unstored:
+        yield from saving(state, where[unstored].tolist(), matrix[unstored])
 
 
 def _end_call(state: CallState) -> None:
@@ -191,6 +231,9 @@ def _notify(state: CallState, result: NDArray[Any] | None, error: str = "") -> N
             joined=state.joined,
             embedded=state.embedded,
             stored=state.saved_rows,
+            unkeyed=state.unkeyed,
+            zero=state.zero,
+            split=state.split,
             dimensions=None if result is None or not result.size else result.shape[1],
             bytes_returned=0 if result is None else result.nbytes,
             bytes_stored=state.saved_bytes,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.engine.embedding import asked
+from embedonce.cache.batches.embedding import STOP_ITERATION
 from embedonce.events import EmbedEvent
 from embedonce.plugins.host import observing
 from embedonce.runtime.steps import Work
 from embedonce.runtime.threads import in_thread, is_async
-from embedonce.vectors.answers import NotCacheable, vectors_of
+from embedonce.vectors.answers import NotCacheable, vectors_of, zero_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +35,16 @@ def bypassing(request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
     matrix: NDArray[Any] | None = None
     failure = ""
     observers = observing()
+    options.health.count(calls=1, texts=count, embedded=count)
+    zero = 0
     try:
         answer: Any = ()
         if count:
             answer = yield Asking(request.embed, list(request.texts))
-        options.health.count(calls=1, texts=count, embedded=count)
         matrix = yield Work(_checked, answer, count, inline=request.is_small)
+        zero = len(zero_rows(matrix)) if count else 0
+        if zero:
+            options.health.answered_zero(zero, request.identity.namespace)
         return matrix
     except BaseException as error:
         failure = type(error).__name__
@@ -55,6 +59,7 @@ def bypassing(request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
                 store=str(options.store),
                 texts=count,
                 embedded=count,
+                zero=zero,
                 dimensions=None if matrix is None or not matrix.size else matrix.shape[1],
                 bytes_returned=0 if matrix is None else matrix.nbytes,
                 seconds=seconds,
@@ -89,3 +94,16 @@ class Asking:
             return await self._embed(self._texts)
         answer = await in_thread(asked, self._embed, self._texts)
         return await answer if inspect.isawaitable(answer) else answer
+
+
+def asked(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
+    """Return the answer of an embedder; something to be awaited if it is async.
+
+    Raises:
+        RuntimeError: It raised `StopIteration`.
+        Exception: Whatever else it raises.
+    """
+    try:
+        return embed(texts)
+    except StopIteration as error:
+        raise RuntimeError(STOP_ITERATION) from error

@@ -1,0 +1,35 @@
+"""Which errors of an embedder are about the texts that it was given (`split_on_error`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ABOUT_TEXTS = frozenset({400, 413, 422, 500})
+"""Status codes with which services refuse a request for what it holds: for instance, it is too large."""
+_ABOUT_OTHERS = ("Connect", "Timeout", "RateLimit", "Throttl", "Quota", "Auth", "Permission")
+"""Parts of the names of errors that another request would meet as well."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """True if the texts of a request may be why it failed, rather than the connection, credentials or a quota."""
+    if not isinstance(error, Exception) or isinstance(error, OSError | ImportError | MemoryError):
+        return False
+    if any(part in kind.__name__ for kind in type(error).__mro__ for part in _ABOUT_OTHERS):
+        return False
+    status = _status(error)
+    return status is None or status in _ABOUT_TEXTS
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status of an error, where SDKs keep it."""
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, dict):
+        # As boto3 has it.
+        metadata = response.get("ResponseMetadata")
+        found = metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None
+    else:
+        found = getattr(response, "status_code", None)
+    for status in (found, *(getattr(error, name, None) for name in ("status_code", "status", "code"))):
+        if type(status) is int:
+            return status
+    return None

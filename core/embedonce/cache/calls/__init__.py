@@ -1,0 +1,1 @@
+"""What one call does, step by step, written once for sync and async callers."""
