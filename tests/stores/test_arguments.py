@@ -45,6 +45,22 @@ def test_an_option_of_a_path_is_refused_when_the_store_is_made(name, value, tmp_
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.parametrize("given", [{"fsnyc": True}, {"token": "secret"}, {3: 4}, {"file_mode": 0o600, "mode": 0o600}])
+def test_an_unknown_option_of_a_path_is_refused_when_the_store_is_made(given, tmp_path):
+    makers = (
+        lambda: EmbeddingCache(tmp_path / "cache", storage_options=given),
+        lambda: SegmentStore(tmp_path / "cache", "n", storage_options=given),
+        lambda: as_location(tmp_path / "cache", given),
+    )
+    for make in makers:
+        with pytest.raises(
+            ValueError, match=r"unknown storage_options .*; known: fsync, file_mode, dir_mode"
+        ) as caught:
+            make()
+        assert isinstance(caught.value, StoreError)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_decimal_mode_is_shown_in_octal_notation():
     with pytest.raises(ValueError, match=r"file_mode.*0o600 \(384\).*600 \(in octal notation 0o1130\)"):
         LocalDirectory("cache", file_mode=600)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 STORE_VARIABLE = "EMBEDONCE_STORE"
 
 
+class UnknownOptionError(StoreError, ValueError):
+    """A local path has no such option."""
+
+
 class Location(Protocol):
     """The root of a store: picklable, and without secrets in its `str`."""
 
@@ -210,9 +214,10 @@ def _local(path: Path, options: Mapping[str, Any], *, private: bool = False) -> 
     unknown = options.keys() - {"fsync", "file_mode", "dir_mode"}
     if unknown:
         msg = (
-            f"unknown storage_options for a local path: {', '.join(sorted(unknown))}; known: fsync, file_mode, dir_mode"
+            f"unknown storage_options for a local path: {', '.join(sorted(map(str, unknown)))}; "
+            "known: fsync, file_mode, dir_mode"
         )
-        raise StoreError(msg)
+        raise UnknownOptionError(msg)
     try:
         return LocalLocation(Path(os.path.abspath(path.expanduser())), private, options)
     except RuntimeError as error:
