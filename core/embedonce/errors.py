@@ -57,7 +57,7 @@ class CacheMissError(EmbedOnceError, KeyError):
 
 
 class EmbedderContractError(EmbedOnceError, ValueError):
-    """The embedder's answer is not one finite vector for each text, all of one length; those that are one are stored."""
+    """The answer of an embedder is not one finite vector for each text, all of one length; good ones are stored."""
 
 
 class StoreError(EmbedOnceError, OSError):
