@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedonce.cache.batches.refusals import is_refusal
 from embedonce.cache.batches.saving import may_store, saving
 from embedonce.cache.engine import flight
 from embedonce.cache.engine.flight import LEADING, Abandoned, Failed, Landed
+from embedonce.cache.engine.refusals import is_refusal
 from embedonce.errors import EmbedderContractError
 from embedonce.runtime.steps import Work, arun, run
 from embedonce.runtime.threads import Job, is_async
@@ -208,13 +208,12 @@ class Embedding:
         await asyncio.shield(keeping)
 
     async def _keep_on_loop(self) -> None:
-        import asyncio
-
         try:
             await arun(self._keeping())
-        except asyncio.CancelledError:
-            # The loop ends.
-            Job(self._keep).start_anyway()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                # The loop ends, or is interrupted.
+                Job(self._keep).start_anyway()
             raise
 
     def _keeping(self) -> Steps[None]:

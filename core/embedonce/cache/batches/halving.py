@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 from embedonce.cache.batches.embedding import Embedding
@@ -13,43 +13,46 @@ if TYPE_CHECKING:
     from embedonce.cache.engine.state import CallState
     from embedonce.runtime.steps import Steps
 
-logger = logging.getLogger("embedonce")
+_MOST_IN_A_ROW = 64
+"""After so many refused requests, of all batches of a call, the embedder is taken to refuse everything."""
 
 
-def embedding(state: CallState, positions: Sequence[int]) -> Steps[Exception | None]:
-    """Return the steps that embed a batch; their result is the first error of texts that were refused one by one.
+def embedding(state: CallState, positions: Sequence[int]) -> Steps[bool]:
+    """Return the steps that embed a batch; their result is False if all of it was refused.
 
-    With `split_on_error`, a batch that is refused is tried again in halves. That is given up when too many requests in
-    a row are refused, for instance since the embedder refuses everything.
+    With `split_on_error`, a batch that is refused is tried again in halves, down to single texts. Where many texts in a
+    row are refused, the search goes on elsewhere in the batch, and ends if that is refused as well. What is refused is
+    noted in `state.refusals`.
 
     Args:
         state: The call.
         positions: Numbers of the texts in its plan, which the call has claimed.
 
     Raises:
-        Exception: See `Embedding`.
+        Exception: See `Embedding`; also that of a refused batch, if the embedder seems to refuse everything.
     """
-    most_in_a_row = 2 * len(positions).bit_length() + 2
-    batches, refused, in_a_row = [positions], 0, 0
-    first: Exception | None = None
-    while batches:
-        batch = batches.pop()
-        step = Embedding(state, batch)
+    # So many requests lead from the whole batch to one text.
+    depth = len(positions).bit_length() + 1
+    parts, in_a_row, is_accepted = deque([positions]), 0, False
+    while parts and in_a_row < 3 * depth:
+        # The last part is next to what was tried before, the first one is the largest and farthest away.
+        part = parts.popleft() if in_a_row and in_a_row % depth == 0 else parts.pop()
+        step = Embedding(state, part)
         try:
             yield step
         except Exception as error:
-            in_a_row += 1
-            if not step.is_refused or in_a_row > most_in_a_row:
+            if not step.is_refused:
                 raise
-            if len(batch) > 1:
-                state.count_split(len(batch))
-                half = len(batch) // 2
-                batches += [batch[half:], batch[:half]]
-                continue
-            refused += 1
-            first = first or error
+            in_a_row += 1
+            state.refusals.note(part, error)
+            if state.refusals.in_a_row > _MOST_IN_A_ROW:
+                raise
+            if len(part) > 1:
+                state.count_split(len(part))
+                half = len(part) // 2
+                parts += (part[:half], part[half:])
         else:
             in_a_row = 0
-    if refused < len(positions) and first is not None:
-        logger.warning("the embedder refused %d of %d texts; the others are stored", refused, len(positions))
-    return first
+            is_accepted = True
+            state.refusals.in_a_row = 0
+    return is_accepted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from embedonce.cache.engine.state import CallState
     from embedonce.runtime.steps import Steps
 
+
+logger = logging.getLogger("embedonce")
 
 _JOINED_AT_ONCE = 1024
 """So many vectors of other calls are copied in one step, less than a few milliseconds."""
@@ -132,17 +135,30 @@ def _embedding_mine(state: CallState) -> Steps[None]:
     Raises:
         Exception: The embedder's, at once; with `split_on_error`, that for the first refused text after all batches.
     """
-    pace = state.pace
-    refusal: Exception | None = None
-    mine, start = list(state.mine), 0
-    while start < len(mine):
-        positions = mine[start : start + pace.size]
+    pace, refusals = state.pace, state.refusals
+    mine = list(state.mine)
+    head, tail, is_accepted = 0, len(mine), True
+    while head < tail:
+        size = min(pace.size, tail - head)
+        if is_accepted:
+            positions = mine[head : head + size]
+            head += size
+        else:
+            # Texts that were refused before come first, since all others are stored: go on at the other end.
+            positions = mine[tail - size : tail]
+            tail -= size
         before = state.seconds["embedding"]
-        refusal = (yield from embedding(state, positions)) or refusal
-        pace.took(len(positions), state.seconds["embedding"] - before)
-        start += len(positions)
-    if refusal is not None:
-        raise refusal
+        is_accepted = yield from embedding(state, positions)
+        pace.took(size, state.seconds["embedding"] - before)
+    refused = int((~state.rows.found[mine]).sum()) if refusals.error is not None else 0
+    if refused and refusals.error is not None:
+        logger.warning(
+            "the embedder refused %d of %d texts, one of them text %d of the call; the others are stored",
+            refused,
+            len(mine),
+            state.plan.first_of(refusals.position),
+        )
+        raise refusals.error
 
 
 def _joining(state: CallState) -> Steps[None]:
@@ -150,6 +166,23 @@ def _joining(state: CallState) -> Steps[None]:
 
     Raises:
         EmbedderContractError: Their vectors are of another length.
+        Exception: The embedder's error, if it failed on nothing but texts that this call wants too.
+    """
+    landed = yield Work(_landed, state, inline=state.request.is_small)
+    state.theirs.clear()
+    for outcomes in landed:
+        # Part by part, so that other threads get their turn in between.
+        for start in range(0, len(outcomes), _JOINED_AT_ONCE):
+            part = dict(outcomes[start : start + _JOINED_AT_ONCE])
+            yield Work(_take, state, part, inline=state.request.is_small)
+            if state.options.mode != "read_only":
+                yield from _saving_for_others(state, part)
+
+
+def _landed(state: CallState) -> list[list[tuple[int, Landed]]]:
+    """Return what other calls have embedded, by dtype.
+
+    Raises:
         Exception: The embedder's error, if it failed on nothing but texts that this call wants too.
     """
     wanted = {key for key in state.plan.keys if key is not None}
@@ -164,17 +197,16 @@ def _joining(state: CallState) -> Steps[None]:
         elif isinstance(outcome, Failed) and outcome.keys <= wanted:
             # Otherwise it may have failed because of a text that is not asked for here.
             raise outcome.error
-    state.theirs.clear()
-    for outcomes in landed.values():
-        # Part by part, so that other threads get their turn in between.
-        for start in range(0, len(outcomes), _JOINED_AT_ONCE):
-            yield from _taking(state, dict(outcomes[start : start + _JOINED_AT_ONCE]))
+    return list(landed.values())
 
 
-def _taking(state: CallState, outcomes: Mapping[int, Landed]) -> Steps[None]:
-    """Take vectors of one dtype that other calls have embedded, and store those that these may not store."""
-    lengths = {len(outcome.vector) for outcome in outcomes.values()}
-    for length in lengths:
+def _take(state: CallState, outcomes: Mapping[int, Landed]) -> None:
+    """Take vectors of one dtype that other calls have embedded.
+
+    Raises:
+        EmbedderContractError: They are of another length.
+    """
+    for length in {len(outcome.vector) for outcome in outcomes.values()}:
         state.rows.settle(length)
         if state.rows.dimensions is None:
             state.rows.dimensions = length
@@ -184,17 +216,18 @@ def _taking(state: CallState, outcomes: Mapping[int, Landed]) -> Steps[None]:
                 f"{state.rows.dimensions}: two models share it; give each its own namespace= or version="
             )
             raise EmbedderContractError(msg)
-    matrix = yield Work(np.stack, [outcome.vector for outcome in outcomes.values()], inline=state.request.is_small)
     where = np.fromiter(outcomes, np.intp, len(outcomes))
-    state.rows.put(where, matrix)
+    state.rows.put(where, np.stack([outcome.vector for outcome in outcomes.values()]))
     joined = int(state.rows.found[where].sum())
     state.joined += joined
     state.options.health.count(joined=joined)
-    if state.options.mode == "read_only":
-        return
-    unstored = [k for k, outcome in enumerate(outcomes.values()) if outcome.claim_storing()]
+
+
+def _saving_for_others(state: CallState, outcomes: Mapping[int, Landed]) -> Steps[None]:
+    """Store vectors of other calls that these may not store."""
+    unstored = {position: outcome for position, outcome in outcomes.items() if outcome.claim_storing()}
     if unstored:
-        yield from saving(state, where[unstored].tolist(), matrix[unstored])
+        yield from saving(state, list(unstored), np.stack([outcome.vector for outcome in unstored.values()]))
 
 
 def _end_call(state: CallState) -> None:

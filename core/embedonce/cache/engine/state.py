@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cache.engine.flight import Abandoned, Landed
+from embedonce.cache.engine.refusals import Refusals
 from embedonce.cache.engine.waiting import Waiter
 from embedonce.cache.plan import Plan
 from embedonce.plugins import host
@@ -110,6 +111,7 @@ class CallState:
         self._elsewhere: set[int] = set()
         self.has_ended = False
         self.hits = self.joined = self.embedded = self.saved_rows = self.saved_bytes = self.zero = self.split = 0
+        self.refusals = Refusals()
         self.unkeyed = self.plan.keys.count(None)
         self.started = perf_counter()
         self.seconds = dict.fromkeys(("reading", "embedding", "writing"), 0.0)

@@ -7,11 +7,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from embedonce.cache.engine import flight
+from embedonce.runtime.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from embedonce.cache.engine.flight import Flight
+
+
+_AT_ONCE = 1024
+"""So many flights are looked at on an event loop itself."""
 
 
 class Waiter:
@@ -84,11 +89,12 @@ class Waiter:
                 # The loop is closed: nobody waits any more.
                 return
 
-        left = self._prepare(wake)
+        many = len(self._flights) > _AT_ONCE
+        left = await in_thread(self._prepare, wake) if many else self._prepare(wake)
         while left:
             is_woken, _ = await asyncio.wait({woken}, timeout=flight.PATIENCE)
             woken = loop.create_future()
-            before, left = left, self._prepare(wake)
+            before, left = left, await in_thread(self._prepare, wake) if many else self._prepare(wake)
             if left == before and not is_woken:
                 break
         self._wake = None

@@ -1,13 +1,41 @@
-"""Which errors of an embedder are about the texts that it was given (`split_on_error`)."""
+"""What an embedder refuses: errors that are about the texts that it was given (`split_on_error`)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ABOUT_TEXTS = frozenset({400, 413, 422, 500})
 """Status codes with which services refuse a request for what it holds: for instance, it is too large."""
 _ABOUT_OTHERS = ("Connect", "Timeout", "RateLimit", "Throttl", "Quota", "Auth", "Permission")
 """Parts of the names of errors that another request would meet as well."""
+
+
+class Refusals:
+    """What the embedder has refused in one call.
+
+    Attributes:
+        error: Its first error for a single text, else its first error.
+        position: The number in the plan of the first text for which it was raised.
+        in_a_row: How many requests it has refused since it accepted one.
+    """
+
+    __slots__ = ("_is_single", "error", "in_a_row", "position")
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.position = 0
+        self.in_a_row = 0
+        self._is_single = False
+
+    def note(self, positions: Sequence[int], error: Exception) -> None:
+        """Take note of a refused request for texts at some positions of the plan of the call."""
+        self.in_a_row += 1
+        is_single = len(positions) == 1
+        if self.error is None or (is_single and not self._is_single):
+            self.error, self.position, self._is_single = error, positions[0], is_single
 
 
 def is_refusal(error: BaseException) -> bool:
