@@ -297,10 +297,10 @@ class Embedding:
             )
             raise EmbedderContractError(msg)
 
-    def _fault(self, checked: Answer) -> EmbedderContractError | None:
+    def _fault(self, checked: Answer) -> Exception | None:
         """Return the error for positions without a vector, if there are some."""
-        if not checked.bad:
-            return None
+        if checked.error is not None or not checked.bad:
+            return checked.error
         text = self._state.plan.first_of(self._positions[next(iter(checked.bad))])
         others = f" and {len(checked.bad) - 1} more" if len(checked.bad) > 1 else ""
         msg = (
@@ -315,7 +315,7 @@ class Embedding:
         positions, matrix = self._without({*checked.bad, *checked.zero}, checked.matrix)
         return (yield from saving(self._state, positions, matrix))
 
-    def _outcomes(self, checked: Answer, fault: EmbedderContractError | None) -> Callable[[int], Outcome]:
+    def _outcomes(self, checked: Answer, fault: Exception | None) -> Callable[[int], Outcome]:
         """Return what others are told of each text."""
         keys = frozenset(self._state.plan.keys[self._positions[k]] for k in checked.bad)
         will_store = may_store(self._state)
