@@ -66,6 +66,22 @@ async def test_an_answer_with_a_vector_too_many_beside_one_with_a_vector_too_few
     assert wrapper.cache.stats().stored == 0
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+async def test_only_a_refused_text_fails_if_refused_requests_are_split(place, workers):
+    class Refusing(li.Model):
+        async def _aget_text_embeddings(self, texts):
+            if "30" in texts:
+                raise ValueError("too long")
+            return await super()._aget_text_embeddings(texts)
+
+    many = [str(number) for number in range(200)]
+    model = Refusing(embed_batch_size=1, num_workers=workers)
+    wrapper = embedonce.wrap(model, place, split_on_error=True)
+    with pytest.raises(ValueError, match="too long"):
+        await wrapper.aget_text_embedding_batch(many)
+    assert wrapper.cache.stats().stored == len(many) - 1
+
+
 def test_row_60_two_writers(place, tmp_path):
     wrappers = [embedonce.wrap(li.Model(), place) for _ in range(2)]
     for wrapper, text in zip(wrappers, "ab", strict=True):
