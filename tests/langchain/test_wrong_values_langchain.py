@@ -305,6 +305,8 @@ async def test_row_41_old_values_of_another_dimension_give_way_to_the_embedder(l
         store.mset([("old", b"[0.5, 0.5]"), ("kept", b"[9.0, 9.0, 9.0]")])
         cached = from_bytes_store(stranger, store, key_encoder=text_itself)
     assert await lc.documents(way, cached, ["old", "new"]) == [[1.0, 2.0, 3.0]] * 2
+    stats = cached.cache.stats()
+    assert (stats.hits, stats.embedded) == (0, 2), "what was found first is no hit after all"
     assert await lc.documents(way, cached, ["old", "new", "kept"]) == [[1.0, 2.0, 3.0]] * 2 + [[9.0, 9.0, 9.0]]
     assert stranger.calls == [["new"], ["old"]]
     store.mset([("old", [0.5, 0.5] if lists else b"[0.5, 0.5]")])

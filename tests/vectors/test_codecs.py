@@ -232,6 +232,20 @@ def test_vectors_of_zeros_do_not_pass_through_a_codec():
     assert signs.checked(checked_answer([[0.0, -0.0]], 1)).zero == [0]
 
 
+def test_a_codec_that_refuses_zeros_keeps_the_vectors_beside_them(place, way):
+    def encode(matrix):
+        if not matrix.any(axis=1).all():
+            msg = "a vector has no direction"
+            raise ValueError(msg)
+        return np.sign(matrix).astype("i1")
+
+    cache = place.cache(codec=Codec("signs", "1", encode, doubled))
+    ask(way, cache, ["first"], lambda texts: [[1.0, 1.0]])
+    with pytest.raises(EmbedderContractError):
+        ask(way, cache, ["none", "zero", "good"], lambda texts: [None, [0.0, 0.0], [3.0, -2.0]])
+    assert ask(way, cache, ["good"], Model(fail_at=0)).tolist() == [[1, -1]]
+
+
 # -- codecs of others ----------------------------------------------------------------------------------------------
 
 

@@ -258,7 +258,11 @@ class Embedding:
             checked = checked_answer(answer, len(self._positions), known, declared=is_declared)
         if not codec.is_exact:
             checked = codec.checked(checked)
-            self._check_width(checked.matrix)
+            # The rows of others are not stored, and a codec may refuse zeros.
+            left_out = {*checked.bad, *checked.zero}
+            first = next((k for k in range(len(checked.matrix)) if k not in left_out), None)
+            if first is not None:
+                self._check_width(checked.matrix[first : first + 1])
         where, matrix = self._without(checked.bad, checked.matrix)
         if where:
             self._put(where, matrix)
@@ -268,7 +272,7 @@ class Embedding:
 
     def _put(self, positions: Sequence[int], matrix: NDArray[Any]) -> None:
         rows, where = self._state.rows, np.asarray(positions)
-        rows.settle(matrix.shape[1])
+        self._state.count_hits(-rows.settle(matrix.shape[1]))
         rows.dimensions = matrix.shape[1]
         rows.put(where, matrix)
         if not rows.found[where].all():
@@ -287,7 +291,7 @@ class Embedding:
 
     def _check_width(self, matrix: NDArray[Any]) -> None:
         """Compare what a codec makes of vectors with the rows that the namespace holds."""
-        width = self._state.options.codec.rows_of(matrix[:1]).shape[1]
+        width = self._state.options.codec.rows_of(matrix).shape[1]
         held = self._state.namespace.dimensions
         if held not in (None, width):
             msg = (

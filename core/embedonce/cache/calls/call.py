@@ -207,7 +207,7 @@ def _take(state: CallState, outcomes: Mapping[int, Landed]) -> None:
         EmbedderContractError: They are of another length.
     """
     for length in {len(outcome.vector) for outcome in outcomes.values()}:
-        state.rows.settle(length)
+        state.count_hits(-state.rows.settle(length))
         if state.rows.dimensions is None:
             state.rows.dimensions = length
         if length != state.rows.dimensions:
