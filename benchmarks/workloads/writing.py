@@ -65,7 +65,7 @@ def _misses(run: Run, folder: Path, corpus: Corpus, rows: int) -> None:
     case = {"texts": rows, "dimensions": corpus.dimensions}
     run.note("writing misses", case, {name: timings.spread(name).times(1 / rows) for name in candidates},
              unit="s per text")  # fmt: skip
-    basis = f"{rows:,} × {corpus.dimensions}-d in lists, batches of 1,024"
+    basis = f"{rows:,} × {corpus.dimensions}-d in lists, batches of the default size"
     profile = partial(profile_of, partial(stored, lists))
     run.judge("writing", timings.ratio(NAME, _FLOOR), basis=basis, profile=profile)
     place = next(places)
