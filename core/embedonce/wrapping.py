@@ -48,7 +48,7 @@ def wrap(
             that are given it. A function needs one.
         version: A salt for what a model's name does not show, such as a model that was replaced under its name.
         symmetric: True if documents and queries are embedded alike, so that they share entries.
-        batch_size: Texts that are embedded between two writes; None for all at once, `"auto"` for what suits the embedder.
+        batch_size: Texts that are embedded between two writes; None for all at once, `"auto"` for what suits.
         key_encoder: See `EmbeddingCache`, as for all further arguments.
         codec: See `EmbeddingCache`.
         mode: See `EmbeddingCache`.

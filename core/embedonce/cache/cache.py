@@ -65,7 +65,7 @@ class EmbeddingCache:
             One of a plugin, or a `Codec`, may do anything else.
         mode: `read_write`; `read_only` stores nothing; `refresh` embeds and overwrites; `replay` never embeds and
             raises `CacheMissError` on a miss; `off` bypasses the cache.
-        batch_size: Texts that are embedded between two writes; None for all at once, `"auto"` for what suits the embedder.
+        batch_size: Texts that are embedded between two writes; None for all at once, `"auto"` for what suits.
         on_store_error: `"warn"`: a store that fails is logged once and counted, and texts are embedded; `"raise"`.
         text_safe: True if the byte store decodes what it keeps as UTF-8.
         split_on_error: A batch that the embedder refuses is tried again in halves, so that only refused texts fail.
