@@ -13,6 +13,7 @@ import pytest
 
 import embedonce.plugins.host
 from embedonce import CacheMissError, IdentityError, StoreError, WrapOptions, Wrapper
+from embedonce.identification import EmbedRequest
 from embedonce.testing import AdapterSuite, ModelBehind
 
 sys.path.insert(0, str(Path(__file__).parent / "acme"))
@@ -165,9 +166,8 @@ class CutsBeforeItLooks(CachedAcme):
 
 
 class SendsAllAtOnce(CachedAcme):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.batch_size = None
+    def ask(self, texts, role, embed):
+        return self.described.embed(EmbedRequest(self.embedder, self.cache, texts, role, None), embed)
 
 
 class LooksOnce(CachedAcme):
