@@ -26,7 +26,8 @@ def nobody(texts: list[str]) -> Any:
 
 def filled(folder: Path, corpus: Corpus, rows: int) -> EmbeddingCache:
     """Return a cache of the first vectors of a corpus, written as a user's program would write them."""
-    with EmbeddingCache(str(folder)) as cache:
+    # An embedder that takes its time is given as many at once; this one takes none (see `embedonce.cache.engine.pace`).
+    with EmbeddingCache(str(folder), batch_size=1024) as cache:
         for start in range(0, rows, _AT_ONCE):
             numbers = np.arange(start, min(rows, start + _AT_ONCE))
             cache.embed(corpus.texts(numbers), corpus.embed, namespace=NAMESPACE)

@@ -52,7 +52,8 @@ def _misses(run: Run, folder: Path, corpus: Corpus, rows: int) -> None:
             start, position = position, position + len(some)
             return answers[start:position]
 
-        with EmbeddingCache(str(next(places))) as cache:
+        # As many at once as an embedder is given that takes its time.
+        with EmbeddingCache(str(next(places)), batch_size=1024) as cache:
             cache.embed(texts, embed, namespace=NAMESPACE)
 
     candidates: dict[str, Callable[[None], object]] = {
