@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedderContractError
-from embedonce.vectors.answers import NotCacheable
+from embedonce.vectors.answers import NotCacheable, PartialAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,10 +92,12 @@ class DocumentCall:
     def take(self, some: Sequence[str], sent: Sequence[Document], answer: dict[str, Any] | None) -> Any:
         """Return the vectors of some texts, with what the component inside has answered for those that were sent.
 
+        Where only some are without a vector, the others are kept before a `PartlyFailedError` is raised.
+
         Raises:
             EmbedderContractError: The answer is not one document for each.
             ImpureError: It has changed more than the vector.
-            PartlyFailedError: Some are without a vector.
+            PartlyFailedError: All are without a vector, or some are, and what the others belong to is unknown.
         """
         if answer is not None:
             texts = [text for text in some if text not in self._known]
@@ -105,7 +107,10 @@ class DocumentCall:
             failed = {text for text, vector in vectors.items() if vector is None}
             self._known |= {text: vector for text, vector in vectors.items() if vector is not None}
             if failed:
-                raise PartlyFailedError({} if self._is_outdated else dict(self._known), failed)
+                error = PartlyFailedError({} if self._is_outdated else dict(self._known), failed)
+                if self._is_outdated or failed.issuperset(some):
+                    raise error
+                return PartialAnswer([self._known.get(text) for text in some], error)
         vectors_of_some = [self._known[text] for text in some]
         return NotCacheable(vectors_of_some) if self._is_outdated else vectors_of_some
 
