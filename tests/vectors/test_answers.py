@@ -316,3 +316,32 @@ def test_a_large_integer_among_fractions_is_refused_rather_than_rounded():
         cache.embed(["a"], lambda _: [[2**53 + 1, 0.5]], namespace="n")
     fine = [[2**53, 0.5, 1e300, -(2**60)]]
     assert cache.embed(["a"], lambda _: fine, namespace="m").tolist() == fine
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2, 3])
+def test_what_a_generator_has_yielded_before_it_raised_is_kept(answered, place, way):
+    """A function that embeds text by text, and meets a quota."""
+    texts, seen = ["a", "bb", "ccc"], []
+
+    def embed(some):
+        for text in some:
+            if len(seen) == answered:
+                raise RuntimeError("429")
+            seen.append(text)
+            yield [float(len(text)), 1.0]
+
+    cache = place.cache()
+    if answered < len(texts):
+        with pytest.raises(RuntimeError, match="429"):
+            ask(way, cache, texts, embed)
+    else:
+        ask(way, cache, texts, embed)
+    assert cache.stats().stored == answered
+    again = []
+
+    def rest(some):
+        again.extend(some)
+        return [[float(len(text)), 1.0] for text in some]
+
+    assert ask(way, cache, texts, rest).tolist() == [[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]]
+    assert again == texts[answered:]

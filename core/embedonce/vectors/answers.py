@@ -90,6 +90,7 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
     Raises:
         EmbedderContractError: It cannot be told which vector belongs to which text, or how long vectors are: another
             number of vectors, vectors of differing length while `dimensions` is unknown. Or none of them can be used.
+        Exception: What an iterator raises before its first vector. One that it raises later is in `Answer.error`.
     """
     error: Exception | None = None
     if isinstance(answer, PartialAnswer):
@@ -98,8 +99,7 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
     bad: dict[int, str] = {}
     matrix = None if isinstance(rows, Iterator) else _whole(rows)
     if matrix is None:
-        # One more than there should be: an iterator need not end.
-        vectors = [_vector(each) for each in islice(rows, count + 1)]
+        vectors, error = _read(rows, count, error)
         if len(vectors) != count:
             returned = len(vectors) if len(vectors) < count else f"more than {count}"
             _broken(f"it returned {returned} vectors for {count} texts")
@@ -149,6 +149,22 @@ def _rows(answer: Any, count: int) -> Rows | Iterator[Any]:
     if length not in (None, count):
         _broken(f"it returned {length} vectors for {count} texts")
     return iterator if length is None else islice(iterator, length)
+
+
+def _read(
+    rows: Rows | Iterator[Any], count: int, error: Exception | None
+) -> tuple[list[Vector | str], Exception | None]:
+    """Return copies of all vectors, or what is wrong with them, and an error that has ended an iterator early."""
+    vectors: list[Vector | str] = []
+    try:
+        # One more than there should be: an iterator need not end.
+        vectors.extend(map(_vector, islice(rows, count + 1)))
+    except Exception as failure:
+        # A generator that embeds text by text has answered for the first ones.
+        if not vectors:
+            raise
+        return vectors + ["was not answered"] * (count - len(vectors)), failure
+    return vectors, error
 
 
 def _counted(rows: Rows, count: int) -> Rows:
