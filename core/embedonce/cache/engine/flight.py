@@ -91,8 +91,11 @@ class Leader:
         if other.loop is None:
             # A sync call of the same thread is below this one on the stack.
             return other.thread != self.thread
-        # A task of a loop that does not run cannot proceed, nor can one whose loop this thread would block.
-        return bool(other.loop.is_running()) and (self.loop is not None or other.loop is not running_loop())
+        if other.loop is self.loop:
+            return True
+        # A task of a loop that does not run cannot proceed, nor can one whose loop this thread blocks or would block.
+        is_below = other.thread == self.thread or other.loop is running_loop()
+        return not is_below and bool(other.loop.is_running())
 
 
 LEADING: ContextVar[tuple[Leader, ...]] = ContextVar("embedonce_leading", default=())
