@@ -204,12 +204,13 @@ class Embedding:
         keeping = asyncio.ensure_future(self._keep_on_loop())
         # Nobody else retrieves its error after a cancellation.
         keeping.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._job.cancel()
         await asyncio.shield(keeping)
 
     async def _keep_on_loop(self) -> None:
         try:
-            await arun(self._keeping())
+            # Only now: a task that is cancelled before it has begun never comes to this.
+            if self._job.cancel():
+                await arun(self._keeping())
         except BaseException as error:
             if not isinstance(error, Exception):
                 # The loop ends, or is interrupted.
