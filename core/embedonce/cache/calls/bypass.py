@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.cache.engine.state import CallOptions, Request
+    from embedonce.cache.health import StoreHealth
     from embedonce.runtime.steps import Steps
 
 
@@ -35,12 +36,13 @@ def bypassing(request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
     matrix: NDArray[Any] | None = None
     failure = ""
     observers = observing()
-    options.health.count(calls=1, texts=count, embedded=count)
+    options.health.count(calls=1, texts=count)
+    asking = Asking(request.embed, list(request.texts), options.health)
     zero = 0
     try:
         answer: Any = ()
         if count:
-            answer = yield Asking(request.embed, list(request.texts))
+            answer = yield asking
         matrix = yield Work(_checked, answer, count, inline=request.is_small)
         zero = len(zero_rows(matrix)) if count else 0
         if zero:
@@ -58,7 +60,7 @@ def bypassing(request: Request, options: CallOptions) -> Steps[NDArray[Any]]:
                 mode=options.mode,
                 store=str(options.store),
                 texts=count,
-                embedded=count,
+                embedded=asking.embedded,
                 zero=zero,
                 dimensions=None if matrix is None or not matrix.size else matrix.shape[1],
                 bytes_returned=0 if matrix is None else matrix.nbytes,
@@ -76,24 +78,41 @@ def _checked(answer: Any, count: int) -> NDArray[Any]:
 
 
 class Asking:
-    """Asks an embedder (see `embedonce.runtime.steps.Step`); one that is not async is asked in a thread."""
+    """Asks an embedder (see `embedonce.runtime.steps.Step`); one that is not async is asked in a thread.
 
-    __slots__ = ("_embed", "_texts")
+    Args:
+        embed: The embedder.
+        texts: What it is asked for.
+        health: Counts them.
 
-    def __init__(self, embed: Callable[[list[str]], Any], texts: list[str]) -> None:
+    Attributes:
+        embedded: How many texts the embedder was given: none if the call was cancelled before a thread was free.
+    """
+
+    __slots__ = ("_embed", "_health", "_texts", "embedded")
+
+    def __init__(self, embed: Callable[[list[str]], Any], texts: list[str], health: StoreHealth) -> None:
+        self.embedded = 0
         self._embed = embed
         self._texts = texts
+        self._health = health
 
     def run(self) -> Any:
         """Return its answer."""
+        self._count()
         return asked(self._embed, self._texts)
 
     async def arun(self) -> Any:
         """Async twin of `run`."""
         if is_async(self._embed):
+            self._count()
             return await self._embed(self._texts)
-        answer = await in_thread(asked, self._embed, self._texts)
+        answer = await in_thread(self.run)
         return await answer if inspect.isawaitable(answer) else answer
+
+    def _count(self) -> None:
+        self.embedded = len(self._texts)
+        self._health.count(embedded=self.embedded)
 
 
 def asked(embed: Callable[[list[str]], Any], texts: list[str]) -> Any:
