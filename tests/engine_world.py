@@ -239,7 +239,7 @@ class World:
             call.loop.after(turns, call.task.cancel)
 
     def interrupt(self, call):
-        """Interrupt the thread of a call at whatever it does now."""
+        """Interrupt the thread of a call at whatever it does now; once, since it has to note that."""
         FIGURES["interrupts at any time"] += 1
         call.may_be_interrupted = call.is_racing = True
         # Nobody knows whether its embedder has just returned.

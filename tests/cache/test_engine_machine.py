@@ -158,7 +158,11 @@ class Engine(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def interrupt(self, which):
-        calls = [call for call in self.world.calls if call.thread is not None and not call.ended.is_set()]
+        calls = [
+            call
+            for call in self.world.calls
+            if call.thread is not None and not (call.is_racing or call.may_be_interrupted or call.ended.is_set())
+        ]
         # What a held store waits for is not made for interrupts.
         if calls and not self.world.place.held:
             self.world.interrupt(calls[which % len(calls)])
