@@ -229,6 +229,13 @@ class World:
             loop.soon(embed if kind == "blocking" else begin)
         return call
 
+    def forget_dead_tasks(self):
+        """Let go of tasks whose loop is closed: what they have been answered is stored when they are destroyed."""
+        for call in self.calls:
+            if call.is_dead:
+                call.task = None
+        gc.collect()
+
     def tasks(self):
         return [call for call in self.calls if call.task is not None and not call.task.done()]
 
@@ -312,8 +319,7 @@ class World:
                 owed |= call.owed
         if self.place.is_faulty:
             return
-        missing = owed
-        end = time.monotonic() + LIMIT
+        missing, end = owed, time.monotonic() + LIMIT
         while missing:
             missing = self.not_stored(missing)
             owing = [call for call in self.calls if call.owed & missing and not call.may_fail]
@@ -408,14 +414,12 @@ class World:
         for loop in self.loops:
             loop.stop(LIMIT)
             loop.close()
-        for call in self.calls:
-            call.task = None
+        self.forget_dead_tasks()
         self.verify()
         self.check_counters()
         while is_in_flight():
             gc.collect()
-            what = "LEFT: texts are still claimed although nothing runs"
-            assert time.monotonic() < end + LIMIT, self.report(what, self.calls)
+            assert time.monotonic() < end + LIMIT, self.report("LEFT: texts are still claimed", self.calls)
             time.sleep(0.001)
         for cache in self.caches:
             cache.close()

@@ -178,6 +178,7 @@ class Engine(RuleBasedStateMachine):
         elif which % len(self.world.loops):
             # One is left to call in.
             loop.close()
+            self.world.forget_dead_tasks()
         self._settled()
 
     @rule(which=WHICH, is_busy=st.booleans())
