@@ -60,8 +60,8 @@ class Corpus:
         """Return the vectors of texts by number, shape (n, d)."""
         wanted = np.asarray(numbers, np.int64)
         matrix: Matrix = self._base[wanted % _BASE]
-        # Exact in float32 below 2^24, so that no two texts have one vector.
-        matrix[:, 0] = wanted / (1 << 24)
+        # Exact in float32 below 2^24, so that no two texts have one vector, and none has a vector of zeros.
+        matrix[:, 0] = (wanted + 1) / (1 << 24)
         return matrix
 
     def embed(self, texts: Sequence[str]) -> Matrix:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 CHILD = """
-import dis, os, sys, threading
+import dis, os, sys, threading, time
 import embedonce
 import embedonce.runtime.background as background
 import embedonce.stores.segments.writing.merger as merger
@@ -172,6 +172,10 @@ while True:
     # Nothing stays in memory for ever that was published.
     store = cache.open("m").store
     assert not store._catalog.pending, interrupt.where
+    end = time.monotonic() + LIMIT
+    while store._writer._merging is not None and time.monotonic() < end:
+        # The background may be merging just now.
+        time.sleep(0.001)
     assert store._writer._merging is None, ("nothing is ever merged any more", interrupt.where)
     assert len(store._catalog.files._pinned) == 0, interrupt.where
     if interrupt.where is None:
