@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SECRET_WORD = re.compile(
     r"secrets?|passwords?|passwd|pwd|passphrase|credentials?|auth|authorization|authentication|bearer|cookies?|jwt"
-    r"|apikeys?|signature|sas"
+    r"|apikeys?|signature|sas|pat|dsn|webhook"
 )
 # Words that make a name with "key" or "token" a plain setting, such as `input_key` or `pad_token`.
 _BEFORE_KEY = re.compile(r"input|output|text|content|embeddings?|vector|field|result|response|document")
@@ -25,6 +25,7 @@ _NEXT_TO_TOKEN = re.compile(r"pad|cls|eos|bos|sep|mask|unk|special|limit|count|t
 SECRET_VALUE = re.compile(
     r"(?:Bearer|Basic) [\w+/=.-]{16,}|(?:sk|pk|rk)-[\w-]*\d[\w-]{15,}|hf_\w{16,}|nvapi-\S+|AIza[\w-]{20,}"
     r"|A[KS]IA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|xox[a-z]-\S+|eyJ[\w-]+\.[\w.-]+"
+    r"|dapi[0-9a-f]{16,}\S*|glpat-[\w-]{16,}|github_pat_\w{16,}|pa-[\w-]{24,}|jina_\w{16,}|(?:gsk|r8|pcsk|xai)_\w{16,}"
 )
 """Values that are secrets under any name: bearer tokens and the keys of well-known services."""
 
@@ -39,6 +40,48 @@ def is_secret(name: str) -> bool:
     if words == ["sig"] or "connection_string" in "_".join(words):
         return True
     return "token" in words and not any(map(_NEXT_TO_TOKEN.fullmatch, words))
+
+
+# A key or a token is certainly one beside these words; others may be settings, such as `query_token` or `task_key`.
+_PLAIN_KEY = re.compile(
+    r"query|prompt|task|passage|instruction|role|prefix|suffix|start|end|begin|model|cache|sort|group|config|index"
+    r"|language|lang|pooling|pool|target|source|separator|delimiter|special|head|layer|mode|type|name|column"
+)
+_AMBIGUOUS = re.compile(r"auth|signature")
+_IN_TEXT = re.compile(
+    r"-----BEGIN|[\w-]*(?:key|password|passwd|pwd|token|secret|signature|credentials?)[\w-]*[\"']?\s*[=:]\s*[\"']?\S"
+    r"|//[^/\s]*:[^/\s]*@|hooks\.|/webhooks?/"
+    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+    re.IGNORECASE,
+)
+# Long and without the breaks that names have: letters with digits among them, or very many letters.
+_RANDOM = re.compile(r"(?=[A-Za-z+/=]*\d)(?=[\d+/=]*[A-Za-z])[\w+=]{16,}|[A-Za-z0-9+=]{32,}")
+
+# With breaks as tokens have them: many letters of both cases with digits, or many digits.
+_NOISE = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+=.~-]{32,}|(?=.*[A-Za-z])(?=(?:\D*\d){5})[\w+=.~-]{16,}")
+
+
+@lru_cache(maxsize=2048)
+def is_credential(name: str) -> bool:
+    """Return whether a name can only be that of a secret, unlike `query_token`, `task_key`, `auth_mode` or `dsn`."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").strip("_").split("_")
+    if not is_secret(name):
+        return False
+    if len(words) == 1:
+        return words[0] not in ("signature", "dsn", "webhook")
+    certain = [word for word in words if _SECRET_WORD.fullmatch(word) and not _AMBIGUOUS.fullmatch(word)]
+    if certain or "connection_string" in "_".join(words):
+        return True
+    return bool({"key", "keys", "token"} & set(words)) and not any(map(_PLAIN_KEY.fullmatch, words))
+
+
+def looks_secret(text: str) -> bool:
+    """Return whether a text looks like a secret or holds one: a key, a password in a list, a private key, noise."""
+    if SECRET_VALUE.search(text) or _IN_TEXT.search(text):
+        return True
+    return any(_RANDOM.fullmatch(part) for part in re.split(r"[\s/:;,.?&@_-]+", text)) or any(
+        _NOISE.fullmatch(part) for part in re.split(r"[\s/]+", text)
+    )
 
 
 def _is_secret_in_url(name: str) -> bool:

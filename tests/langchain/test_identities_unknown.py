@@ -8,9 +8,11 @@ import sys
 import threading
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
+import httpx
 import numpy as np
 import pytest
 from known_class import SECRET
@@ -31,6 +33,15 @@ pytestmark = WARNINGS
 
 
 HERE = "langchain_classes"
+NOISE = "q7Zk2Lw9Xv4Tn8Rb3Hc6Yd1Mf"
+
+
+class Client:
+    """A live client that keeps where it sends to, as those of provider packages do."""
+
+    def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
+        self._base_url = url
+        self._custom_headers = headers or {}
 
 
 class Color(Enum):
@@ -51,7 +62,7 @@ def test_unknown_class_keeps_all_fields() -> None:
 
 def test_unknown_pydantic_class() -> None:
     """Fields, extras and private attributes, without the secret ones."""
-    assert namespace(lc.Fields.model_validate({"extra_field": 3})) == (
+    assert namespace(lc.Fields.model_validate({"extra_field": 3, "headers": {}})) == (
         f'{HERE}.Fields/acme-1?_prefix="p: "&extra_field=3&pooling="cls"'
     )
 
@@ -87,6 +98,20 @@ def test_unknown_class_with_slots_or_constants() -> None:
         {"base_url": "http://gpu:8000/v1"},
         {"url": "http://gpu/embed?model=a"},
         {"model_kwargs": {"pooling": "mean"}},
+        {"query_token": "[Q]"},
+        {"prompt_key": "query"},
+        {"prompt_key": "Represent this sentence for searching relevant passages: "},
+        {"task_key": "retrieval"},
+        {"signature": "v2"},
+        {"auth_mode": "b"},
+        {"chunk_size": 3},
+        {"session": "b"},
+        {"retry": "model-b"},
+        {"client": Client("http://b")},
+        {"_aclient": Client("http://b")},
+        {"client_kwargs": {"base_url": "http://b"}},
+        {"client_kwargs": {"headers": {"x-model": "b"}}},
+        {"default_headers": {"x-model": "b"}},
     ],
 )
 def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
@@ -109,19 +134,18 @@ def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
         {"credentials": {"x": SECRET}},
         {"auth": ("me", SECRET)},
         {"anything": SecretStr(SECRET)},
-        {"client": object()},
-        {"_async_client": object()},
-        {"http_client": object()},
-        {"session": object()},
         {"timeout": 3},
         {"request_timeout": 3},
         {"max_retries": 3},
         {"retry_min_seconds": 3},
         {"batch_size": 3},
-        {"chunk_size": 3},
         {"show_progress_bar": True},
         {"callbacks": [object()]},
-        {"default_headers": {"x": SECRET}},
+        {"default_headers": {"Authorization": SECRET, "User-Agent": "a", "x-stainless-os": "b", "traceparent": "c"}},
+        {"client_kwargs": {"timeout": 3, "token": SECRET}},
+        {"timeouts": {"read": 3}},
+        {"http_client": httpx.Client()},
+        {"timeout": httpx.Timeout(3)},
         {"organization": "o"},
         {"cache_folder": "x"},
         {"device": "cuda"},
@@ -136,6 +160,69 @@ def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
 def test_fields_of_an_unknown_class_that_do_not_count(fields: dict[str, Any]) -> None:
     """Secrets and everything that only changes how a request travels."""
     assert describe(lc.Custom(**fields)) == describe(lc.Custom())
+
+
+@over(client=[Client("http://a"), SimpleNamespace(_client=SimpleNamespace(base_url="http://a/"))])
+def test_a_client_adds_nothing_to_the_url_that_its_class_states(client: Any) -> None:
+    """So a client that is built late makes no other embedder."""
+    assert describe(lc.Custom(url="http://a", client=client)) == describe(lc.Custom(url="http://a", client=None))
+    assert describe(lc.Custom(url="http://b", client=client)) != describe(lc.Custom(url="http://b", client=None))
+
+
+def test_clients_are_told_apart_by_what_they_send_and_not_by_the_object() -> None:
+    """Whatever the name of the field."""
+    one, same = lc.Custom(client=Client("http://a")), lc.Custom(client=Client("http://a"))
+    other = lc.Custom(client=Client("http://a", {"x-model": "b"}))
+    assert describe(one) == describe(same) != describe(other)
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)
+
+
+@over(
+    name=[
+        "api_base_path",
+        "connection",
+        "pat",
+        "dsn",
+        "note",
+        "service_account_json",
+        "task_key",
+        "webhook_url",
+        "conn",
+    ],
+    nested=[False, True],
+    value=[
+        f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={NOISE}==;EndpointSuffix=core.windows.net",
+        f"Server=tcp:db,1433;User=me;Password={NOISE};",
+        f"host=db user=me password={NOISE}",
+        f"postgresql://me:{NOISE}@db:5432/x",
+        f"https://hooks.slack.com/services/T000/B000/{NOISE}",
+        f"https://host/v1/{NOISE}/embed",
+        f"https://host/v1?token={NOISE}",
+        f"-----BEGIN PRIVATE KEY-----\n{NOISE}\n-----END PRIVATE KEY-----",
+        f'{{"type": "service_account", "private_key": "{NOISE}"}}',
+        f"dapi{NOISE}",
+        f"glpat-{NOISE}",
+        f"Bearer {NOISE}",
+        f"sk-ant-api03-{NOISE}",
+        f"xoxb-1-{NOISE}",
+        NOISE,
+        f"{NOISE[:10]}-{NOISE[10:20]}_{NOISE[20:]}",
+        NOISE * 9,
+    ],
+)
+def test_no_secret_is_written_in_an_identity(name: str, value: str, nested: bool) -> None:
+    """A digest stands for what is not short and plain."""
+    identity = describe(lc.Custom(**({"options": {name: value}} if nested else {name: value}))).identity
+    assert identity is not None
+    shown = f"{identity.namespace} {unquote(identity.namespace)} {identity!r}"
+    assert not any(part in shown for part in (NOISE, NOISE[:10], NOISE[20:]))
+
+
+def test_long_settings_are_told_apart_by_their_digest() -> None:
+    """They may hold anything."""
+    long = "Represent this text for retrieval. " * 9
+    assert "Represent" not in namespace(lc.Custom(prompt=long))
+    assert namespace(lc.Custom(prompt=long)) != namespace(lc.Custom(prompt=f"{long}!"))
 
 
 @over(
@@ -171,6 +258,9 @@ def test_urls_lose_their_secrets(case: tuple[str, str]) -> None:
 
 
 UNCLEAR = [
+    ({"client": object()}, "'client' holds a builtins.object"),
+    ({"_async_client": object()}, "'_async_client' holds a builtins.object"),
+    ({"session": len}, "'session' holds a builtins.builtin_function_or_method"),
     ({"encoder": object()}, "'encoder' holds a builtins.object"),
     ({"_encoder": object()}, "'_encoder' holds a builtins.object"),
     ({"tokenize": len}, "'tokenize' holds a builtins.builtin_function_or_method"),

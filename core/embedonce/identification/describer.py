@@ -296,7 +296,7 @@ class Describer:
 
     def _identity_of_unknown(self, embedder: object) -> Identity:
         provider = _importable(type(embedder))
-        fields = settled(self._fields(embedder))
+        fields = settled(self._fields(embedder), _NAMES_THE_MODEL)
         by_name = {without_underscores(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
         chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
         if chosen is None:

@@ -6,11 +6,11 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.settings.names import is_skipped
 from embedonce.identification.settings.plain import plain
+from embedonce.identification.settings.unlisted import counting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 # Classes of these packages add no fields that matter to an embedder that inherits from them.
 _BASES = ("builtins", "abc", "typing", "typing_extensions", "pydantic")
@@ -24,13 +24,22 @@ def without_underscores(name: str) -> str:
     return name.rpartition("__")[2].lstrip("_") if name.startswith("_") else name
 
 
-def settled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that may count as plain JSON.
+def settled(fields: Mapping[str, Any], names_of_models: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields that may count as plain JSON; see `counting`.
+
+    Args:
+        fields: The fields.
+        names_of_models: What fields that name a model are called without underscores.
 
     Raises:
         UnclearSettingError: One of them is a live object.
     """
-    return plain({name: value for name, value in fields.items() if not _is_harmless(value)})
+    return plain(_counting(fields, names_of_models), skips=lambda _, __: False)
+
+
+def _counting(fields: Mapping[str, Any], names_of_models: Collection[str] = ()) -> dict[str, Any]:
+    named = frozenset(name for name in fields if without_underscores(name) in names_of_models)
+    return counting({name: value for name, value in fields.items() if not _is_harmless(value)}, named)
 
 
 def _is_harmless(value: Any) -> bool:
@@ -92,7 +101,8 @@ class Same:
 
 def frozen_fields(fields: Mapping[str, Any]) -> tuple[object, ...]:
     """Return a copy of the fields that may count."""
-    return tuple([(name, frozen(fields[name])) for name in sorted(fields) if not is_skipped(name, fields[name])])
+    found = _counting(fields)
+    return tuple([(name, frozen(found[name])) for name in sorted(found)])
 
 
 def frozen(value: Any, depth: int = 0) -> object:

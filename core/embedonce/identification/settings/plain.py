@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -25,6 +25,9 @@ class UnclearSettingError(ValueError):
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _URL_NAME = re.compile(r"(?:.*_)?(?:url|uri|endpoint|base|host|server|address)", re.IGNORECASE)
 _LEFT_OUT = object()
+TOO_DEEP = object()
+"""Stands for what is nested more deeply than settings are."""
+_Skips = Callable[[str, Any], bool]
 
 
 def is_url(text: str) -> bool:
@@ -58,30 +61,30 @@ def _plain_text(name: str, value: str) -> Any:
     return value
 
 
-def _plain(name: str, value: Any, depth: int) -> Any:
+def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is int:
         return value
     if isinstance(value, Enum):
-        return _plain(name, value.value, depth)
+        return _plain(name, value.value, depth, skips)
     if isinstance(value, str):
         return _plain_text(name, str(value))
     if isinstance(value, PurePath):
         return str(value)
     if kind is float and math.isfinite(value):
         return value
-    if depth > 20:
+    if depth > 20 or value is TOO_DEEP:
         msg = f"its field {name!r} is nested too deeply"
         raise UnclearSettingError(msg)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        inner = ((key, _plain(key, each, depth + 1)) for key, each in value.items() if not is_skipped(key, each))
+        inner = ((key, _plain(key, each, depth + 1, skips)) for key, each in value.items() if not skips(key, each))
         return {key: each for key, each in inner if each is not _LEFT_OUT}
     if isinstance(value, list | tuple | set | frozenset):
-        items = [each for each in (_plain(name, item, depth + 1) for item in value) if each is not _LEFT_OUT]
+        items = [each for each in (_plain(name, item, depth + 1, skips) for item in value) if each is not _LEFT_OUT]
         return sorted(items, key=json.dumps) if isinstance(value, set | frozenset) else items
     root = kind.__module__.partition(".")[0]
     if root == "numpy" and getattr(value, "shape", None) == ():
-        return _plain(name, value.item(), depth + 1)
+        return _plain(name, value.item(), depth + 1, skips)
     if (root, kind.__name__) == ("torch", "dtype"):
         # A constant, not a live object, and its name is its whole value.
         return str(value).removeprefix("torch.")
@@ -89,10 +92,14 @@ def _plain(name: str, value: Any, depth: int) -> Any:
     raise UnclearSettingError(msg)
 
 
-def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+def plain(settings: Mapping[str, Any], skips: _Skips = is_skipped) -> dict[str, Any]:
     """Return settings as plain JSON, without secrets and operational ones.
+
+    Args:
+        settings: The settings.
+        skips: Tells by name and value which of them are left out.
 
     Raises:
         UnclearSettingError: A setting is a live object, which has no form that is the same in another process.
     """
-    return dict(_plain("", settings, 0))
+    return dict(_plain("", settings, 0, skips))

@@ -10,7 +10,6 @@ from embedonce.identification import (
     Description,
     UnclearSettingError,
     fields_of,
-    is_skipped,
     without_underscores,
 )
 from haystack_integrations.components.embedders.embedonce.parameters import init_parameters
@@ -90,7 +89,7 @@ def _counting(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _counting_inside(value)
         for name, value in parameters.items()
-        if without_underscores(name) not in _OPERATIONAL and not is_skipped(name, value)
+        if without_underscores(name) not in _OPERATIONAL
     }
 
 
