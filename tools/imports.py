@@ -21,6 +21,7 @@ SOURCES = (
     "adapters/langchain",
     "adapters/llamaindex",
     "adapters/haystack",
+    "adapters/sdks",
     "adapters/sentence_transformers",
 )
 

@@ -35,8 +35,8 @@ from embedonce.errors import StoreError
 ```
 
 The package of each framework is public in the same way: `langchain_embedonce`, `llama_index.embeddings.embedonce`,
-`haystack_integrations.components.embedders.embedonce` and `sentence_transformers_embedonce`, with the names in their
-`__all__`. The [command line](distant-stores.md), the [storage format](storage-format.md) and the
+`haystack_integrations.components.embedders.embedonce`, `sdks_embedonce` and `sentence_transformers_embedonce`, with the
+names in their `__all__`. The [command line](distant-stores.md), the [storage format](storage-format.md) and the
 [key specification](key-specification.md) have pages of their own.
 """
 _VALUES = {

@@ -41,7 +41,8 @@ def wrap(
     """Return an embedder that embeds every text once.
 
     Args:
-        embedder: An embedder of a framework whose plugin is installed, or a function `list[str] -> vectors`.
+        embedder: An embedder of a framework or a client of an SDK whose plugin is installed, or a function
+            `list[str] -> vectors`.
         store: Where vectors are kept: a path, a URL, an (fs, path) pair, a `UPath`, a byte store, an `EmbeddingCache`,
             or None for `$EMBEDONCE_STORE` and else the user's cache directory.
         namespace: The whole identity, instead of the one that is derived from the embedder; shared by all embedders

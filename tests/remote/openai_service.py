@@ -37,7 +37,7 @@ def _google(service, body):
 
 
 PROTOCOLS = {
-    "/v1/embeddings": _openai,
+    "/embeddings": _openai,
     "/v1/embed": _cohere,
     "/api/embed": _ollama,
     ":batchEmbedContents": _google,
