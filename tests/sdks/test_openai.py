@@ -32,6 +32,10 @@ class Door:
         kind = sdk.AsyncOpenAI if self.way == "async" else sdk.OpenAI
         return kind(**{"base_url": self.url, "api_key": KEY, "max_retries": 0, **settings})
 
+    def http(self, **settings):
+        kind = sdk.DefaultAsyncHttpxClient if self.way == "async" else sdk.DefaultHttpxClient
+        return kind(**settings)
+
     def azure(self, **settings):
         kind = sdk.AsyncAzureOpenAI if self.way == "async" else sdk.AzureOpenAI
         settings = {"azure_endpoint": self.url.removesuffix("/v1"), "api_version": "2024-10-21", **settings}
@@ -237,12 +241,16 @@ def test_clients_that_go_elsewhere_are_kept_apart(door, namespace):
     settings = [
         {"default_headers": {"x-portkey-config": "a"}},
         {"default_headers": {"x-portkey-config": "b"}},
+        {"default_headers": {"Host": "c"}},
         {"default_query": {"model": "c"}},
+        {"http_client": door.http(params={"model": "d"})},
+        {"http_client": door.http(params=[("model", "d"), ("model", "e")])},
+        {"http_client": door.http(headers={"x-portkey-config": "f"})},
         {},
     ]
     clients = [embedonce.wrap(door.client(**each), embedonce.MemoryStore(), namespace=namespace) for each in settings]
     kinds = {client.embeddings.identity_of(model=model) for client in clients for model in ("m", "n")}
-    assert len(kinds) == 8
+    assert len(kinds) == 16
     assert not any("portkey" in str(kind) for kind in kinds)
 
 

@@ -21,7 +21,7 @@ _KNOWN = _ARGUMENTS | {"extra_headers", "extra_query", "extra_body", "timeout"}
 _RAW = "x-stainless-raw-response"
 # Of these it is known that no server chooses a model by them: they say who asks, from where and for which trace.
 _PASSING = re.compile(
-    r"authorization|api-key|x-api-key|cookie|user-agent|accept.*|connection|content-.*|host|idempotency-key"
+    r"authorization|api-key|x-api-key|cookie|user-agent|accept.*|connection|content-.*|idempotency-key"
     r"|traceparent|tracestate|baggage|b3|x-b3-.*|sentry-trace|x-datadog-.*|x-request-id|x-correlation-id"
     r"|x-client-request-id|x-ms-client-request-id|openai-organization|openai-project|x-stainless-.*"
 )
@@ -102,7 +102,8 @@ def identity_of_call(client: Any, options: WrapOptions, given: Mapping[str, Any]
         msg = f"extra_body replaces {replaced[0]!r}"
         raise PastTheCacheError(msg)
     http = client._client
-    query = {**dict(http.params), **client._custom_query, **(_set(given, "extra_query") or {})}
+    always = {name: _one_or_all(http.params.get_list(name)) for name in http.params}
+    query = {**always, **client._custom_query, **(_set(given, "extra_query") or {})}
     request = {"extra_body": plain_only(extra)} if extra else None
     said: dict[str, Any] = {"dimensions": dimensions, "request": request, "query": plain_only(query)}
     url = str(client.base_url)
@@ -155,6 +156,11 @@ def _set(given: Mapping[str, Any], name: str) -> Any:
     """Return an argument, None if it is one of the SDK's marks for what is not given."""
     value = given.get(name)
     return None if type(value).__name__ in ("Omit", "NotGiven") else value
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    """Return the values of a parameter of a URL, the one alone as it is written elsewhere."""
+    return values[0] if len(values) == 1 else values
 
 
 def _routing(headers: Mapping[str, Any]) -> list[str]:
