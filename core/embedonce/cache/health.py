@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from embedonce.namespaces.protocol import Namespace
 
 logger = logging.getLogger("embedonce")
-
 _FAULTS = 3
 _PAUSE = 30.0
+_MOST_ADDED = 256
 
 
 @dataclass(slots=True)
@@ -88,6 +88,7 @@ class StoreHealth:
     def __init__(self, on_store_error: str) -> None:
         self._raises = on_store_error == "raise"
         self._stats = Stats()
+        self._added: list[dict[str, int]] = []  # What is not in `_stats` yet.
         self._lock = ForkLock()
         self._reading = CircuitBreaker()
         self._writing = CircuitBreaker()
@@ -96,15 +97,15 @@ class StoreHealth:
 
     def count(self, **added: int) -> None:
         """Add to the counters."""
-        with self._lock:
-            for name, number in added.items():
-                setattr(self._stats, name, getattr(self._stats, name) + number)
+        # In one step, which no interrupt can split, and without a lock that it could leave behind for other threads.
+        self._added.append(added)
+        if len(self._added) > _MOST_ADDED:
+            self.stats(())
 
     def answered_zero(self, vectors: int, namespace: str) -> None:
         """Count vectors of zeros alone, and log the first."""
         self.count(zero=vectors)
-        with self._lock:
-            logged, self._logged_zero = self._logged_zero, True
+        logged, self._logged_zero = self._logged_zero, True
         if not logged:
             logger.warning(
                 "the embedder of namespace %r answered with vectors of zeros alone, as some services do after a fault "
@@ -123,6 +124,9 @@ class StoreHealth:
     def stats(self, namespaces: Iterable[Namespace]) -> Stats:
         """Return a copy of the counters, with what open namespaces have met."""
         with self._lock:
+            while self._added:
+                for name, number in self._added.pop().items():
+                    setattr(self._stats, name, getattr(self._stats, name) + number)
             stats = replace(self._stats)
         for namespace in namespaces:
             backlog = namespace.backlog
@@ -152,10 +156,7 @@ class StoreHealth:
 
     def succeeded(self, *, writing: bool) -> None:
         """The place itself has answered; what was found or kept in memory says nothing about it."""
-        circuit = self._circuit(writing=writing)
-        if circuit.faults:
-            with self._lock:
-                circuit.faults = 0
+        self._circuit(writing=writing).faults = 0
 
     def failed(self, error: StoreError, *, writing: bool) -> None:
         """The store failed, or could not be asked.

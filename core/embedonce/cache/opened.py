@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from embedonce.options import Mode
     from embedonce.runtime.steps import Steps
 
-
 _WRITING = ("read_write", "refresh")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Key = bytes | str
+    from embedonce.keys.specification import Key
 
 
 @dataclass(frozen=True, slots=True)
