@@ -30,6 +30,10 @@ from core_support import (
 
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.runtime.steps import Twins, Work, arun, run
+from embedonce.runtime.threads import in_thread
+
+MANY = 64
+"""More threads than a pool has."""
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_in_flight")
 
@@ -46,13 +50,15 @@ async def stored(cache, count):
 
 @asynccontextmanager
 async def busy_pool():
-    """The pool of the loop has one thread, which is busy until the end."""
+    """No thread is free until the end, neither of the loop's pool nor of the library's own."""
     loop, end = asyncio.get_running_loop(), threading.Event()
     loop.set_default_executor(ThreadPoolExecutor(1))
+    own = [asyncio.ensure_future(in_thread(end.wait, LIMIT)) for _ in range(MANY)]
     blocker = loop.run_in_executor(None, end.wait, LIMIT)
+    await asyncio.sleep(0)
     yield
     end.set()
-    await blocker
+    await asyncio.gather(blocker, *own)
 
 
 async def cancelled_while_it_waits_for_a_thread(call):

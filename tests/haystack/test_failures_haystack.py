@@ -13,6 +13,7 @@ from haystack_components import hs, sockets
 
 import embedonce
 from embedonce import CacheMissError, EmbedderContractError
+from embedonce.runtime.threads import in_thread
 
 # -- failures ------------------------------------------------------------------------------------------------------
 
@@ -303,7 +304,11 @@ async def test_what_the_component_inside_has_answered_is_stored_although_the_cal
     await asyncio.wait_for(asked.wait(), hs.LIMIT)
     # No thread is free for what comes after the answer.
     loop.set_default_executor(ThreadPoolExecutor(1))
-    blocker = loop.run_in_executor(None, end.wait, hs.LIMIT)
+    blockers = [
+        loop.run_in_executor(None, end.wait, hs.LIMIT),
+        *(asyncio.ensure_future(in_thread(end.wait, hs.LIMIT)) for _ in range(64)),
+    ]
+    await asyncio.sleep(0)
     may_answer.set()
     for _ in range(10):
         await asyncio.sleep(0)
@@ -311,5 +316,5 @@ async def test_what_the_component_inside_has_answered_is_stored_although_the_cal
     with pytest.raises(asyncio.CancelledError):
         await call
     end.set()
-    await blocker
+    await asyncio.gather(*blockers)
     await asyncio.to_thread(hs.until, lambda: wrapped.cache.stats().stored == 1)

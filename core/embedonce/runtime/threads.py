@@ -11,12 +11,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
-from embedonce.runtime.forking import renewed_in_child
+from embedonce.runtime.forking import in_child, renewed_in_child
 from embedonce.runtime.locks import ForkLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
 
 logger = logging.getLogger("embedonce")
 
@@ -25,21 +26,59 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a thread of the loop's pool, and return what it returns.
+    """Call a function of this library in a thread of its own pool, and return what it returns.
+
+    The pool of the loop is the program's: its threads may all be busy for long, or wait for the very task that calls
+    this.
+    """
+    return await _in_pool(_pool(), partial(function, *args, **kwargs))
+
+
+async def in_thread_of_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of the program, such as an embedder, in a thread of the loop's pool; return what it returns."""
+    return await _in_pool(None, partial(function, *args, **kwargs))
+
+
+async def _in_pool(pool: ThreadPoolExecutor | None, function: Callable[[], T]) -> T:
+    """Call a function in a thread of a pool.
 
     A pool that was shut down, as at the end of a program, is replaced by a thread for this call alone.
     """
     # Callers that await this have imported it already; `import embedonce` need not.
     import asyncio
 
-    call = partial(contextvars.copy_context().run, function, *args, **kwargs)
+    call = partial(contextvars.copy_context().run, function)
     loop = asyncio.get_running_loop()
     try:
-        future = loop.run_in_executor(None, call)
+        future = loop.run_in_executor(pool, call)
     except RuntimeError:
         future = loop.create_future()
         threading.Thread(target=_tell, args=(loop, future, call), name="embedonce-call").start()
     return await future
+
+
+_own_pool: ThreadPoolExecutor | None = None
+
+
+def _pool() -> ThreadPoolExecutor:
+    """Return the pool for the work of this library; it has no threads before it has something to do."""
+    global _own_pool
+    if _own_pool is None:
+        # asyncio has imported it already.
+        from concurrent.futures import ThreadPoolExecutor
+
+        # If two threads make one each, both serve what they were given.
+        _own_pool = ThreadPoolExecutor(thread_name_prefix="embedonce-async")
+    return _own_pool
+
+
+def _drop_pool() -> None:
+    # Its threads belong to the parent.
+    global _own_pool
+    _own_pool = None
+
+
+in_child(_drop_pool)
 
 
 def _tell(loop: AbstractEventLoop, future: Future[T], call: Callable[[], T]) -> None:
@@ -82,14 +121,18 @@ class Job(Generic[T]):
         self._ended = threading.Lock()
 
     async def in_thread(self) -> T | None:
-        """Call the function in a thread of the loop's pool; return None if the job was cancelled before."""
+        """Call the function in a thread; return None if the job was cancelled before."""
         return await in_thread(self._begin)
+
+    async def in_thread_of_loop(self) -> T | None:
+        """Call the function in a thread of the loop's pool; return None if the job was cancelled before."""
+        return await in_thread_of_loop(self._begin)
 
     def _begin(self) -> T | None:
         return self._function() if self.cancel() else None
 
     def cancel(self) -> bool:
-        """True if the function has not begun, and now never will in a thread of the pool."""
+        """True if the function has not begun, and now never will in a thread of a pool."""
         return self._begun.acquire(blocking=False)
 
     def start_anyway(self) -> None:

@@ -17,7 +17,7 @@ from embedonce.cache.batches.saving import may_store, saving
 from embedonce.cache.engine import flight
 from embedonce.cache.engine.flight import LEADING, Abandoned, Failed, Landed
 from embedonce.cache.engine.refusals import is_refusal
-from embedonce.errors import EmbedderContractError
+from embedonce.errors import EmbedderContractError, StoreError
 from embedonce.runtime.steps import Work, arun, run
 from embedonce.runtime.threads import Job, is_async
 from embedonce.vectors.answers import NotCacheable, checked_answer
@@ -54,6 +54,7 @@ class Embedding:
         "_checked",
         "_embed",
         "_is_cacheable",
+        "_is_first_try",
         "_is_kept",
         "_job",
         "_positions",
@@ -74,6 +75,8 @@ class Embedding:
         self._is_cacheable = True
         self._checked: Answer | None = None
         self._is_kept = False
+        # True while an error may be an interrupt, after which the answer is kept in the background.
+        self._is_first_try = False
         self._job = Job(self._keep)
         # Acquired once: by the thread that hands its answer over to the task, or by the task that is cancelled.
         self._taken = threading.Lock()
@@ -88,11 +91,11 @@ class Embedding:
         """
         try:
             self._ask()
+            self._is_first_try = True
             self._keep()
-        except BaseException as error:
-            # An iterator that was read in part has lost its first vectors.
-            is_whole = self._checked is not None or (self._answers and hasattr(self._answers[0], "__len__"))
-            if is_whole and not isinstance(error, Exception):
+        except BaseException:
+            if self._is_whole and not self._is_kept:
+                self._is_first_try = False
                 self._keep_anyway()
                 self._job.wait(flight.PATIENCE)
             raise
@@ -112,9 +115,8 @@ class Embedding:
                 await self._keep_shielded()
             else:
                 await self._job.in_thread()
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self._keep_anyway()
+        except BaseException:
+            self._keep_anyway()
             raise
 
     # Asking
@@ -156,7 +158,7 @@ class Embedding:
         self._state.leave(self._positions)
         job = Job(self._ask_in_thread)
         try:
-            return bool(await job.in_thread())
+            return bool(await job.in_thread_of_loop())
         except BaseException:
             if job.cancel():
                 # The embedder was not asked.
@@ -210,10 +212,12 @@ class Embedding:
         try:
             # Only now: a task that is cancelled before it has begun never comes to this.
             if self._job.cancel():
+                self._is_first_try = True
                 await arun(self._keeping())
         except BaseException as error:
-            if not isinstance(error, Exception):
-                # The loop ends, or is interrupted.
+            if not (self._is_kept and isinstance(error, Exception)):
+                # The loop ends, or is interrupted, perhaps before all that is kept has landed.
+                self._is_first_try = False
                 Job(self._keep).start_anyway()
             raise
 
@@ -224,8 +228,9 @@ class Embedding:
             if self._checked is None:
                 yield Work(self._check, inline=state.request.is_small)
         except Exception as error:
-            self._is_kept = True
-            self._land_failure(error)
+            if not self._may_be_interrupt(error):
+                self._is_kept = True
+                self._land_failure(error)
             raise
         assert self._checked is not None
         fault = self._fault(self._checked)
@@ -235,14 +240,24 @@ class Embedding:
             state.publish(self._positions, outcome_of)
         try:
             yield from self._saving(self._checked)
-        except Exception:
-            self._land(outcome_of)
+        except Exception as error:
+            if not self._may_be_interrupt(error):
+                self._land(outcome_of)
             raise
         self._land(outcome_of)
         if state.has_ended:
             state.namespace.flush_soon()
         if fault is not None:
             raise fault
+
+    @property
+    def _is_whole(self) -> bool:
+        """True if there is an answer that can be checked again: an iterator that was read in part is none."""
+        return self._checked is not None or (bool(self._answers) and hasattr(self._answers[0], "__len__"))
+
+    def _may_be_interrupt(self, error: Exception) -> bool:
+        """True for an error that a handler of a signal may have raised, such as the time limit of a job queue."""
+        return self._is_first_try and self._is_whole and not isinstance(error, EmbedderContractError | StoreError)
 
     def _check(self) -> None:
         """Check the answer, and put its vectors where they belong."""

@@ -12,7 +12,7 @@ from embedonce.cache.batches.embedding import STOP_ITERATION
 from embedonce.events import EmbedEvent
 from embedonce.plugins.host import observing
 from embedonce.runtime.steps import Work
-from embedonce.runtime.threads import in_thread, is_async
+from embedonce.runtime.threads import in_thread_of_loop, is_async
 from embedonce.vectors.answers import NotCacheable, vectors_of, zero_rows
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Asking:
         if is_async(self._embed):
             self._count()
             return await self._embed(self._texts)
-        answer = await in_thread(self.run)
+        answer = await in_thread_of_loop(self.run)
         return await answer if inspect.isawaitable(answer) else answer
 
     def _count(self) -> None:

@@ -1,0 +1,81 @@
+"""What a program does with its own threads and signals neither stops a call nor costs what was paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from core_support import LIMIT, NAMESPACE, Model, as_async, bits
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_in_flight")
+
+
+async def test_a_call_ends_although_all_threads_of_the_loop_wait_for_it(place):
+    """As do sync parts of a program that ask for vectors on the loop from threads of its pool."""
+    cache, model, loop = place.cache(), Model(), asyncio.get_running_loop()
+    cache.embed(["warm"], model, namespace=NAMESPACE)
+    loop.set_default_executor(ThreadPoolExecutor(1))
+
+    def in_pool():
+        call = cache.aembed(["a", "b"], as_async(model), namespace=NAMESPACE)
+        return asyncio.run_coroutine_threadsafe(call, loop).result(LIMIT)
+
+    assert bits(await asyncio.to_thread(in_pool)) == bits(model.rows(["a", "b"]))
+    assert bits(await asyncio.to_thread(in_pool)) == bits(model.rows(["a", "b"]))
+    assert model.calls == [["warm"], ["a", "b"]]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own(place):
+    cache, model = place.cache(), Model()
+    asyncio.run(cache.aembed(["warm"], as_async(model), namespace=NAMESPACE))
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(asyncio.wait_for(cache.aembed(["a"], as_async(model), namespace=NAMESPACE), LIMIT))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+class TimeLimitError(Exception):
+    """What a job queue raises in a handler of a signal, when the time of a job is over."""
+
+
+class Late(list):
+    """An answer during whose first reading the time is over."""
+
+    is_late = True
+
+    def __iter__(self):
+        if self.is_late:
+            self.is_late = False
+            signal.raise_signal(signal.SIGALRM)
+        return super().__iter__()
+
+
+@pytest.fixture
+def time_limit():
+    def end(*_):
+        raise TimeLimitError
+
+    before = signal.signal(signal.SIGALRM, end)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs alarms")
+@pytest.mark.usefixtures("time_limit")
+def test_an_answer_is_kept_when_a_time_limit_raises_while_it_is_checked(place):
+    cache, model = place.cache(), Model()
+    with pytest.raises(TimeLimitError):
+        cache.embed(["a", "b"], lambda texts: Late(model.rows(texts).tolist()), namespace=NAMESPACE)
+    again = Model()
+    assert bits(cache.embed(["a", "b"], again, namespace=NAMESPACE)) == bits(model.rows(["a", "b"]))
+    assert again.calls == []
+    assert cache.stats().stored == 2
