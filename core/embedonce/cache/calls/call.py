@@ -69,7 +69,12 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
         _notify(state, None, type(error).__name__)
         raise
     finally:
-        state.end()
+        try:
+            state.end()
+        except BaseException:
+            # Interrupted before it was done.
+            state.end()
+            raise
     result: NDArray[Any] = yield Work(_result, state, inline=state.request.is_small or not plan.has_duplicates)
     _notify(state, result)
     return result
