@@ -153,7 +153,11 @@ def _counted_live(name: str, plain: str, value: Any, stated: set[str]) -> Any:
         return {key: each for key, each in counts.items() if each} or _LEFT_OUT
     if _OBSERVERS.fullmatch(plain) or is_secret(name):
         return _LEFT_OUT
-    is_timing = type(value).__module__.partition(".")[0] in _TIMING
+    # SDKs name themselves as the module of `httpx.Timeout`, which holds nothing but numbers.
+    numbers = vars(value).values() if hasattr(value, "__dict__") and not isinstance(value, type) else ()
+    is_timing = type(value).__module__.partition(".")[0] in _TIMING or (
+        bool(numbers) and all(each is None or isinstance(each, int | float) for each in numbers)
+    )
     return _LEFT_OUT if is_timing and (_NUMBERS.fullmatch(plain) or plain.endswith("limits")) else value
 
 
