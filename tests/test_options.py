@@ -77,6 +77,7 @@ def test_a_pickled_cache_knows_its_arguments(tmp_path):
         ({"namespace": ""}, "a namespace must be a non-empty string, got ''"),
         ({"namespace": b"m"}, "a namespace must be a non-empty string, got b'm'"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
+        ({"batch_size": int}, "batch_size must be a whole number of at least 1"),
         ({"text_safe": "false"}, "text_safe must be True or False; got 'false'"),
         ({"text_safe": None}, "text_safe must be True or False; got None"),
         ({"split_on_error": "false"}, "split_on_error must be True or False; got 'false'"),

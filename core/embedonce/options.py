@@ -116,7 +116,7 @@ def checked_batch_size(batch_size: Any) -> Any:
     """
     if batch_size in (None, "auto"):
         return batch_size
-    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or operator.index(batch_size) < 1:
+    if isinstance(batch_size, bool | type) or not hasattr(batch_size, "__index__") or operator.index(batch_size) < 1:
         msg = f"batch_size must be a whole number of at least 1, or None for all texts at once; got {batch_size!r}"
         raise ValueError(msg)
     return operator.index(batch_size)
