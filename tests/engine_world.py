@@ -255,7 +255,7 @@ class World:
                 each.owed.clear()
         with self._leaving:
             # The number of a thread that has ended may be that of another one.
-            if not call.has_left:
+            if not call.has_left and call.thread.ident is not None:
                 number, error = ctypes.c_ulong(call.thread.ident), ctypes.py_object(KeyboardInterrupt)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(number, error)
 

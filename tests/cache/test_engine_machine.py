@@ -212,12 +212,13 @@ class Engine(RuleBasedStateMachine):
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-CALM = settings(deadline=None, suppress_health_check=list(HealthCheck))
+# The same sequences in each run, in which threads may still take turns in another order.
+CALM = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [pytest.param(25, 20, id="short"), pytest.param(400, 40, marks=pytest.mark.soak, id="long")],
+    [pytest.param(25, 20, id="short"), pytest.param(200, 40, marks=pytest.mark.soak, id="long")],
 )
 @pytest.mark.filterwarnings("ignore:coroutine", "ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_any_order_of_events_ends_with_right_vectors_and_keeps_what_was_paid(examples, steps):

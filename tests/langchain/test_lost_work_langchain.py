@@ -255,3 +255,25 @@ def test_row_59_a_file_that_vanishes_costs_no_vector(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", vanished)
     assert cached.embed_documents(["a"]) == [model.document("a")]
+
+
+async def test_a_model_without_async_methods_of_its_own_is_paid_once_though_its_task_is_cancelled(tmp_path):
+    """LangChain calls its sync method in a thread, which goes on."""
+    started, end = threading.Event(), threading.Event()
+
+    class Slow(lc.Model):
+        def embed_documents(self, texts):
+            started.set()
+            assert end.wait(60)
+            return super().embed_documents(texts)
+
+    model = Slow()
+    wrapped = embedonce.wrap(model, tmp_path, namespace="m")
+    call = asyncio.ensure_future(wrapped.aembed_documents(["a", "b"]))
+    await asyncio.to_thread(started.wait, 60)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    end.set()
+    assert await wrapped.aembed_documents(["a", "b"]) == lc.Model().documents(["a", "b"])
+    assert model.calls == [["a", "b"]]

@@ -288,11 +288,14 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
     async def aembed_documents(self, texts: list[str], **kwargs: Any) -> list[list[float]]:
         """Async twin of `embed_documents`."""
         embed = _async_method(self.underlying_embeddings, "embed_documents")
+        sync = _sync_method(self.underlying_embeddings, "embed_documents")
 
         async def embed_some(some: list[str]) -> Any:
             return await embed(some, **kwargs)
 
-        vectors = await self._tracker.aembed(self._request(self.cache, texts, "document", kwargs), embed_some)
+        asked = self._request(self.cache, texts, "document", kwargs)
+        some = functools.partial(sync, **kwargs) if sync else embed_some
+        vectors = await self._tracker.aembed(asked, some, is_sync=sync is not None)
         return cast("list[list[float]]", await embed(texts, **kwargs)) if vectors is None else vectors
 
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
@@ -302,10 +305,14 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             check_replay(self.underlying_embeddings, self.cache, _NO_QUERIES)
             return cast("list[float]", await embed(text, **kwargs))
 
+        sync = _sync_method(self.underlying_embeddings, "embed_query")
+
         async def embed_one(some: list[str]) -> Any:
             return [await embed(some[0], **kwargs)]
 
-        vectors = await self._tracker.aembed(self._request(self.query_cache, [text], "query", kwargs), embed_one)
+        asked = self._request(self.query_cache, [text], "query", kwargs)
+        one = (lambda some: [sync(some[0], **kwargs)]) if sync else embed_one
+        vectors = await self._tracker.aembed(asked, one, is_sync=sync is not None)
         return cast("list[float]", await embed(text, **kwargs)) if vectors is None else vectors[0]
 
 
@@ -315,6 +322,16 @@ def _async_method(embedder: object, name: str) -> Callable[..., Awaitable[Any]]:
     if method is not None:
         return cast("Callable[..., Awaitable[Any]]", method)
     return functools.partial(asyncio.to_thread, getattr(embedder, name))
+
+
+def _sync_method(embedder: object, name: str) -> Callable[..., Any] | None:
+    """Return a method whose async twin only calls it in a thread, None if the twin does something of its own.
+
+    The cache calls such a method in a thread itself: the answer is kept if the task is cancelled meanwhile.
+    """
+    twin = getattr(type(embedder), f"a{name}", None)
+    is_plain = twin is None or twin is getattr(Embeddings, f"a{name}")
+    return getattr(embedder, name) if is_plain and f"a{name}" not in getattr(embedder, "__dict__", {}) else None
 
 
 def _warn_about_sha1() -> None:

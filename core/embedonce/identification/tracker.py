@@ -177,9 +177,10 @@ class IdentityTracker:
     async def aembed(
         self,
         request: EmbedRequest,
-        embed: Callable[[list[str]], Awaitable[Any]],
+        embed: Callable[[list[str]], Awaitable[Any]] | Callable[[list[str]], Any],
         *,
         may_divide: bool = True,
+        is_sync: bool = False,
     ) -> list[list[float]] | None:
         """Async twin of `embed`.
 
@@ -187,6 +188,7 @@ class IdentityTracker:
             request: What is asked for.
             embed: Asks the embedder.
             may_divide: True if the embedder may be asked by several calls at once where it would send several requests.
+            is_sync: True if `embed` is to be called in a thread, where its answer is kept if the task is cancelled.
         """
         state = self._describer.fingerprint(request.embedder)
         if self._before is not None and self._before[0] == state:
@@ -194,6 +196,9 @@ class IdentityTracker:
         else:
             # Describing an embedder may look at the files of a model.
             groups, state = await in_thread(self._groups, request, state, is_async=True)
+
+        def embed_watched_in_thread(some: list[str]) -> Any:
+            return self._watched(request, state, embed(some))
 
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
@@ -204,7 +209,8 @@ class IdentityTracker:
             # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
             return self._watched(request, state, answer)
 
-        answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, embed_watched)) for each in groups]
+        watched = embed_watched_in_thread if is_sync else embed_watched
+        answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, watched)) for each in groups]
         return _in_order(groups, answers)
 
     def matrix(self, request: EmbedRequest, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:

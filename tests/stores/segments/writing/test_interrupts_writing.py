@@ -188,7 +188,8 @@ WHATS = ["flushing", "merging", "writing_few", "writing_much", "scheduling", "cl
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="bytecode does not tell there what handles errors")
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", [29, pytest.param(2, marks=pytest.mark.soak)])
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.parametrize("kind", ["distant", "directory"])
 def test_an_interrupt_at_any_instruction_locks_nobody_out(kind, what, step, tmp_path):

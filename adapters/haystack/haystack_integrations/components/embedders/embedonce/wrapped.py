@@ -348,7 +348,9 @@ class _FromCache:
     async def arun(self) -> list[list[float]] | None:
         """See `Step`."""
         embed = self._embed
-        return await self._tracker.aembed(self._request, lambda some: arun(embed(some)))
+        if hasattr(self._request.embedder, "run_async"):
+            return await self._tracker.aembed(self._request, lambda some: arun(embed(some)))
+        return await self._tracker.aembed(self._request, lambda some: run(embed(some)), is_sync=True)
 
 
 def _has(embedder: object, name: str) -> bool:
