@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+from typing import ClassVar
 
 import pytest
 from langchain_lanes import WAYS, from_bytes_store, in_lanes, lc, text_itself
@@ -261,19 +262,24 @@ async def test_a_model_without_async_methods_of_its_own_is_paid_once_though_its_
     """LangChain calls its sync method in a thread, which goes on."""
     started, end = threading.Event(), threading.Event()
 
-    class Slow(lc.Model):
+    class Slow(lc.Embeddings):
+        calls: ClassVar[list[list[str]]] = []
+
         def embed_documents(self, texts):
+            self.calls.append(texts)
             started.set()
             assert end.wait(60)
-            return super().embed_documents(texts)
+            return [[float(len(text)), 1.0] for text in texts]
 
-    model = Slow()
-    wrapped = embedonce.wrap(model, tmp_path, namespace="m")
-    call = asyncio.ensure_future(wrapped.aembed_documents(["a", "b"]))
+        def embed_query(self, text):
+            raise NotImplementedError
+
+    wrapped = embedonce.wrap(Slow(), tmp_path, namespace="m")
+    call = asyncio.ensure_future(wrapped.aembed_documents(["a", "bb"]))
     await asyncio.to_thread(started.wait, 60)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     end.set()
-    assert await wrapped.aembed_documents(["a", "b"]) == lc.Model().documents(["a", "b"])
-    assert model.calls == [["a", "b"]]
+    assert await wrapped.aembed_documents(["a", "bb"]) == [[1.0, 1.0], [2.0, 1.0]]
+    assert Slow.calls == [["a", "bb"]]
