@@ -220,7 +220,13 @@ CALM = settings(deadline=None, derandomize=True, suppress_health_check=list(Heal
     ("examples", "steps"),
     [pytest.param(25, 20, id="short"), pytest.param(200, 40, marks=pytest.mark.soak, id="long")],
 )
-@pytest.mark.filterwarnings("ignore:coroutine", "ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:coroutine",
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning",
+    # An interrupt may come between the opening of a file and the statement that closes it.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
 def test_any_order_of_events_ends_with_right_vectors_and_keeps_what_was_paid(examples, steps):
     FIGURES.clear()
     run_state_machine_as_test(Engine, settings=settings(CALM, max_examples=examples, stateful_step_count=steps))
