@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dis
-import functools
-import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-import embedonce
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.testing import FaultyStore
 
-PACKAGE = str(Path(embedonce.__file__).parent) + os.sep
 LIMIT = 30.0
 """Seconds after which a call that should have ended counts as one that hangs."""
 WRITING = ("read_write", "refresh")
@@ -235,63 +230,3 @@ class Vectors:
             version = int(row[2] * 4096 + row[3] * 64 + row[4])
             assert row == self._row(target, text, version), f"WRONG: {key} has {row}"
             assert version in self.issued.get(key, ()), f"WRONG: {key} has {row}, which nobody has answered"
-
-
-class Interrupt:
-    """Raises `KeyboardInterrupt` in the package, at a place where the interpreter can do so.
-
-    Those are the places where it looks for signals: the start of a function or generator, after a call, and before a
-    loop goes on.
-
-    Args:
-        call: The call that is traced.
-        since: Places are counted from the `start` of the call, or from when its embedder has `answered`.
-        at: Number of the place.
-    """
-
-    def __init__(self, call, since, at):
-        self._call, self._since, self._left = call, since, at
-
-    def trace(self, frame, event, argument):
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        frame.f_trace_opcodes = True
-        where, before = places(frame.f_code), None
-
-        def count(frame, event, argument):
-            nonlocal before
-            if event == "opcode":
-                if (before, frame.f_lasti) in where and (self._since == "start" or self._call.answered):
-                    self._left -= 1
-                    if not self._left:
-                        FIGURES["interrupts at a place"] += 1
-                        raise KeyboardInterrupt
-                before = frame.f_lasti
-            return count
-
-        return count
-
-
-class _Places:
-    """Pairs of instructions of a function that follow each other, between which an interrupt can come."""
-
-    def __init__(self, code):
-        looking = ("RESUME", "CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD")
-        self._after = {
-            each.offset
-            for each in dis.get_instructions(code)
-            if each.opname.startswith(looking) and not (each.opname == "RESUME" and each.arg > 1)
-        }
-        # Where exceptions are handled, since Python 3.11.
-        table = getattr(dis, "_parse_exception_table", lambda code: [])(code)
-        self._handler = {
-            offset: (entry.target, entry.depth) for entry in table for offset in range(entry.start, entry.end, 2)
-        }
-
-    def __contains__(self, pair):
-        before, now = pair
-        # Raised by the former instruction, it would be handled as if it were raised by the latter.
-        return before in self._after and self._handler.get(before) == self._handler.get(now)
-
-
-places = functools.cache(_Places)

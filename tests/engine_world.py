@@ -13,7 +13,8 @@ from collections import Counter
 
 import numpy as np
 from core_support import BoomError, is_in_flight
-from engine_actors import FIGURES, LIMIT, WRITING, Call, Interrupt, Loop, Question
+from engine_actors import FIGURES, LIMIT, WRITING, Call, Loop, Question
+from interrupting import Interrupt
 
 from embedonce import CacheMissError, EmbedderContractError, StoreError
 
@@ -199,10 +200,16 @@ class World:
         call = self._new(cache, texts, target, **options)
 
         def embed(call):
-            if interrupt is not None:
-                call.may_be_interrupted = True
-                sys.settrace(Interrupt(call, *interrupt).trace)
-            return self._embed(call)
+            if interrupt is None:
+                return self._embed(call)
+            since, at = interrupt
+            interrupted = Interrupt(at, counts=lambda: since == "start" or call.answered)
+            call.may_be_interrupted = True
+            sys.settrace(interrupted.trace)
+            try:
+                return self._embed(call)
+            finally:
+                FIGURES["interrupts at a place"] += interrupted.where is not None
 
         FIGURES["calls of embed"] += 1
         self._start(call, embed)

@@ -23,7 +23,7 @@ _MISSING = object()
 
 
 class _NotReplayedError(CacheMissError, AttributeError):
-    """A property is not asked in mode `replay`; for those who ask whether there is such an attribute, there is none."""
+    """A property is not asked in mode `replay`; `hasattr` takes that for an attribute that does not exist."""
 
 
 def check_replay(embedder: object, cache: Cache, reason: str) -> None:

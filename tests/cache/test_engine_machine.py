@@ -218,8 +218,9 @@ CALM = settings(deadline=None, derandomize=True, suppress_health_check=list(Heal
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [pytest.param(25, 20, id="short"), pytest.param(200, 40, marks=pytest.mark.soak, id="long")],
+    [pytest.param(25, 20, id="short"), pytest.param(400, 40, marks=pytest.mark.soak, id="long")],
 )
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings(
     "ignore:coroutine",
     "ignore::pytest.PytestUnhandledThreadExceptionWarning",

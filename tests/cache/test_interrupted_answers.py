@@ -12,13 +12,11 @@ import pytest
 CHILD = """
 import asyncio, logging, os, queue, sys, threading, time, warnings
 from core_support import AsyncDictStore, DictStore, is_awaited, is_in_flight, until
-from engine_actors import places
+from interrupting import Interrupt
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.cache.engine import flight
-import embedonce
 
 way, place, others, step = *sys.argv[1:4], int(sys.argv[4])
-root = os.path.dirname(embedonce.__file__) + os.sep
 texts = ["a", "bb", "ccc", "a"]
 flight.PATIENCE = 1.0
 logging.disable()
@@ -31,7 +29,8 @@ def rows(texts):
 class Run:
     # One call that is interrupted at one place after its embedder has answered.
     def __init__(self, store, at):
-        self.cache, self.left, self.where, self.answered = EmbeddingCache(store), at, None, False
+        self.cache, self.answered = EmbeddingCache(store), False
+        self.interrupt = Interrupt(at, counts=lambda: self.answered)
         self.cache.embed(["warm"], rows, namespace="m")
 
     def embed(self, some):
@@ -49,27 +48,8 @@ class Run:
         self.answered = True
         return answer
 
-    def trace(self, frame, event, argument):
-        if not frame.f_code.co_filename.startswith(root):
-            return None
-        frame.f_trace_opcodes = True
-        where, before = places(frame.f_code), None
-
-        def count(frame, event, argument):
-            nonlocal before
-            if event == "opcode":
-                if self.answered and (before, frame.f_lasti) in where:
-                    self.left -= 1
-                    if not self.left:
-                        self.where = (frame.f_code.co_filename, frame.f_lineno)
-                        raise KeyboardInterrupt
-                before = frame.f_lasti
-            return count
-
-        return count
-
     async def traced(self, embed):
-        sys.settrace(self.trace)
+        sys.settrace(self.interrupt.trace)
         try:
             await self.cache.aembed(texts, embed, namespace="m")
         finally:
@@ -78,7 +58,7 @@ class Run:
     def call(self):
         try:
             if way == "embed":
-                sys.settrace(self.trace)
+                sys.settrace(self.interrupt.trace)
                 self.cache.embed(texts, self.embed, namespace="m")
             else:
                 asyncio.run(self.traced(self.embed if way == "aembed" else self.aembed))
@@ -140,14 +120,14 @@ while True:
         waiting = in_another_thread(wait)
     run.call()
     if waiting is not None:
-        result(waiting, run.where)
+        result(waiting, run.interrupt.where)
     end = time.monotonic() + 60
     while not is_stored(store):
-        assert time.monotonic() < end, f"what was paid is lost after an interrupt at {run.where}"
+        assert time.monotonic() < end, f"what was paid is lost after an interrupt at {run.interrupt.where}"
         time.sleep(0.001)
-    result(in_another_thread(lambda: run.cache.embed(texts, never, namespace="m")), run.where)
+    result(in_another_thread(lambda: run.cache.embed(texts, never, namespace="m")), run.interrupt.where)
     until(lambda: not is_in_flight())
-    if run.where is None:
+    if run.interrupt.where is None:
         break
 print(runs)
 """

@@ -11,14 +11,12 @@ import pytest
 
 CHILD = """
 import os, sys
-import embedonce
-from engine_actors import places
+from interrupting import PACKAGE, Interrupt
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.cache.engine.flight import _SHARED
 
 place, step, fails = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "fails"
-root = os.path.dirname(embedonce.__file__) + os.sep
-files = tuple(root + part for part in ("cache" + os.sep, os.path.join("runtime", "steps")))
+files = tuple(PACKAGE + part for part in ("cache" + os.sep, os.path.join("runtime", "steps")))
 texts, right = ["a", "bb", "ccc"], [[1.0, 2.0], [2.0, 2.0], [3.0, 2.0]]
 
 
@@ -33,36 +31,12 @@ def embed(texts):
     return [[float(len(text)), 2.0] for text in texts]
 
 
-class Interrupt:
-    def __init__(self, at):
-        self.at, self.seen, self.where = at, 0, None
-
-    def trace(self, frame, event, argument):
-        if not frame.f_code.co_filename.startswith(files):
-            return None
-        frame.f_trace_opcodes = True
-        where, before = places(frame.f_code), None
-
-        def count(frame, event, argument):
-            nonlocal before
-            if event == "opcode":
-                if (before, frame.f_lasti) in where:
-                    self.seen += 1
-                    if self.seen == self.at:
-                        self.where = (frame.f_code.co_filename, frame.f_lineno)
-                        raise KeyboardInterrupt
-                before = frame.f_lasti
-            return count
-
-        return count
-
-
 at = runs = 0
 while True:
     at, runs = at + step, runs + 1
     cache = EmbeddingCache(MemoryStore() if place == "memory" else os.path.join(place, str(at)))
     cache.open("m")
-    interrupt, kept = Interrupt(at), None
+    interrupt, kept = Interrupt(at, files), None
     sys.settrace(interrupt.trace)
     try:
         cache.embed(texts, raises if fails else embed, namespace="m", batch_size=2)

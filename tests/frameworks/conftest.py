@@ -13,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import surroundings
 from every_framework import APIS, FRAMEWORKS
+from lazily import lazily
+
+openai_service = lazily("openai_service")
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,12 @@ def _clean_environment(monkeypatch):
 def place(tmp_path):
     """A directory that will be a cache."""
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def service():
+    """A service with the protocol of OpenAI that notes what it is asked for."""
+    return openai_service.Service()
 
 
 @pytest.fixture(params=FRAMEWORKS, ids=str)

@@ -234,15 +234,8 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
+def _no_vocabularies(monkeypatch):
     openai_service.without_vocabularies(monkeypatch)
-    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_API_TYPE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def service():
-    return openai_service.Service()
 
 
 @pytest.fixture

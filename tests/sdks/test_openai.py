@@ -329,8 +329,8 @@ def test_other_calls_go_past_the_cache_unchanged(door, place, service, caplog, c
     for _ in range(2):
         assert door.create(cached, given, **arguments) == door.create(client, given, **arguments)
     assert len(service.requests) == 4
-    assert [record.message for record in caplog.records if "past the cache" in record.message] == [
-        f"calls of embeddings.create go past the cache because {why}"
+    assert [record.message for record in caplog.records if "bypass the cache" in record.message] == [
+        f"calls of embeddings.create bypass the cache because {why}"
     ]
     assert KEY not in caplog.text
     replayed = embedonce.wrap(client, place, mode="replay")

@@ -294,8 +294,8 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             return await embed(some, **kwargs)
 
         asked = self._request(self.cache, texts, "document", kwargs)
-        some = functools.partial(sync, **kwargs) if sync else embed_some
-        vectors = await self._tracker.aembed(asked, some, is_sync=sync is not None)
+        in_thread = functools.partial(sync, **kwargs) if sync else None
+        vectors = await self._tracker.aembed(asked, in_thread or embed_some, is_sync=sync is not None)
         return cast("list[list[float]]", await embed(texts, **kwargs)) if vectors is None else vectors
 
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:
@@ -304,15 +304,14 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
         if self.query_cache is None:
             check_replay(self.underlying_embeddings, self.cache, _NO_QUERIES)
             return cast("list[float]", await embed(text, **kwargs))
-
         sync = _sync_method(self.underlying_embeddings, "embed_query")
 
         async def embed_one(some: list[str]) -> Any:
             return [await embed(some[0], **kwargs)]
 
         asked = self._request(self.query_cache, [text], "query", kwargs)
-        one = (lambda some: [sync(some[0], **kwargs)]) if sync else embed_one
-        vectors = await self._tracker.aembed(asked, one, is_sync=sync is not None)
+        in_thread = (lambda some: [sync(some[0], **kwargs)]) if sync else None
+        vectors = await self._tracker.aembed(asked, in_thread or embed_one, is_sync=sync is not None)
         return cast("list[float]", await embed(text, **kwargs)) if vectors is None else vectors[0]
 
 
@@ -329,9 +328,11 @@ def _sync_method(embedder: object, name: str) -> Callable[..., Any] | None:
 
     The cache calls such a method in a thread itself: the answer is kept if the task is cancelled meanwhile.
     """
-    twin = getattr(type(embedder), f"a{name}", None)
-    is_plain = twin is None or twin is getattr(Embeddings, f"a{name}")
-    return getattr(embedder, name) if is_plain and f"a{name}" not in getattr(embedder, "__dict__", {}) else None
+    twin = getattr(embedder, f"a{name}", None)
+    # An object that stands for another one may hand out that one's method.
+    is_own = getattr(twin, "__self__", None) is embedder
+    is_plain = twin is None or (is_own and getattr(twin, "__func__", None) is getattr(Embeddings, f"a{name}"))
+    return getattr(embedder, name) if is_plain else None
 
 
 def _warn_about_sha1() -> None:

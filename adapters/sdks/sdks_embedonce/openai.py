@@ -40,9 +40,9 @@ def cached_client(client: Any, cache: EmbeddingCache, options: WrapOptions) -> A
     kind: Any = type(client)
     if options.namespace is None and (kind not in _KNOWN or getattr(client, "_provider", None) is not None):
         msg = (
-            f"cannot tell where a {kind.__qualname__} sends its requests: it is none of OpenAI, AsyncOpenAI, "
-            "AzureOpenAI and AsyncAzureOpenAI, or has a provider of its own; pass namespace='…' naming the server, "
-            "beside which the model and the other arguments of each call count"
+            f"cannot tell where a {kind.__qualname__} sends its requests: it is not an OpenAI, AsyncOpenAI, "
+            "AzureOpenAI or AsyncAzureOpenAI itself, or it has a provider of its own; pass namespace='…' naming the "
+            "server, beside which the model and the other arguments of each call count"
         )
         raise IdentityError(msg)
     self = _class_for(kind).__new__(_class_for(kind))
@@ -58,7 +58,7 @@ def _class_for(kind: Any) -> Any:
 
 
 class _NoIdentityError(IdentityError, AttributeError):
-    """For those who ask whether there is such an attribute, there is none."""
+    """A client has no identity of its own; `hasattr` takes that for an attribute that does not exist."""
 
 
 class CachedClient(Wrapper):
@@ -134,19 +134,19 @@ class _Door:
         """Return what decides the vectors of a call of `create` with some arguments, at least `model=`.
 
         Raises:
-            IdentityError: Such a call goes past the cache.
+            IdentityError: Such a call bypasses the cache.
         """
         try:
             return identity_of_call(self._client.inner, self._client.wrap_options, arguments)
         except (PastTheCacheError, UnclearSettingError) as error:
-            msg = f"such a call of embeddings.create goes past the cache: {error}"
+            msg = f"such a call of embeddings.create bypasses the cache: {error}"
             raise IdentityError(msg) from error
 
     def _asked(self, given: Mapping[str, Any]) -> Asked | None:
-        """Return what a call asks for; None if it goes past the cache.
+        """Return what a call asks for; None if it bypasses the cache.
 
         Raises:
-            CacheMissError: It would go past it, and the mode is `replay`.
+            CacheMissError: It would bypass it, and the mode is `replay`.
         """
         try:
             return asked_by(self._client.inner, self._client.wrap_options, given)
@@ -154,7 +154,7 @@ class _Door:
             check_replay(self._client.inner, self._client.cache, str(error))
             if not self._has_warned:
                 self._has_warned = True
-                logger.warning("calls of embeddings.create go past the cache because %s", error)
+                logger.warning("calls of embeddings.create bypass the cache because %s", error)
             return None
 
     @property

@@ -168,11 +168,8 @@ class IdentityTracker:
             Exception: Whatever the embedder raises.
         """
         groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
-
-        def embed_watched(some: list[str]) -> Any:
-            return self._watched(request, state, embed(some))
-
-        return _in_order(groups, [as_lists(each.ask(each.cache.embed, embed_watched)) for each in groups])
+        watched = self._watching(request, state, embed)
+        return _in_order(groups, [as_lists(each.ask(each.cache.embed, watched)) for each in groups])
 
     async def aembed(
         self,
@@ -197,9 +194,6 @@ class IdentityTracker:
             # Describing an embedder may look at the files of a model.
             groups, state = await in_thread(self._groups, request, state, is_async=True)
 
-        def embed_watched_in_thread(some: list[str]) -> Any:
-            return self._watched(request, state, embed(some))
-
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
             divides = requests is not None and requests.divides(len(some))
@@ -209,7 +203,7 @@ class IdentityTracker:
             # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
             return self._watched(request, state, answer)
 
-        watched = embed_watched_in_thread if is_sync else embed_watched
+        watched = self._watching(request, state, embed) if is_sync else embed_watched
         answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, watched)) for each in groups]
         return _in_order(groups, answers)
 
@@ -219,13 +213,16 @@ class IdentityTracker:
         See `embed` for all else.
         """
         groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
-
-        def embed_watched(some: list[str]) -> Any:
-            return self._watched(request, state, embed(some))
-
-        answers = [each.ask(each.cache.embed, embed_watched) for each in groups]
+        watched = self._watching(request, state, embed)
+        answers = [each.ask(each.cache.embed, watched) for each in groups]
         assert len(answers) <= 1
         return answers[0] if answers else None
+
+    def _watching(
+        self, request: EmbedRequest, state: object, embed: Callable[[list[str]], Any]
+    ) -> Callable[[list[str]], Any]:
+        """Return a function that asks the embedder and watches whether it is changed meanwhile; see `_watched`."""
+        return lambda some: self._watched(request, state, embed(some))
 
     def _watched(self, request: EmbedRequest, state: object, answer: Any) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.

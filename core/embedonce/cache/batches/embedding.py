@@ -252,7 +252,7 @@ class Embedding:
 
     @property
     def _is_whole(self) -> bool:
-        """True if there is an answer that can be checked again: an iterator that was read in part is none."""
+        """True if there is an answer that can be checked again, unlike an iterator that was read in part."""
         return self._checked is not None or (bool(self._answers) and hasattr(self._answers[0], "__len__"))
 
     def _may_be_interrupt(self, error: Exception) -> bool:
@@ -329,11 +329,10 @@ class Embedding:
         )
         return EmbedderContractError(msg)
 
-    def _saving(self, checked: Answer) -> Steps[bool]:
-        if not self._is_cacheable:
-            return False
-        positions, matrix = self._without({*checked.bad, *checked.zero}, checked.matrix)
-        return (yield from saving(self._state, positions, matrix))
+    def _saving(self, checked: Answer) -> Steps[None]:
+        if self._is_cacheable:
+            positions, matrix = self._without({*checked.bad, *checked.zero}, checked.matrix)
+            yield from saving(self._state, positions, matrix)
 
     def _outcomes(self, checked: Answer, fault: Exception | None) -> Callable[[int], Outcome]:
         """Return what others are told of each text."""

@@ -23,8 +23,8 @@ def may_store(state: CallState) -> bool:
     return state.namespace.waits or not state.options.health.is_pausing(writing=True)
 
 
-def saving(state: CallState, positions: Sequence[int], matrix: NDArray[Any]) -> Steps[bool]:
-    """Return the steps that store vectors; their result is True if these are stored now.
+def saving(state: CallState, positions: Sequence[int], matrix: NDArray[Any]) -> Steps[None]:
+    """Return the steps that store vectors, if that is possible now.
 
     Args:
         state: The call.
@@ -38,9 +38,10 @@ def saving(state: CallState, positions: Sequence[int], matrix: NDArray[Any]) -> 
     keys = [state.plan.keys[i] for i in positions]
     named = [key for key in keys if key is not None]
     if state.options.mode == "read_only" or not named:
-        return False
-    if not (namespace.waits or health.may_ask(writing=True)):
-        return False
+        return
+    if not may_store(state):
+        health.count(skipped=1)
+        return
     rows = matrix if len(named) == len(keys) else matrix[[key is not None for key in keys]]
     if not codec.is_exact:
         rows = yield Work(codec.rows_of, rows)
@@ -49,10 +50,9 @@ def saving(state: CallState, positions: Sequence[int], matrix: NDArray[Any]) -> 
             is_accepted = yield from namespace.saving(state.request.role, named, rows)
     except StoreError as error:
         health.failed(error, writing=True)
-        return False
+        return
     state.saved_rows += len(rows)
     state.saved_bytes += rows.nbytes
     if is_accepted:
         health.succeeded(writing=True)
     health.count(stored=len(rows))
-    return True

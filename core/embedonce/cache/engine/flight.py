@@ -133,6 +133,11 @@ class Flight:
             if not self.has_landed:
                 self.outcome = outcome
 
+    def tell(self) -> None:
+        """Tell those who wait that the outcome is known."""
+        for tell in list(self.waiters):
+            tell()
+
 
 class Flights:
     """The keys of one namespace that are being embedded in this process.
@@ -196,8 +201,7 @@ class Flights:
                 flight.source = (outcome_of, i)
                 if flight.waiters:
                     flight.outcome = flight.outcome or outcome_of(i)
-                    for tell in list(flight.waiters):
-                        tell()
+                    flight.tell()
 
     def land(self, claims: Claims, outcome_of: Callable[[int], Outcome]) -> None:
         """Take claimed keys out of flight, and tell those who wait for them what came of them.
@@ -215,8 +219,7 @@ class Flights:
                 finally:
                     flight.has_landed = True
                     del self._flights[key]
-                    for tell in list(flight.waiters):
-                        tell()
+                    flight.tell()
 
     def _forget(self) -> None:
         self._flights.clear()
@@ -241,7 +244,7 @@ def checked_loop() -> Any:
     """Return the event loop of asyncio that runs in this thread.
 
     Raises:
-        RuntimeError: There is none.
+        RuntimeError: No event loop of asyncio runs in it.
     """
     loop = running_loop()
     if loop is None:
