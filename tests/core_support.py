@@ -257,6 +257,11 @@ def is_awaited(count=1):
     )
 
 
+def waiting():
+    """How many times a text in flight is waited for."""
+    return sum(len(flight.waiters) for all_ in list(_SHARED.values()) for flight in list(all_._flights.values()))
+
+
 def is_in_flight():
     return any(all_._flights for all_ in list(_SHARED.values()))
 

@@ -127,7 +127,7 @@ class Identity:
         return _rebuilt, (type(self), self.name, self.parameters, self.symmetric, self.dimensions, self.additions)
 
     @classmethod
-    def of(cls, provider: str, model: str, *, symmetric: bool = False, **parameters: Any) -> Identity:
+    def of(cls, /, provider: str, model: str, *, symmetric: bool = False, **parameters: Any) -> Identity:
         """Identify a provider's model.
 
         Args:

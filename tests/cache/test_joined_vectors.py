@@ -22,6 +22,7 @@ from core_support import (
     sync,
     task,
     until,
+    waiting,
     words,
 )
 
@@ -65,7 +66,7 @@ def test_a_joined_vector_is_stored_once_however_many_join(place):
     assert held.started.wait(LIMIT)
     writers = [place.cache() for _ in range(6)]
     joining = [Worker(sync, writer, ["a"], Model()) for writer in writers]
-    until(lambda: sum(writer.stats().calls for writer in writers) == 6 and is_awaited())
+    until(lambda: waiting() == 6)
     held.release.set()
     for each in (leading, *joining):
         assert bits(each.result()) == bits(held.rows(["a"]))
