@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -154,6 +155,8 @@ def of_another(kind, **settings):
 
 class Bedrock:
     """A client for a model that is sent one text in a request."""
+
+    meta = SimpleNamespace(endpoint_url=None)
 
     def __init__(self, service):
         self.service = service

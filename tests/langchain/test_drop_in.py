@@ -339,14 +339,6 @@ def test_a_cache_behind_a_cache(tmp_path):
     assert outer.embed_documents(["a"]) == [model.document("a")]
 
 
-def test_langchains_cache_behind_ours(tmp_path):
-    model = lc.Model()
-    theirs = classic.CacheBackedEmbeddings.from_bytes_store(model, lc.InMemoryByteStore(), key_encoder="sha256")
-    cached = embedonce.wrap(theirs, tmp_path)
-    assert cached.embed_documents(["a"]) == [model.document("a")]
-    assert cached.identity == model.embedonce_identity
-
-
 @over(way=WAYS)
 async def test_an_object_that_only_looks_like_embeddings(tmp_path, way):
     class Duck:

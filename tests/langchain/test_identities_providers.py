@@ -48,13 +48,23 @@ def test_openai_endpoint_from_the_environment(variable: str, monkeypatch: pytest
 
 
 def test_openai_endpoint_without_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the client shows no URL, so the fields and the environment decide, at each call."""
-    embedder = openai(client=SimpleNamespace(), async_client=SimpleNamespace())
+    """The fields and the environment decide, at each call."""
+    embedder = openai()
+    embedder.client = embedder.async_client = None
     before = fingerprint(embedder)
     assert namespace(embedder) == "openai/text-embedding-3-small"
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu:8000/v1")
     assert fingerprint(embedder) != before
     assert 'endpoint="http://gpu:8000/v1"' in namespace(embedder)
+
+
+@pytest.mark.parametrize("client", [SimpleNamespace(), SimpleNamespace(_client=object()), object()])
+def test_client_that_shows_no_url_is_refused(client: Any) -> None:
+    """It may send anywhere, also where the fields and the environment name another server."""
+    embedder = openai(client=client, base_url="http://gpu/v1")
+    with pytest.raises(IdentityError, match=r"field 'client' does not show the URL.*namespace="):
+        describe(embedder)
+    assert fingerprint(embedder) == fingerprint(embedder)
 
 
 def test_openai_clients_with_different_urls_are_refused() -> None:
@@ -360,7 +370,9 @@ def test_bedrock_text(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_google_on_vertex() -> None:
     """The other service, with the same models under the same names."""
     embedder = google()
-    embedder.client = SimpleNamespace(_api_client=SimpleNamespace(vertexai=True))
+    embedder.client = SimpleNamespace(
+        _api_client=SimpleNamespace(vertexai=True, _http_options=SimpleNamespace(base_url=None))
+    )
     assert namespace(embedder) == "google-vertex/gemini-embedding-001"
 
 

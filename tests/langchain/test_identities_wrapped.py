@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 from known_class import SECRET
 from langchain_identities import WARNINGS, describe, fingerprint, lc, namespace, sub_batch
-from langchain_makers import (
-    cohere,
-    openai,
-)
 
+import embedonce
 from embedonce.errors import IdentityError
 from embedonce.identification import Description
 from embedonce.identity import Identity
@@ -41,56 +39,19 @@ def test_deterministic_fake() -> None:
     assert fingerprint(lc.DeterministicFakeEmbedding(size=4)) != fingerprint(lc.DeterministicFakeEmbedding(size=8))
 
 
-class _Cached:
-    def __init__(self, inner: object, documents: object, queries: object = None) -> None:
-        self.underlying_embeddings = inner
-        self.document_embedding_store = documents
-        self.query_embedding_store = queries
-        self.batch_size = None
-
-
-CacheBackedEmbeddings = type("CacheBackedEmbeddings", (_Cached,), {"__module__": "langchain_classic.embeddings.cache"})
-
-
-def test_langchains_cache_is_looked_through() -> None:
-    """It returns the vectors of the embedder inside."""
-    inner = openai(chunk_size=300)
-    wrapper = CacheBackedEmbeddings(inner, object())
-    assert describe(wrapper) == describe(inner)
-    assert sub_batch(wrapper) == 900
-    before = fingerprint(wrapper)
-    inner.dimensions = 8
-    assert fingerprint(wrapper) != before
-
-
-def test_langchains_cache_with_one_store_for_both_roles() -> None:
-    """It serves a document's vector for a query, which only a symmetric model forgives."""
-    store = object()
-    assert describe(CacheBackedEmbeddings(openai(), store, store)).identity is not None
-    assert describe(CacheBackedEmbeddings(cohere(), store, object())).identity is not None
-    mixed = describe(CacheBackedEmbeddings(cohere(), store, store))
-    assert mixed.identity is None
-    assert "one store" in mixed.not_cacheable
-
-
-def test_real_cache_of_langchain() -> None:
-    """The stand-in above looks like the class."""
+def test_cache_of_langchain_is_refused(tmp_path: Path) -> None:
+    """Its store may hold vectors of another model; the message says how to go on."""
     module = pytest.importorskip("langchain_classic.embeddings.cache")
     from langchain_core.stores import InMemoryByteStore
 
-    store = InMemoryByteStore()
     inner = lc.DeterministicFakeEmbedding(size=3)
-    wrapper = module.CacheBackedEmbeddings.from_bytes_store(
-        inner, store, namespace="x", query_embedding_cache=True, key_encoder="sha256"
-    )
-    assert describe(wrapper) == describe(inner)
-
-
-def test_error_inside_a_wrapper_names_the_embedder_inside() -> None:
-    """That is where the attribute has to go."""
-    with pytest.raises(IdentityError, match=r"langchain_classes\.Nameless") as caught:
-        describe(CacheBackedEmbeddings(lc.Nameless(), object()))
-    assert "CacheBackedEmbeddings" not in str(caught.value)
+    theirs = module.CacheBackedEmbeddings.from_bytes_store(inner, InMemoryByteStore(), key_encoder="sha256")
+    for make in (lambda: theirs, lambda: lc.Custom(embedder=theirs)):
+        with pytest.raises(IdentityError):
+            describe(make())
+    with pytest.raises(IdentityError, match=r"a cache itself.*`underlying_embeddings`.*from_bytes_store.*namespace="):
+        embedonce.wrap(theirs, tmp_path)
+    assert embedonce.wrap(theirs.underlying_embeddings, tmp_path).embed_query("a") == inner.embed_query("a")
 
 
 def test_declared_identity_wins() -> None:

@@ -232,7 +232,9 @@ def test_google_configuration_in_either_form() -> None:
 
 def test_google_on_vertex() -> None:
     embedder = google()
-    embedder._client = SimpleNamespace(_api_client=SimpleNamespace(vertexai=True))
+    embedder._client = SimpleNamespace(
+        _api_client=SimpleNamespace(vertexai=True, _http_options=SimpleNamespace(base_url=None))
+    )
     assert namespace(embedder) == "google-vertex/gemini-embedding-001"
 
 
@@ -314,7 +316,7 @@ def _recording(sent: list[dict[str, Any]], *, asynchronous: bool = False) -> Any
     async def acreate(**request: Any) -> Any:
         return create(**request)
 
-    return SimpleNamespace(embeddings=SimpleNamespace(create=acreate if asynchronous else create))
+    return SimpleNamespace(base_url=None, embeddings=SimpleNamespace(create=acreate if asynchronous else create))
 
 
 @over(name=["openai", "openai-like", "azure", "fireworks", "upstage"])

@@ -203,6 +203,16 @@ def test_random_embedder_inside_bypasses_the_cache(options: dict, tmp_path: Path
     assert wrapped.get_text_embedding("a") != wrapped.get_text_embedding("a")
 
 
+def test_cache_of_langchain_inside_is_refused(tmp_path: Path) -> None:
+    """Its store may hold vectors of another model."""
+    from langchain_core.stores import InMemoryByteStore
+
+    module = pytest.importorskip("langchain_classic.embeddings.cache")
+    theirs = module.CacheBackedEmbeddings.from_bytes_store(langchain(PLAIN), InMemoryByteStore(), key_encoder="sha256")
+    with pytest.raises(IdentityError, match=r"a cache itself.*`underlying_embeddings`"):
+        embedonce.wrap(li.LangchainEmbedding(theirs), tmp_path)
+
+
 def test_subclass_around_an_embedder_of_langchain_is_refused() -> None:
     with pytest.raises(IdentityError, match=r"Prefixed.*subclass.*namespace="):
         describe(li.Prefixed(li.OfLangChain("m")))

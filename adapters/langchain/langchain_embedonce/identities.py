@@ -3,11 +3,4 @@
 from embedonce.identification import Describer
 from langchain_embedonce.providers import ROWS
 
-describer = Describer(
-    ROWS,
-    wrappers={
-        ("langchain_classic", "CacheBackedEmbeddings"): "underlying_embeddings",
-        ("langchain", "CacheBackedEmbeddings"): "underlying_embeddings",
-    },
-    bases=("langchain_core",),
-)
+describer = Describer(ROWS, bases=("langchain_core",))

@@ -81,7 +81,6 @@ class Describer:
     Args:
         rows: What is known of classes, by package and name.
         package_depth: How many names of a class's module are its package; the rest may move between versions.
-        wrappers: Classes that only pass texts on to another embedder, with the attribute that holds it.
         bases: Packages whose classes add no fields that matter to an embedder that inherits from them.
         placeholders: Names of models that name no model, such as a default.
         refuses: Returns why an embedder must not be cached, for reasons that do not depend on its class; else an
@@ -94,7 +93,6 @@ class Describer:
         rows: Mapping[tuple[str, str], KnownClass],
         *,
         package_depth: int = 1,
-        wrappers: Mapping[tuple[str, str], str] | None = None,
         bases: Collection[str] = (),
         placeholders: Collection[str] = (),
         refuses: Callable[[object], str] = lambda _: "",
@@ -102,13 +100,11 @@ class Describer:
     ) -> None:
         self._rows = rows
         self._package_depth = package_depth
-        self._wrappers = wrappers or {}
         self._bases = tuple(bases)
         self._placeholders = frozenset(placeholders)
         self._refuses = refuses
         self._added = frozenset(added)
         self._known = lru_cache(maxsize=256)(self._look_up)
-        self._inner = lru_cache(maxsize=256)(self._look_up_inner)
 
     def describe(self, embedder: object) -> Description:
         """Return what decides the vectors of an embedder.
@@ -150,10 +146,7 @@ class Describer:
     def is_known(self, embedder: object) -> bool:
         """Return whether an embedder declares its identity or is of a class that the table knows."""
         kind: type = type(embedder)
-        if _declared(embedder) is not _MISSING or self._known(kind) is not None:
-            return True
-        inner = self._inner(kind)
-        return bool(inner) and self.is_known(read(embedder, (inner,)))
+        return _declared(embedder) is not _MISSING or self._known(kind) is not None
 
     def fingerprint(self, embedder: object) -> object:
         """Return a value that compares equal as long as `describe` would answer the same.
@@ -168,9 +161,6 @@ class Describer:
         if declared is not _MISSING:
             return (_DECLARED, declared if isinstance(declared, Identity) else Same(declared))
         kind: type = type(embedder)
-        inner = self._inner(kind)
-        if inner:
-            return (kind, self.fingerprint(read(embedder, (inner,))), _shares_store(embedder))
         known = self._known(kind)
         if known is None:
             return (kind, frozen_fields(self._fields(embedder)))
@@ -189,9 +179,6 @@ class Describer:
             arguments: Further arguments of the call, which may set the size of a request for this call alone.
         """
         kind: type = type(embedder)
-        inner = self._inner(kind)
-        if inner:
-            return self.requests(read(embedder, (inner,)), arguments)
         known = self._known(kind)
         found = self._requests_of_unknown(embedder) if known is None else _requests_of_known(embedder, known)
         size = _size_among(map(arguments.get, _BATCH_FIELDS)) if arguments else 0
@@ -243,18 +230,11 @@ class Describer:
                 return _Known(base, row, Paths(row.describe), Paths(row.batch) if callable(row.batch) else None)
         return None
 
-    def _look_up_inner(self, kind: type) -> str:
-        """Return the attribute of a wrapper that holds the embedder it passes texts on to; empty for others."""
-        return self._wrappers.get(self._package_and_name(kind), "")
-
     def _package_and_name(self, kind: type) -> tuple[str, str]:
         return ".".join(kind.__module__.split(".")[: self._package_depth]), kind.__name__
 
     def _describe(self, embedder: object) -> Description:
         kind: type = type(embedder)
-        inner = self._inner(kind)
-        if inner:
-            return self._describe_wrapper(embedder, inner)
         known = self._known(kind)
         if known is None:
             return Description(self._identity_of_unknown(embedder))
@@ -269,13 +249,6 @@ class Describer:
         identity = base.with_parameters({**apart(own, known_names | self._added), "field unset": unset})
         identity = identity.with_additions({"class": _importable(kind)})
         return Description(identity, whole_up_to=description.whole_up_to)
-
-    def _describe_wrapper(self, embedder: object, inner: str) -> Description:
-        description = self.describe(read(embedder, (inner,)))
-        if _shares_store(embedder) and description.identity is not None and not description.identity.symmetric:
-            reason = "it keeps documents and queries in one store and may mix their vectors"
-            return Description(None, not_cacheable=reason)
-        return description
 
     def _own_fields(self, embedder: object, known: _Known) -> dict[str, Any]:
         """Return the fields that a subclass of a known class adds."""
@@ -338,11 +311,6 @@ def _size_among(values: Iterable[Any]) -> int:
 
 
 # Names and attributes of classes
-
-
-def _shares_store(embedder: object) -> bool:
-    queries = read(embedder, ("query_embedding_store",))
-    return queries is not None and queries is read(embedder, ("document_embedding_store",))
 
 
 def _importable(kind: type) -> str:

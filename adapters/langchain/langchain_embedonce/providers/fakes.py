@@ -1,10 +1,10 @@
-"""The stand-ins that LangChain ships."""
+"""What LangChain ships besides providers: stand-ins for tests, and a cache."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import Description, KnownClass, identity_of
+from embedonce.identification import At, Description, KnownClass, UnclearSettingError, identity_of
 
 if TYPE_CHECKING:
     from embedonce import Identity
@@ -19,7 +19,20 @@ def _deterministic(size: Any) -> Identity:
     return identity_of("langchain", "DeterministicFakeEmbedding", parameters, symmetric=True, exact=True)
 
 
+def _other_cache(_: Any = At("underlying_embeddings")) -> Identity:
+    msg = (
+        "it is a cache itself, whose store may hold vectors of another model. Wrap the embedder inside, its "
+        "`underlying_embeddings`; what the store holds is read by "
+        "`langchain_embedonce.CacheBackedEmbeddings.from_bytes_store`"
+    )
+    raise UnclearSettingError(msg)
+
+
+_OTHER_CACHE = KnownClass(_other_cache)
+
 ROWS = {
+    ("langchain_classic", "CacheBackedEmbeddings"): _OTHER_CACHE,
+    ("langchain", "CacheBackedEmbeddings"): _OTHER_CACHE,
     ("langchain_core", "FakeEmbeddings"): KnownClass(_random),
     ("langchain_community", "FakeEmbeddings"): KnownClass(_random),
     ("langchain_core", "DeterministicFakeEmbedding"): KnownClass(_deterministic),

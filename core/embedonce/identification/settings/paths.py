@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from embedonce.identification.settings.plain import UnclearSettingError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _T = TypeVar("_T")
 _NOTHING: Mapping[str, Any] = {}
+_SHOWS_NONE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +92,22 @@ class Paths:
         values: dict[object, Any] = {
             path: own[path] if path in own else read(embedder, steps) for path, steps in self._fields
         }
-        urls = tuple([_as_url(read(embedder, steps)) for steps in self._urls])
+        urls = tuple([_shown_url(embedder, steps) for steps in self._urls])
         values[Urls] = urls
         if self._environment and not (urls and all(urls)):
             values.update({f"${name}": os.environ.get(name) for name in self._environment})
         return values
 
     def called_with(self, values: Mapping[object, Any]) -> Any:
-        """Return what the function makes of values."""
+        """Return what the function makes of values.
+
+        Raises:
+            UnclearSettingError: There is a client, and it does not show where it sends to.
+        """
+        for url, steps in zip(values.get(Urls, ()), self._urls, strict=True):
+            if url is _SHOWS_NONE:
+                msg = f"its client in the field {steps[0]!r} does not show the URL that it sends to"
+                raise UnclearSettingError(msg)
         return _called(self._function, values)
 
 
@@ -175,6 +186,17 @@ def _read_further(value: Any, step: str) -> Any:
     except Exception:
         # The property has no value for this embedder.
         return None
+
+
+def _shown_url(embedder: object, steps: tuple[str, ...]) -> Any:
+    """Return the URL of a client; None if there is no client, or one that has left its URL to the provider."""
+    value = read(embedder, steps)
+    url = _as_url(value)
+    if url is not None or read(embedder, steps[:1]) is None:
+        return url
+    holder, last = read(embedder, steps[:-1]), steps[-1]
+    is_left_open = not value and (isinstance(holder, dict) or hasattr(holder, last) or hasattr(holder, f"_{last}"))
+    return None if is_left_open else _SHOWS_NONE
 
 
 def _as_url(value: Any) -> Any:
