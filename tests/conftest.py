@@ -23,6 +23,15 @@ from emulators import AzureServer, GcsServer
 from servers import KINDS, S3Server, ServerProcess
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _digests_of_models(tmp_path_factory):
+    """Remembers digests of local models in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("digests")
+        patch.setattr("embedonce.identification.settings.files._memory", lambda: folder)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def _s3_server():
     with S3Server() as server:

@@ -33,10 +33,10 @@ def hub(name="acme/tiny", **settings):
 # -- models --------------------------------------------------------------------------------------------------------
 
 
-def test_local_model_is_named_by_its_folder_and_its_files(folders, tmp_path):
-    assert namespace(st.load(folders.plain)).startswith(f"sentence-transformers/{folders.plain}?files=")
+def test_local_model_is_named_by_its_files(folders, tmp_path):
+    assert namespace(st.load(folders.plain)).startswith("sentence-transformers/local?files=")
     assert "&" not in namespace(st.load(folders.plain))
-    assert namespace(st.load(folders.net)).startswith(f"sentence-transformers/{folders.net}?files=")
+    assert namespace(st.load(folders.net)).startswith("sentence-transformers/local?files=")
     copied = tmp_path / "model"
     shutil.copytree(folders.plain, copied)
     before = namespace(st.load(copied))

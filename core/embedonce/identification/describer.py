@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.errors import IdentityError
@@ -23,7 +24,7 @@ from embedonce.identification.settings.fields import (
     settled,
     without_underscores,
 )
-from embedonce.identification.settings.files import local_files
+from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.paths import Paths, read
 from embedonce.identification.settings.plain import UnclearSettingError
 from embedonce.identity import Identity
@@ -281,6 +282,9 @@ class Describer:
             if without_underscores(name) in _NAMES_THE_MODEL
             for key, digest in local_files(fields[name]).items()
         }
+        for name in [name for name in fields if f"{name}_files" in files and Path(fields[name]).is_absolute()]:
+            # What the files hold says more than where they are. Another name may be that of a folder by chance.
+            fields[name] = LOCAL
         identity = Identity.of(provider, fields.pop(chosen))
         return identity.with_parameters({**apart(fields, files), **files})
 

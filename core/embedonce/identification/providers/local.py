@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification.known_classes import apart, identity_of, unless
-from embedonce.identification.settings.files import local_files
+from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.plain import UnclearSettingError, plain
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def encode_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def loaded(provider: str, model: Any, parameters: Mapping[str, Any], *, symmetric: bool) -> Identity:
-    """Identify a model that is loaded from a hub or a local folder."""
+    """Identify a model that is loaded from a hub, or from a local folder, which is known by what it holds."""
     files = local_files(model) if isinstance(model, str) else {}
     if files:
-        model = str(Path(model).resolve())
+        model = LOCAL
     elif isinstance(model, str):
         model = _without_owner(model)
     return identity_of(provider, model, {**apart(parameters, ("files",)), **files}, symmetric=symmetric)
@@ -171,12 +171,13 @@ def fastembed(
     if is_custom:
         msg = "its model was registered by a program, which may give that name to another one"
         raise UnclearSettingError(msg)
+    files = local_files(folder or "")
     parameters = {
         "max_length": unless(512, max_length),
         "document_method": unless("default", document_method),
         "query_method": query_method,
-        "folder": folder,
+        "folder": None if files else folder,
         "files": None,
+        **files,
     }
-    parameters.update(local_files(folder or ""))
     return identity_of("fastembed", model, {**apart(settings(load, {}), parameters), **parameters})
