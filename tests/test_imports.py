@@ -125,6 +125,7 @@ def test_the_core_imports_no_adapter_and_no_framework():
                     "langchain_embedonce",
                     "llama_index",
                     "haystack_integrations",
+                    "ollama",
                     "openai",
                     "sdks_embedonce",
                     "sentence_transformers_embedonce",

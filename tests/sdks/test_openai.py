@@ -14,7 +14,7 @@ from lazily import lazily
 import embedonce
 
 sdk = lazily("openai.types", "openai")
-adapter = lazily("sdks_embedonce", "sdks_embedonce.answers")
+adapter = lazily("sdks_embedonce")
 
 MODEL = "text-embedding-3-small"
 KEY = "sk-0123456789abcdef0123"
@@ -195,13 +195,16 @@ def test_a_large_call_stays_one_request(door, place, service):
     assert [len(request) for request in service.requests] == [2048]
 
 
-def test_answers_are_put_in_the_order_of_their_numbers(place):
-    def answer(index):
-        return [sdk.Embedding.construct(embedding=[float(i)], index=i, object="embedding") for i in index]
+def test_answers_are_put_in_the_order_of_their_numbers():
+    def answered(numbers):
+        client = sdk.OpenAI(api_key=KEY)
+        data = [sdk.Embedding.construct(embedding=[float(i)], index=i, object="embedding") for i in numbers]
+        client.embeddings.create = lambda **_: sdk.CreateEmbeddingResponse.construct(data=data)
+        cached = embedonce.wrap(client, embedonce.MemoryStore())
+        return [each.embedding for each in cached.embeddings.create(model=MODEL, input=list("abc")).data]
 
-    response = sdk.CreateEmbeddingResponse.construct(data=answer([2, 0, 1]))
-    assert adapter.vectors_in(response) == [[0.0], [1.0], [2.0]]
-    assert adapter.vectors_in(sdk.CreateEmbeddingResponse.construct(data=answer([0, 0]))) == [[0.0], [0.0]]
+    assert answered([2, 0, 1]) == [[0.0], [1.0], [2.0]]
+    assert answered([0, 0, 0]) == [[0.0], [0.0], [0.0]]
 
 
 # What counts

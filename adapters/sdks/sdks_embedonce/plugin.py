@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-import sys
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from embedonce import IdentityError, PluginError, Wrapper, hookimpl
+from embedonce import IdentityError, hookimpl
+from sdks_embedonce.calls import BypassError
+from sdks_embedonce.clients import known_sdk
+from sdks_embedonce.twins import CachedClient, cached_client
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
 
 
-def _is_one(value: object, module: str, *names: str) -> bool:
-    """True for an instance of one of some classes of a module, which is loaded if there is one."""
-    kinds = (getattr(sys.modules.get(module), name, None) for name in names)
-    return any(isinstance(kind, type) and isinstance(value, kind) for kind in kinds)
-
-
-def _openai_client(embedder: object) -> Any:
-    """Return a client of OpenAI's SDK: the object itself, or whose resource or method `create` it is; else None."""
-    resource: Any = getattr(embedder, "__self__", None) if isinstance(embedder, MethodType) else embedder
-    if _is_one(resource, "openai.resources.embeddings", "Embeddings", "AsyncEmbeddings"):
-        if isinstance(embedder, MethodType) and embedder.__name__ != "create":
-            return None
-        client: Any = resource._client
-        # Of a client that is wrapped already: one cache behind another would be of no use.
-        return getattr(client, "inner", client) if isinstance(client, Wrapper) else client
-    return embedder if _is_one(embedder, "openai", "OpenAI", "AsyncOpenAI") else None
-
-
 @hookimpl
 def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
-    """Wrap a client of OpenAI's SDK, its resource `embeddings`, or the method `create` of that."""
-    client = _openai_client(embedder)
-    if client is None:
+    """Wrap a client of an SDK, a resource in it, or a method of one of them that embeds."""
+    owner: Any = embedder.__self__ if isinstance(embedder, MethodType) else embedder
+    sdk = known_sdk(owner)
+    if sdk is None:
         return None
-    try:
-        from sdks_embedonce.openai import cached_client
-    except ImportError as error:
-        msg = f"wrapping {type(client).__name__} needs an openai that embedonce supports ({error}); update openai"
-        raise PluginError(msg) from error
-
-    cached = cached_client(client, cache, options)
-    if embedder is client:
-        return cached
-    return cached.embeddings.create if isinstance(embedder, MethodType) else cached.embeddings
+    # Of one that is wrapped already: one cache behind another would be of no use.
+    client = owner.inner if isinstance(owner, CachedClient) else owner
+    if not isinstance(embedder, MethodType):
+        return cached_client(client, sdk, cache, options)
+    name = getattr(embedder, "__name__", None)
+    if name not in sdk.methods_of(client.__class__):
+        return None
+    return getattr(cached_client(client, sdk, cache, options), name)
 
 
 @hookimpl
 def embedonce_identify(embedder: object) -> Identity | None:
-    """Refuse a client, which serves any number of models."""
-    if _openai_client(embedder) is None:
+    """Return the identity of a client of one model; refuse one that serves any number of models."""
+    sdk = known_sdk(embedder)
+    if sdk is None:
         return None
-    msg = f"a {type(embedder).__name__} has no identity of its own: each call names its model; wrap the client itself"
-    raise IdentityError(msg)
+    methods = sdk.methods_of(embedder.__class__)
+    try:
+        return next(iter(methods.values())).identity(embedder, {})
+    except (BypassError, StopIteration):
+        msg = (
+            f"a {type(embedder).__name__} has no identity of its own: each call names its model; wrap the client itself"
+        )
+        raise IdentityError(msg) from None

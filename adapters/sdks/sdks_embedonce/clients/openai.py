@@ -1,0 +1,135 @@
+"""OpenAI's SDK: `embeddings.create` of its clients, on Azure and for other servers too."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openai
+from openai.resources.embeddings import AsyncEmbeddings, Embeddings
+from openai.types import CreateEmbeddingResponse, Embedding
+from openai.types.create_embedding_response import Usage
+
+from embedonce.identification import in_host, providers
+from sdks_embedonce.calls import Asked, BypassError, Method
+from sdks_embedonce.http import check_headers, plain_only, query_of, routed_by
+from sdks_embedonce.twins import Attribute, Sdk, copying, held, remade
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from embedonce import Identity
+
+_RAW = "x-stainless-raw-response"
+_CLIENTS = (openai.OpenAI, openai.AsyncOpenAI, openai.AzureOpenAI, openai.AsyncAzureOpenAI)
+_ARGUMENTS = frozenset(("input", "model", "dimensions", "encoding_format", "user"))
+
+
+class Create(Method):
+    """`create` of the resource `embeddings`."""
+
+    texts = "input"
+    known = _ARGUMENTS | {"extra_headers", "extra_query", "extra_body", "timeout"}
+
+    def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
+        """Return what decides the vectors of a call: its arguments and the client of the resource."""
+        client = owner._client
+        model, dimensions = given.get("model"), given.get("dimensions")
+        if not isinstance(model, str) or not model:
+            msg = "its model is not a name"
+            raise BypassError(msg)
+        if dimensions is not None and type(dimensions) is not int:
+            msg = "its dimensions are not a whole number"
+            raise BypassError(msg)
+        extra = given.get("extra_body") or {}
+        replaced = sorted(_ARGUMENTS & set(extra))
+        if replaced:
+            msg = f"extra_body replaces {replaced[0]!r}"
+            raise BypassError(msg)
+        query = {**query_of(client._client), **client._custom_query, **(given.get("extra_query") or {})}
+        query.pop("api-version", None)
+        url = str(client.base_url)
+        # The providers' own servers choose no model by a header; a gateway may.
+        is_provider = providers.is_official(url) or in_host(url, "azure.com", "azure.us", "azure.cn")
+        headers = {} if is_provider else {**dict(client._client.headers), **client._custom_headers}
+        settings: dict[str, Any] = {
+            "dimensions": dimensions,
+            "request": {"extra_body": plain_only(extra)} if extra else None,
+            "query": plain_only(query),
+            "routed_by": routed_by(headers),
+        }
+        if hasattr(client, "_azure_deployment"):
+            return providers.azure_openai(model, url=url, exact=providers.one_vocabulary(model), **settings)
+        return providers.openai(model, endpoint=url, **settings)
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Refuse raw responses, headers that may choose a model, and encodings that OpenAI does not have."""
+        headers = given.get("extra_headers") or {}
+        if any(name.lower() == _RAW for name in headers):
+            msg = "it asks for a raw response"
+            raise BypassError(msg)
+        check_headers(headers)
+        if given.get("encoding_format") not in (None, "float", "base64"):
+            msg = "its encoding_format is neither 'float' nor 'base64'"
+            raise BypassError(msg)
+
+    def vectors(self, response: Any, given: Mapping[str, Any]) -> list[Any]:
+        """Return the vectors of a response, in the order of its numbers."""
+        del given
+        data = list(response.data)
+        places: list[Any] = [getattr(each, "index", None) for each in data]
+        # Some servers number nothing, and answer in order.
+        if None not in places and sorted(places) == list(range(len(data))):
+            data.sort(key=lambda each: each.index)
+        return [_vector(each.embedding) for each in data]
+
+    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Any]) -> CreateEmbeddingResponse:
+        """Return a response with the usage of what was paid."""
+        is_base64 = asked.given.get("encoding_format") == "base64"
+        last = paid[-1] if paid else None
+        answered_by = getattr(last, "model", None)
+        response = CreateEmbeddingResponse(
+            data=[_embedding(vector, index, is_base64=is_base64) for index, vector in enumerate(vectors)],
+            model=answered_by if isinstance(answered_by, str) else asked.given["model"],
+            object="list",
+            usage=Usage(prompt_tokens=_sum(paid, "prompt_tokens"), total_tokens=_sum(paid, "total_tokens")),
+        )
+        response._request_id = getattr(last, "_request_id", None)
+        return response
+
+
+def _vector(embedding: Any) -> Any:
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding), dtype="<f4")
+    return embedding
+
+
+def _embedding(vector: NDArray[Any], index: int, *, is_base64: bool) -> Embedding:
+    if is_base64:
+        # Not what the class declares, but what the SDK puts there.
+        text: Any = base64.b64encode(vector.astype("<f4").tobytes()).decode()
+        return Embedding.construct(embedding=text, index=index, object="embedding")
+    return Embedding(embedding=vector.tolist(), index=index, object="embedding")
+
+
+def _sum(paid: list[Any], name: str) -> int:
+    """Return how many tokens were paid for; a server may not say."""
+    return sum(getattr(getattr(each, "usage", None), name, None) or 0 for each in paid)
+
+
+def _shows_all(value: Any) -> bool:
+    client = value._client if isinstance(value, Embeddings | AsyncEmbeddings) else value
+    return type(client) in _CLIENTS and getattr(client, "_provider", None) is None
+
+
+_RESPONSES: dict[str, Attribute] = {"with_raw_response": remade, "with_streaming_response": remade}
+_CLIENT: dict[str, Attribute] = {"embeddings": held, "copy": copying, "with_options": copying, **_RESPONSES}
+_RESOURCE: dict[str, Attribute] = {"create": Create(), **_RESPONSES}
+SDK = Sdk(
+    __name__,
+    {**dict.fromkeys(_CLIENTS, _CLIENT), Embeddings: _RESOURCE, AsyncEmbeddings: _RESOURCE},
+    shows_all=_shows_all,
+)
