@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httpx
 import numpy as np
 import pytest
+import requests
 from known_class import SECRET
 from langchain_identities import WARNINGS, describe, fingerprint, lc, namespace, sub_batch
 from langchain_makers import (
@@ -42,6 +43,16 @@ class Client:
     def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
         self._base_url = url
         self._custom_headers = headers or {}
+
+
+class Session:
+    """No session of `requests`, whatever its class says of its module."""
+
+    __module__ = "requests.sessions"
+
+
+class Rerouting(httpx.BaseTransport):
+    """Sends each request elsewhere."""
 
 
 class Color(Enum):
@@ -109,6 +120,10 @@ def test_unknown_class_with_slots_or_constants() -> None:
         {"retry": "model-b"},
         {"client": Client("http://b")},
         {"_aclient": Client("http://b")},
+        {"client": SimpleNamespace(base_url="http://a", deployment="b")},
+        {"client": SimpleNamespace(_client=SimpleNamespace(base_url="http://a", options={"pool": "cls"}))},
+        {"client": httpx.Client(params={"pool": "cls"})},
+        {"sdk": httpx.Client(base_url="http://b")},
         {"client_kwargs": {"base_url": "http://b"}},
         {"client_kwargs": {"headers": {"x-model": "b"}}},
         {"default_headers": {"x-model": "b"}},
@@ -140,11 +155,11 @@ def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
         {"retry_min_seconds": 3},
         {"batch_size": 3},
         {"show_progress_bar": True},
-        {"callbacks": [object()]},
         {"default_headers": {"Authorization": SECRET, "User-Agent": "a", "x-stainless-os": "b", "traceparent": "c"}},
         {"client_kwargs": {"timeout": 3, "token": SECRET}},
         {"timeouts": {"read": 3}},
         {"http_client": httpx.Client()},
+        {"session": requests.Session()},
         {"timeout": httpx.Timeout(3)},
         {"organization": "o"},
         {"cache_folder": "x"},
@@ -160,6 +175,13 @@ def test_fields_of_an_unknown_class_that_count(fields: dict[str, Any]) -> None:
 def test_fields_of_an_unknown_class_that_do_not_count(fields: dict[str, Any]) -> None:
     """Secrets and everything that only changes how a request travels."""
     assert describe(lc.Custom(**fields)) == describe(lc.Custom())
+
+
+def test_callbacks_of_langchain_do_not_count() -> None:
+    """They are told of a call; what else stands under that name may change it."""
+    from langchain_core.callbacks import BaseCallbackHandler
+
+    assert describe(lc.Custom(callbacks=[BaseCallbackHandler()])) == describe(lc.Custom())
 
 
 @over(client=[Client("http://a"), SimpleNamespace(_client=SimpleNamespace(base_url="http://a/"))])
@@ -260,6 +282,13 @@ def test_urls_lose_their_secrets(case: tuple[str, str]) -> None:
 UNCLEAR = [
     ({"client": object()}, "'client' holds a builtins.object"),
     ({"_async_client": object()}, "'_async_client' holds a builtins.object"),
+    ({"client": Session()}, "'client' holds a requests.sessions.Session"),
+    ({"client": httpx.Client(transport=Rerouting())}, "'client' holds a httpx.Client"),
+    ({"client": httpx.Client(event_hooks={"request": [len]})}, "'client' holds a httpx.Client"),
+    ({"client": SimpleNamespace(base_url="http://a", encoder=object())}, "'encoder' holds a builtins.object"),
+    ({"callback": len}, "'callback' holds a builtins.builtin_function_or_method"),
+    ({"task_key": len}, "'task_key' holds a builtins.builtin_function_or_method"),
+    ({"credentials": object()}, "'credentials' holds a builtins.object"),
     ({"session": len}, "'session' holds a builtins.builtin_function_or_method"),
     ({"encoder": object()}, "'encoder' holds a builtins.object"),
     ({"_encoder": object()}, "'_encoder' holds a builtins.object"),

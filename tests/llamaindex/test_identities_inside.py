@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import loaded_models
@@ -94,7 +93,8 @@ def test_adapter_is_refused_unless_it_is_named(tmp_path: Path) -> None:
 
 def test_class_of_a_user_is_named_by_its_path_and_its_own_fields() -> None:
     """Fields that LlamaIndex gives to every model do not count."""
-    settings = {"num_workers": 3, "embed_batch_size": 7, "rate_limiter": SimpleNamespace()}
+    limiter = pytest.importorskip("llama_index.core.rate_limiter").TokenBucketRateLimiter(requests_per_minute=1)
+    settings = {"num_workers": 3, "embed_batch_size": 7, "rate_limiter": limiter}
     expected = 'llamaindex_classes.Custom/acme-1?_scale=1.0&pooling="cls"'
     for model in (li.Custom(), li.Custom(num_workers=3, embed_batch_size=7)):
         assert namespace(model) == expected

@@ -22,6 +22,7 @@ from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped
 from embedonce.identification.settings.paths import At, Env, Urls, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
+from embedonce.identification.settings.routing import is_providers_own, query_of, routed_by, routing_headers
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.inside import attribute_inside, check_replay
 from embedonce.secrets import is_secret
@@ -49,6 +50,7 @@ __all__ = [
     "identity_of",
     "in_host",
     "is_operational",
+    "is_providers_own",
     "is_secret",
     "is_skipped",
     "line_separators_to_spaces",
@@ -56,7 +58,10 @@ __all__ = [
     "newlines_to_spaces",
     "plain",
     "providers",
+    "query_of",
     "request_size",
+    "routed_by",
+    "routing_headers",
     "unless",
     "without_underscores",
 ]

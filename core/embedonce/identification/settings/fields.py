@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 # Classes of these packages add no fields that matter to an embedder that inherits from them.
 _BASES = ("builtins", "abc", "typing", "typing_extensions", "pydantic")
-# Live objects of these packages never change vectors: locks, loggers, pools.
-_HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
 _MISSING = object()
 
 
@@ -39,11 +37,7 @@ def settled(fields: Mapping[str, Any], names_of_models: Collection[str] = ()) ->
 
 def _counting(fields: Mapping[str, Any], names_of_models: Collection[str] = ()) -> dict[str, Any]:
     named = frozenset(name for name in fields if without_underscores(name) in names_of_models)
-    return counting({name: value for name, value in fields.items() if not _is_harmless(value)}, named)
-
-
-def _is_harmless(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] in _HARMLESS
+    return counting(fields, named)
 
 
 def fields_of(embedder: object, bases: tuple[str, ...] = (), below: type | None = None) -> dict[str, Any]:

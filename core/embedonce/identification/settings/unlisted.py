@@ -1,22 +1,32 @@
 """What counts of the fields of a class that no table lists.
 
 Nothing is left out because of its name alone: a name may mean anything in a class that nobody has read. What is left
-out is a plain value where a request's transport has one, and a value that is a secret by its name and its look. A live
-client counts by the URL that it shows. A digest stands for all that is not short and plain: it may hold a secret.
+out is a plain value where a request's transport has one, a value that is a secret by its name and its look, and a live
+object by its name and the package of its class. A live client counts by the URL that it shows and what it adds to
+requests; all other live objects are refused. A digest stands for all that is not short and plain: it may hold a secret.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import partial
 from pathlib import PurePath
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from embedonce.identification.settings.names import is_operational
-from embedonce.identification.settings.plain import TOO_DEEP, UnclearSettingError, clean_url, is_url
+from embedonce.identification.settings.plain import TOO_DEEP, is_url
+from embedonce.identification.settings.routing import (
+    SHORT,
+    digest,
+    is_part_of_client,
+    is_part_of_route,
+    route_of,
+    routing_headers,
+    url_of,
+)
 from embedonce.secrets import SECRET_VALUE, is_credential, is_secret, looks_secret
 
 # Numbers and flags under these names only say how a request travels or how much of it there is at once.
@@ -31,31 +41,30 @@ _TEXTS = re.compile(
     r"(?:.*_)?(?:prox(?:y|ies)|organi[sz]ation|org|org_id|user_agent|devices?|device_map|cache_(?:folder|dir|path))"
     r"|keep_alive|verify_ssl"
 )
-# What is told of a request and never asked about it: live objects under these names do not decide what is sent.
-_OBSERVERS = re.compile(r"(?:.*_)?(?:callbacks?|callback_manager|run_manager|logger|lock|(?:rate_)?limiter|semaphore)")
+# What is told of a request and never asked about it, as objects of frameworks and packages for that.
+_OBSERVERS = re.compile(r"(?:.*_)?(?:callbacks?|callback_manager|run_manager|handlers?|logger|(?:rate_)?limiter)")
+_OBSERVING = frozenset(
+    {"langchain_core", "llama_index", "haystack", "aiolimiter", "opentelemetry", "tqdm", "structlog"}
+)
+# Who asks, as objects of the packages for that; a function can only return a token.
+_CREDENTIALS = frozenset({"azure", "google", "botocore", "boto3", "msal", "httpx", "requests", "aiohttp"})
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, partial)
 _HEADERS = re.compile(r"(?:.*_)?headers")
 _CLIENT = re.compile(r"(?:.*_)?a?(?:clients?|session)")
+# Live objects of these packages never change vectors: locks, loggers, pools.
+_HARMLESS = frozenset({"_thread", "threading", "logging", "concurrent", "asyncio", "queue"})
+# Clients of these packages hold nothing that decides a vector but where they send to, what they add, and a model.
+_SDKS = frozenset(
+    (
+        *("openai", "cohere", "voyageai", "mistralai", "ollama", "google", "huggingface_hub", "botocore", "boto3"),
+        *("aiobotocore", "aioboto3", "azure", "ibm_watsonx_ai", "requests", "httpx", "aiohttp", "litellm"),
+    )
+)
+_MODELS = ("model", "model_id", "model_name", "deployment", "azure_deployment", "provider")
 # Waiting times and numbers of attempts as objects of the usual packages for requests.
 _TIMING = frozenset({"httpx", "httpcore", "urllib3", "requests", "aiohttp", "tenacity", "backoff"})
-# Headers that choose no model: who asks, with what software, and how the answer is written and traced.
-_NO_ROUTE = re.compile(
-    r"(?:.*-)?(?:authorization|api-key|auth-token|access-token)|cookie|user-agent|x-stainless-.*|accept.*"
-    r"|connection|host|content-.*|traceparent|tracestate|baggage|x-request-id|x-b3-.*|x-amzn-trace-id"
-    r"|(?:openai|x)-organi[sz]ation|openai-project|x-goog-api-client|x-client-name|x-fern-.*",
-    re.IGNORECASE,
-)
-_URLS = ("base_url", "api_base", "endpoint_url", "endpoint", "server_url", "api_url", "azure_endpoint", "host", "url")
-# Where the clients of provider packages keep the object that knows the URL.
-_INSIDE = ("client", "client_wrapper", "params", "meta", "api_client", "http_options", "sdk_configuration", "config")
-_HEADERS_OF_CLIENT = ("custom_headers", "default_headers", "headers")
-_QUERY_OF_CLIENT = ("custom_query", "default_query", "params")
-# Clients of these classes send to any URL that they are given, so that one without a URL of its own has none to show.
-_WITHOUT_URL = frozenset({"requests.Session", "httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession"})
-_SHORT = 80
 _DEEPEST = 18
-_MOST_INSIDE = 12
 _LEFT_OUT = object()
-_NOTHING: Mapping[str, Any] = {}
 
 
 def counting(fields: Mapping[str, Any], names_of_models: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def counting(fields: Mapping[str, Any], names_of_models: frozenset[str] = frozen
         fields: Its fields.
         names_of_models: Fields that name a model, whose texts stay in clear.
     """
-    stated = {clean for each in fields.values() if (clean := _url_of(each))}
+    stated = {clean for each in fields.values() if (clean := url_of(each))}
     found = {}
     for name, value in fields.items():
         if name in names_of_models and isinstance(value, str):
@@ -95,7 +104,7 @@ def _counted(name: str, value: Any, stated: set[str], depth: int) -> Any:
         return _LEFT_OUT if items and not kept else set(kept) if _is_set_of_hashable(value, kept) else kept
     if isinstance(value, str | bool | int | float | Enum | PurePath):
         return _counted_scalar(name, plain, value)
-    return _counted_live(name, plain, value, stated)
+    return _counted_live(name, plain, value, stated, depth)
 
 
 def _is_set_of_hashable(value: Any, kept: list[Any]) -> bool:
@@ -107,13 +116,13 @@ def _counted_mapping(name: str, plain: str, value: Mapping[str, Any], stated: se
         return _LEFT_OUT
     if _HEADERS.fullmatch(plain):
         routing = routing_headers(value)
-        return _digest(routing) if routing else _LEFT_OUT
+        return digest(routing) if routing else _LEFT_OUT
     inside = {key: _counted(_name_inside(plain, key), each, stated, depth + 1) for key, each in value.items()}
     return {_key(key): each for key, each in inside.items() if each is not _LEFT_OUT}
 
 
 def _key(key: str) -> str:
-    return _digest(key) if len(key) > _SHORT or looks_secret(key) else key
+    return digest(key) if len(key) > SHORT or looks_secret(key) else key
 
 
 def _name_inside(plain: str, key: str) -> str:
@@ -135,98 +144,62 @@ def _counted_scalar(name: str, plain: str, value: Any) -> Any:
         return _LEFT_OUT
     if is_secret(name):
         # The name may be that of a key or of a setting such as `query_token`, which only the look of the value tells.
-        return _LEFT_OUT if looks_secret(text) else _digest(text)
+        return _LEFT_OUT if looks_secret(text) else digest(text)
     if is_url(text):
-        clean = _url_of(text)
-        return _digest(clean) if looks_secret(clean) else text
-    return _digest(text) if len(text) > _SHORT or looks_secret(text) else value
+        clean = url_of(text)
+        return digest(clean) if looks_secret(clean) else text
+    return digest(text) if len(text) > SHORT or looks_secret(text) else value
 
 
-def _counted_live(name: str, plain: str, value: Any, stated: set[str]) -> Any:
-    if _CLIENT.fullmatch(plain):
-        route = route_of(value)
-        if route is None:
-            return value
-        # Where the class states the URL too, the client adds nothing to it.
-        url, more = route
-        counts = {"url": _counted_scalar("url", "url", url) if url and url not in stated else None, "sent": more}
-        return {key: each for key, each in counts.items() if each} or _LEFT_OUT
-    if _OBSERVERS.fullmatch(plain) or is_secret(name):
+def _counted_live(name: str, plain: str, value: Any, stated: set[str], depth: int) -> Any:
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    package = type(value).__module__.partition(".")[0]
+    if package in _HARMLESS or (_OBSERVERS.fullmatch(plain) and packages & _OBSERVING):
         return _LEFT_OUT
+    if is_credential(name) and (isinstance(value, _FUNCTIONS) or packages & _CREDENTIALS):
+        return _LEFT_OUT
+    if _CLIENT.fullmatch(plain) or (_is_of_sdk(value) and route_of(value) is not None):
+        return _counted_client(value, stated, depth)
+    if (package, type(value).__name__) == ("torch", "device"):
+        return _counted_scalar(name, plain, str(value))
     # SDKs name themselves as the module of `httpx.Timeout`, which holds nothing but numbers.
     numbers = vars(value).values() if hasattr(value, "__dict__") and not isinstance(value, type) else ()
-    is_timing = type(value).__module__.partition(".")[0] in _TIMING or (
+    is_timing = package in _TIMING or (
         bool(numbers) and all(each is None or isinstance(each, int | float) for each in numbers)
     )
     return _LEFT_OUT if is_timing and (_NUMBERS.fullmatch(plain) or plain.endswith("limits")) else value
 
 
-def route_of(client: Any) -> tuple[str, str] | None:
-    """Return the URL that a live client sends to, and a digest of its own headers and query that may choose a model.
-
-    Only dictionaries are read, since a property might open a connection. None if it shows no URL; an empty one if it is
-    a client that sends to any URL it is given.
-    """
-    url, sent = "", {}
-    seen: list[Any] = [client]
-    for each in seen:
-        own = _own(each)
-        url = url or next(filter(None, (_url_of(own.get(name)) for name in _URLS)), "")
-        sent.update({f"header {name}": value for name, value in _first(own, _HEADERS_OF_CLIENT).items()})
-        sent.update({f"query {name}": value for name, value in _first(own, _QUERY_OF_CLIENT).items()})
-        if each is client and not url:
-            url = " ".join(sorted({found for value in own.values() if (found := _url_of(value))}))
-        if len(seen) < _MOST_INSIDE:
-            seen.extend(inside for name in _INSIDE if (inside := own.get(name)) is not None and _own(inside))
-    kind = type(client)
-    if not url and f"{kind.__module__.partition('.')[0]}.{kind.__name__}" not in _WITHOUT_URL:
-        return None
-    return url, _digest(sent) if sent else ""
-
-
-def _first(own: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
-    for name in names:
-        value = own.get(name)
-        if value is not None and callable(getattr(value, "items", None)) and not isinstance(value, type):
-            pairs = {str(key): str(each) for key, each in value.items()}
-            return {key: each for key, each in pairs.items() if not _is_no_route(key)}
-    return {}
+def _counted_client(client: Any, stated: set[str], depth: int) -> Any:
+    """Return what counts of a live client; itself, which is refused later, if that is not clear."""
+    route = route_of(client)
+    if route is None or depth > _DEEPEST:
+        return client
+    url, (headers, query) = route
+    sent = {
+        **{f"header {name}": value for name, value in headers.items()},
+        **{f"query {name}": value for name, value in query.items()},
+    }
+    # Where the class states the URL too, the client adds nothing to it.
+    counts = {
+        "url": _counted_scalar("url", "url", url) if url and url not in stated else None,
+        "sent": digest(sent) if sent else None,
+    }
+    own = vars(client) if hasattr(client, "__dict__") else {}
+    if _is_of_sdk(client):
+        others = {name: own[name] for name in own if name.lstrip("_") in _MODELS}
+    else:
+        # Of a class that nobody has read, whose other attributes may decide as well.
+        others = {name: value for name, value in own.items() if not is_part_of_route(name, value)}
+    for name, value in others.items():
+        inner = "client" if is_part_of_client(name) and not isinstance(value, Mapping) else name
+        counts[name] = _counted(inner, value, {*stated, url}, depth + 4)
+    return {key: each for key, each in counts.items() if each is not None and each is not _LEFT_OUT} or _LEFT_OUT
 
 
-def routing_headers(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that may choose a model, by their names in small letters."""
-    return {name.lower(): str(value) for name, value in headers.items() if not _is_no_route(name)}
-
-
-def _is_no_route(name: str) -> bool:
-    return _NO_ROUTE.fullmatch(name) is not None or name == "api-version"
-
-
-def _own(value: Any) -> dict[str, Any]:
-    """Return the attributes of an object by their names without underscores."""
-    own = value if isinstance(value, dict) else getattr(value, "__dict__", None)
-    private = getattr(value, "__pydantic_private__", None) if own is not None and not isinstance(value, type) else None
-    if not isinstance(own, dict):
-        return {}
-    both = {**(private if isinstance(private, dict) else {}), **own}
-    return {name.rpartition("__")[2].lstrip("_"): each for name, each in both.items() if isinstance(name, str)}
-
-
-def _url_of(value: Any) -> str:
-    """Return a URL in its one spelling; empty for anything else."""
-    text = str(value) if isinstance(value, str) or type(value).__name__ == "URL" else ""
-    try:
-        return clean_url(text) if is_url(text) else ""
-    except UnclearSettingError:
-        # It stays as it is, and is refused where it is written down.
-        return ""
-
-
-def _digest(value: object) -> str:
-    text = value if isinstance(value, str) else repr(sorted(value.items()) if isinstance(value, dict) else value)
-    return _digest_of(text)
-
-
-@lru_cache(maxsize=1024)
-def _digest_of(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode('utf-8')).hexdigest()[:32]}"
+def _is_of_sdk(value: Any) -> bool:
+    """True for a client of a package that is known for its clients, or made by the usual generator of clients."""
+    bases = type(value).__mro__
+    return type(value).__module__.partition(".")[0] in _SDKS or any(
+        base.__name__ == "BaseClient" and base.__module__.endswith("._base_client") for base in bases
+    )
