@@ -314,8 +314,8 @@ def test_a_class_of_ones_own_needs_a_namespace(door, place, service):
 
 def past():
     return [
-        ({"input": [1, 2, 3]}, "its input is not a text or a list of texts"),
-        ({"input": [[1, 2], [3]]}, "its input is not a text or a list of texts"),
+        ({"input": [1, 2, 3]}, "its argument 'input' is not a text or a list of texts"),
+        ({"input": [[1, 2], [3]]}, "its argument 'input' is not a text or a list of texts"),
         ({"extra_headers": {"x-portkey-config": "a"}}, "the extra header 'x-portkey-config' may change the answer"),
         ({"extra_body": {"input": "b"}}, "extra_body replaces 'input'"),
         ({"extra_body": {"api_key": KEY}}, "an extra argument of the request cannot be written down"),

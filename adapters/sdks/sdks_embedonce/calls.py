@@ -78,18 +78,35 @@ class Method(ABC):
         """
         del given
 
+    def texts_in(self, value: Any) -> tuple[list[str], bool]:
+        """Return the texts of the argument, and whether it is one text and not a list.
+
+        Raises:
+            BypassError: It is something else.
+        """
+        if isinstance(value, str) and self.takes_one:
+            return [value], True
+        if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+            return list(value), False
+        msg = f"its argument {self.texts!r} is not {'a text or ' if self.takes_one else ''}a list of texts"
+        raise BypassError(msg)
+
+    def request(self, asked: Asked, some: list[str]) -> dict[str, Any]:
+        """Return the arguments of a request for some texts of a call."""
+        return {**asked.arguments, self.texts: some[0] if asked.is_one else some}
+
     @abstractmethod
     def vectors(self, response: Any, given: Mapping[str, Any]) -> Any:
         """Return the vectors of a response, in the order of the texts."""
 
     @abstractmethod
-    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Any]) -> Any:
+    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Paid]) -> Any:
         """Return the response to a call.
 
         Args:
             vectors: One for each text.
             asked: What the call asked for.
-            paid: The responses to the requests that were sent for it; none if all vectors were in the cache.
+            paid: The requests that were sent for it; none if all vectors were in the cache.
         """
 
 
@@ -98,6 +115,7 @@ class Asked:
     """What one call asks for.
 
     Attributes:
+        owner: The object whose method it is.
         texts: The texts.
         is_one: True if one text was given and not a list.
         given: The arguments as a `Method` is shown them.
@@ -106,12 +124,26 @@ class Asked:
         role: The role of the texts.
     """
 
+    owner: Any
     texts: list[str]
     is_one: bool
     given: Mapping[str, Any]
     arguments: Mapping[str, Any]
     identity: Identity
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A request that was sent for a call.
+
+    Attributes:
+        texts: What it asked for.
+        response: The response of the SDK.
+    """
+
+    texts: list[str]
+    response: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +175,10 @@ class CachedMethod:
         asked = self._asked(args, named)
         if asked is None:
             return self.function(*args, **named)
-        paid: list[Any] = []
+        paid: list[Paid] = []
 
         def embed(some: list[str]) -> Any:
-            return self._taken(self.function(**self._request(asked, some)), asked, paid)
+            return self._taken(self.function(**self.method.request(asked, some)), some, asked, paid)
 
         vectors = self.cache.embed(
             asked.texts, embed, namespace=asked.identity, role=asked.role, batch_size=self._batch_size
@@ -158,10 +190,10 @@ class CachedMethod:
         asked = self._asked(args, named)
         if asked is None:
             return await self.function(*args, **named)
-        paid: list[Any] = []
+        paid: list[Paid] = []
 
         async def embed(some: list[str]) -> Any:
-            return self._taken(await self.function(**self._request(asked, some)), asked, paid)
+            return self._taken(await self.function(**self.method.request(asked, some)), some, asked, paid)
 
         vectors = await self.cache.aembed(
             asked.texts, embed, namespace=asked.identity, role=asked.role, batch_size=self._batch_size
@@ -209,9 +241,9 @@ class CachedMethod:
             if unknown:
                 msg = f"the argument {unknown[0]!r} is unknown"
                 raise BypassError(msg)
-            texts, is_one = _texts_in(given.get(self.method.texts), self.method)
+            texts, is_one = self.method.texts_in(given.get(self.method.texts))
             self.method.check(given)
-            return Asked(texts, is_one, given, arguments, self._identity(given), self.method.role(given))
+            return Asked(self.owner, texts, is_one, given, arguments, self._identity(given), self.method.role(given))
         except BypassError as error:
             check_replay(self.owner, self.cache, str(error))
             if self.name not in self.warned:
@@ -219,12 +251,8 @@ class CachedMethod:
                 logger.warning("calls of %s bypass the cache because %s", self.name, error)
             return None
 
-    def _request(self, asked: Asked, some: list[str]) -> dict[str, Any]:
-        """Return the arguments of a request for some texts of a call."""
-        return {**asked.arguments, self.method.texts: some[0] if asked.is_one else some}
-
-    def _taken(self, response: Any, asked: Asked, paid: list[Any]) -> Any:
-        paid.append(response)
+    def _taken(self, response: Any, some: list[str], asked: Asked, paid: list[Paid]) -> Any:
+        paid.append(Paid(some, response))
         vectors = self.method.vectors(response, asked.given)
         # The client may have been changed while the request was under way.
         try:
@@ -260,17 +288,3 @@ def _flat(arguments: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if type(value).__name__ not in _NOT_GIVEN}
-
-
-def _texts_in(value: Any, method: Method) -> tuple[list[str], bool]:
-    """Return the texts of an argument, and whether it is one text and not a list.
-
-    Raises:
-        BypassError: It is something else.
-    """
-    if isinstance(value, str) and method.takes_one:
-        return [value], True
-    if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
-        return list(value), False
-    msg = f"its {method.texts} is not {'a text or ' if method.takes_one else ''}a list of texts"
-    raise BypassError(msg)

@@ -18,6 +18,7 @@ _PASSING = re.compile(
     r"authorization|api-key|x-api-key|cookie|user-agent|accept.*|connection|content-.*|idempotency-key"
     r"|traceparent|tracestate|baggage|b3|x-b3-.*|sentry-trace|x-datadog-.*|x-request-id|x-correlation-id"
     r"|x-client-request-id|x-ms-client-request-id|openai-organization|openai-project|x-stainless-.*"
+    r"|x-goog-api-key|x-goog-api-client|x-goog-user-project|x-server-timeout"
 )
 
 

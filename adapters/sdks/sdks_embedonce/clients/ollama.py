@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ollama
 
 from embedonce.identification import providers
-from sdks_embedonce.calls import Asked, BypassError, Method
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid
 from sdks_embedonce.http import query_of, routed_by
 from sdks_embedonce.twins import Attribute, Sdk
 
@@ -45,10 +45,12 @@ class Embed(Method):
         del given
         return response.embeddings
 
-    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Any]) -> ollama.EmbedResponse:
+    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Paid]) -> ollama.EmbedResponse:
         """Return a response with the counts and durations of what was paid."""
-        counted: dict[str, Any] = {name: sum(getattr(each, name, None) or 0 for each in paid) for name in _COUNTED}
-        model = paid[-1].model if paid else asked.given["model"]
+        counted: dict[str, Any] = {
+            name: sum(getattr(each.response, name, None) or 0 for each in paid) for name in _COUNTED
+        }
+        model = paid[-1].response.model if paid else asked.given["model"]
         return ollama.EmbedResponse(model=model, embeddings=vectors.tolist(), **counted)
 
 
@@ -73,7 +75,7 @@ class Embeddings(Method):
         del given
         return [response.embedding]
 
-    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Any]) -> ollama.EmbeddingsResponse:
+    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Paid]) -> ollama.EmbeddingsResponse:
         """Return a response with the vector."""
         del asked, paid
         return ollama.EmbeddingsResponse(embedding=vectors[0].tolist())

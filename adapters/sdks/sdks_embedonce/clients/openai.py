@@ -12,7 +12,8 @@ from openai.types import CreateEmbeddingResponse, Embedding
 from openai.types.create_embedding_response import Usage
 
 from embedonce.identification import in_host, providers
-from sdks_embedonce.calls import Asked, BypassError, Method
+from sdks_embedonce.answers import in_order, used
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid
 from sdks_embedonce.http import check_headers, plain_only, query_of, routed_by
 from sdks_embedonce.twins import Attribute, Sdk, copying, held, remade
 
@@ -79,23 +80,18 @@ class Create(Method):
     def vectors(self, response: Any, given: Mapping[str, Any]) -> list[Any]:
         """Return the vectors of a response, in the order of its numbers."""
         del given
-        data = list(response.data)
-        places: list[Any] = [getattr(each, "index", None) for each in data]
-        # Some servers number nothing, and answer in order.
-        if None not in places and sorted(places) == list(range(len(data))):
-            data.sort(key=lambda each: each.index)
-        return [_vector(each.embedding) for each in data]
+        return [_vector(each.embedding) for each in in_order(response.data)]
 
-    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Any]) -> CreateEmbeddingResponse:
+    def response(self, vectors: NDArray[Any], asked: Asked, paid: list[Paid]) -> CreateEmbeddingResponse:
         """Return a response with the usage of what was paid."""
         is_base64 = asked.given.get("encoding_format") == "base64"
-        last = paid[-1] if paid else None
+        last = paid[-1].response if paid else None
         answered_by = getattr(last, "model", None)
         response = CreateEmbeddingResponse(
             data=[_embedding(vector, index, is_base64=is_base64) for index, vector in enumerate(vectors)],
             model=answered_by if isinstance(answered_by, str) else asked.given["model"],
             object="list",
-            usage=Usage(prompt_tokens=_sum(paid, "prompt_tokens"), total_tokens=_sum(paid, "total_tokens")),
+            usage=Usage(prompt_tokens=used(paid, "prompt_tokens"), total_tokens=used(paid, "total_tokens")),
         )
         response._request_id = getattr(last, "_request_id", None)
         return response
@@ -113,11 +109,6 @@ def _embedding(vector: NDArray[Any], index: int, *, is_base64: bool) -> Embeddin
         text: Any = base64.b64encode(vector.astype("<f4").tobytes()).decode()
         return Embedding.construct(embedding=text, index=index, object="embedding")
     return Embedding(embedding=vector.tolist(), index=index, object="embedding")
-
-
-def _sum(paid: list[Any], name: str) -> int:
-    """Return how many tokens were paid for; a server may not say."""
-    return sum(getattr(getattr(each, "usage", None), name, None) or 0 for each in paid)
 
 
 def _shows_all(value: Any) -> bool:

@@ -1,0 +1,23 @@
+"""What responses of several SDKs have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sdks_embedonce.calls import Paid
+
+
+def in_order(data: Any) -> list[Any]:
+    """Return the embeddings of a response in the order of the texts, which is that of their numbers."""
+    found = list(data)
+    places: list[Any] = [getattr(each, "index", None) for each in found]
+    # Some servers number nothing, and answer in order.
+    if None not in places and sorted(places) == list(range(len(found))):
+        found.sort(key=lambda each: each.index)
+    return found
+
+
+def used(paid: list[Paid], name: str) -> int:
+    """Return how much of something, such as `prompt_tokens`, was paid for; a server may not say."""
+    return sum(getattr(getattr(each.response, "usage", None), name, None) or 0 for each in paid)
