@@ -185,7 +185,9 @@ KNOWN: dict[str, Known] = {
             {"config": {"output_dimensionality": 64}},
             {"config": {"task_type": "RETRIEVAL_QUERY"}},
             {"config": {"task_type": "RETRIEVAL_DOCUMENT"}},
+            {"config": {"task_type": "retrieval_query"}},
             {"config": {"http_options": {"base_url": "https://proxy.example"}}},
+            {"config": {"http_options": {"base_url": "https://proxy.example", "api_version": "v1"}}},
             {"config": {"http_options": {"extra_body": {"a": 1}}}},
         ],
         [

@@ -181,6 +181,7 @@ KNOWN = {
             {"task_type": "clustering"},
             {"output_dimensionality": 256},
             {"base_url": "https://proxy.example"},
+            {"base_url": "https://proxy.example", "api_version": "v1"},
         ],
         [
             {"model": "models/gemini-embedding-001"},

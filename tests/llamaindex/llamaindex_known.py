@@ -223,6 +223,7 @@ KNOWN = {
             {"embedding_config": {"http_options": {"base_url": "https://proxy.example"}}},
             {"embedding_config": {"http_options": {"extra_body": {"x": 1}}}},
             {"http_options": {"base_url": "https://proxy.example"}},
+            {"http_options": {"base_url": "https://proxy.example", "api_version": "v1"}},
             {"http_options": {"extra_body": {"x": 1}}},
         ],
         [

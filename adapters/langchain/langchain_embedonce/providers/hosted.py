@@ -125,14 +125,17 @@ def _google(
     base_url: Any,
     _use_vertexai: Any,
     vertex: Any = At("client._api_client.vertexai"),
+    version: Any = At("client._api_client._http_options.api_version"),
     urls: Any = _GOOGLE_URLS,
 ) -> Identity:
     return providers.google(
         model,
         vertex=bool(_use_vertexai if vertex is None else vertex),
         dimensions=output_dimensionality,
-        task=task_type,
+        # As the class sends it.
+        task=task_type.upper() if task_type else None,
         endpoint=endpoint_of(urls, base_url),
+        api_version=version,
     )
 
 

@@ -209,17 +209,24 @@ def google(
     dimensions: int | None = None,
     task: str | None = None,
     endpoint: str | None = None,
+    api_version: str | None = None,
+    routed_by: str | None = None,
     **more: Any,
 ) -> Identity:
     """Identify a model of Google, with or without `models/` in front of its name.
 
-    With `vertex` it is a model on Vertex AI, where the same name may be another version.
+    With `vertex` it is a model on Vertex AI, where the same name may be another version, and a name with `models/` in
+    front of it is a model of the project.
     """
-    model = model.removeprefix("models/") if isinstance(model, str) else model
+    model = model.removeprefix("models/") if isinstance(model, str) and not vertex else model
+    url = _foreign(endpoint, hosts=("googleapis.com",))
     parameters = {
         "dimensions": dimensions,
-        "task": task.upper() if isinstance(task, str) else None,
-        "endpoint": _foreign(endpoint, hosts=("googleapis.com",)),
+        "task": task,
+        "endpoint": url,
+        # All versions of Google's own interface have the same models; a gateway may read what it likes from it.
+        "api_version": unless("v1beta1" if vertex else "v1beta", api_version) if url else None,
+        "routed_by": routed_by if url else None,
         **more,
     }
     return identity_of("google-vertex" if vertex else "google-genai", model, parameters, symmetric=bool(task))

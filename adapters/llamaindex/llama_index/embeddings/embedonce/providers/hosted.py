@@ -132,9 +132,11 @@ def _google(
     embedding_config: Any,
     config: Any = At("embedding_config.__dict__"),
     own_url: Any = At("embedding_config.http_options.base_url"),
+    own_version: Any = At("embedding_config.http_options.api_version"),
     config_body: Any = At("embedding_config.http_options.extra_body"),
     vertex: Any = At(f"{_API}.vertexai"),
     extra_body: Any = At(f"{_API}._http_options.extra_body"),
+    version: Any = At(f"{_API}._http_options.api_version"),
     urls: Any = Urls(f"{_API}._http_options.base_url"),
 ) -> Identity:
     config = config or embedding_config or {}
@@ -145,6 +147,7 @@ def _google(
         vertex=bool(vertex),
         dimensions=more.pop("output_dimensionality", None),
         endpoint=clean_url(str(own_url)) if own_url else endpoint_of(urls),
+        api_version=own_version or version,
         extra_body=extra_body,
         config_body=config_body,
         **more,

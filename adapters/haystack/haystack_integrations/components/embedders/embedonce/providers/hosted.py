@@ -113,6 +113,7 @@ def _google(
     api: Any,
     config: Any,
     own_url: Any = At("config.http_options.base_url"),
+    version: Any = At("config.http_options.api_version"),
     config_body: Any = At("config.http_options.extra_body"),
     of_client: Any = At("_client._api_client.vertexai"),
     of_async_client: Any = At("_async_client._api_client.vertexai"),
@@ -135,10 +136,11 @@ def _google(
         vertex=vertex,
         dimensions=more.pop("output_dimensionality", None),
         # LangChain and LlamaIndex send the role's task; these components send none unless it is set.
-        task=None if task.upper() == own else task,
+        task=None if task == own else task,
         endpoint=clean_url(str(own_url))
         if own_url
         else endpoint_of(urls, vertex_url if vertex else gemini_url, hosts=hosts),
+        api_version=version,
         config_body=config_body,
         **more,
     )
