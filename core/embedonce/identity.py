@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from embedonce import remedies
 from embedonce.errors import IdentityError
 
 if TYPE_CHECKING:
@@ -306,6 +307,35 @@ def as_identity(namespace: str | Identity) -> Identity:
     if isinstance(namespace, Identity):
         return namespace
     return _named(namespace) if type(namespace) is str else Identity.named(namespace)
+
+
+def declared_identity(declared: object) -> Identity:
+    """Return an identity for what an embedder, its class or a function has as `embedonce_identity`.
+
+    A str is a name that the user vouches for, as with `namespace=`, but without parameters: one that is typed could
+    meet what embedonce adds itself.
+
+    Raises:
+        IdentityError: It is neither an identity nor such a name.
+    """
+    if isinstance(declared, Identity):
+        return declared
+    remedy = f"write a name, such as {remedies.declaring()}"
+    if not isinstance(declared, str):
+        msg = f"its `embedonce_identity` is {remedies.shown(declared)}, neither a name nor an Identity; {remedy}"
+        raise IdentityError(msg)
+    if "?" in declared:
+        parameters = 'embedonce_identity = embedonce.Identity.of("acme", "my-model@1", pooling="mean")'
+        msg = (
+            f"its `embedonce_identity` is {remedies.shown(str.__str__(declared))}, and a name has no parameters; "
+            f"write them as such: {parameters}"
+        )
+        raise IdentityError(msg)
+    try:
+        return as_identity(declared)
+    except IdentityError as error:
+        msg = f"its `embedonce_identity` is not a name: {error}; {remedy}"
+        raise IdentityError(msg) from None
 
 
 _named = lru_cache(1024)(Identity.named)

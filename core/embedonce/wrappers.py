@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from abc import ABC
 from dataclasses import fields
@@ -9,8 +10,9 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from embedonce import remedies
 from embedonce.errors import IdentityError, UnsupportedEmbedderError
-from embedonce.identity import Identity, as_identity
+from embedonce.identity import Identity, as_identity, declared_identity
 from embedonce.options import WrapOptions
 from embedonce.plugins.host import plugins
 from embedonce.runtime.threads import is_async
@@ -63,18 +65,12 @@ class CachedFunction(Wrapper):
     """
 
     def __init__(self, function: Callable[[list[str]], Any], cache: Cache, options: WrapOptions) -> None:
-        declared = options.namespace or getattr(function, "embedonce_identity", None)
-        if declared is None:
-            name = getattr(function, "__qualname__", type(function).__name__)
-            msg = (
-                f"cannot tell what model {name!r} calls: a function has no identity to rely on; "
-                "pass namespace='…' naming the model and everything else that changes its vectors"
-            )
-            raise IdentityError(msg)
+        identity = _identity_of(function) if options.namespace is None else as_identity(options.namespace)
+        _check_parameters(function)
         self.function = function
         self.cache = cache
         self.wrap_options = options
-        self._identity = options.applied_to(as_identity(declared))
+        self._identity = options.applied_to(identity)
         cache.open(self._identity)
 
     def __repr__(self) -> str:
@@ -103,6 +99,55 @@ class CachedFunction(Wrapper):
         return await self.cache.aembed(texts, self.function, namespace=self._identity, role=role, batch_size=size)
 
 
+def _identity_of(function: Callable[..., Any]) -> Identity:
+    """Return the identity that a function declares.
+
+    Raises:
+        IdentityError: It declares none, or what it declares is not an identity.
+    """
+    declared = getattr(function, "embedonce_identity", None)
+    name = getattr(function, "__qualname__", type(function).__name__)
+    if declared is None:
+        if isinstance(function, _FUNCTIONS):
+            remedy = f"name it, {remedies.RAISE_IT}: {remedies.wrapping()}"
+        else:
+            remedy = (
+                f"name it, {remedies.RAISE_IT}: {remedies.wrapping()}, or in the class: "
+                f"{remedies.declaring(type(function))}"
+            )
+        msg = f"cannot tell what model {name!r} calls: a function has no identity to rely on; {remedy}"
+        raise IdentityError(msg)
+    try:
+        return declared_identity(declared)
+    except IdentityError as error:
+        msg = f"cannot identify the vectors of {name!r}: {error}"
+        raise IdentityError(msg) from error
+
+
+def _check_parameters(function: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called with a list of texts alone, such as a method of an SDK.
+
+    Raises:
+        UnsupportedEmbedderError: It cannot.
+    """
+    if hasattr(function, "__signature__"):
+        # What a function says of itself need not be what it takes.
+        return
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind([])
+    except TypeError as error:
+        name = getattr(function, "__qualname__", type(function).__name__)
+        msg = (
+            f"cannot wrap {name!r}: it cannot be called with a list of texts alone ({error}); "
+            f"{remedies.passing_a_function(signature.parameters.values())}"
+        )
+        raise UnsupportedEmbedderError(msg) from None
+
+
 def wrap_with(cache: Cache, embedder: Any, **given: Any) -> Any:
     """Wrap an embedder with a cache; see `wrap`."""
     options = WrapOptions.of(given)
@@ -115,20 +160,23 @@ def wrap_with(cache: Cache, embedder: Any, **given: Any) -> Any:
     refusal = next((each.error for each in failed if each.is_refusal), None)
     if refusal is not None and not isinstance(embedder, _FUNCTIONS):
         raise refusal
+    # A plugin that is broken may be the one that knows the embedder: its cause comes first.
+    broken = [each for each in loaded.failed if each.doing in ("to load", "in embedonce_wrap")]
+    causes = "".join(f"{each}; " for each in broken)
     if callable(embedder) and not isinstance(embedder, type):
         try:
             function = CachedFunction(embedder, cache, options)
-        except IdentityError as error:
-            # It may be an embedder whose plugin is broken, which can be called as well.
-            msg = f"{error}{loaded.failures()}"
-            raise IdentityError(msg) from None
-        for each in failed:
+        except (IdentityError, UnsupportedEmbedderError) as error:
+            msg = f"{causes}{error}{loaded.left_out()}"
+            raise type(error)(msg) from error
+        if isinstance(embedder, _FUNCTIONS):
+            broken = []
+        for each in {id(each.error): each for each in (*broken, *failed)}.values():
             logger.warning("%s; a %s is wrapped as a function", each, type(embedder).__name__)
         return function
-    kind = f"the class {embedder.__name__}" if isinstance(embedder, type) else f"a {type(embedder).__name__}"
     msg = (
-        f"cannot wrap {kind}: it is neither an embedder of a framework whose plugin is installed nor a "
-        f"function list[str] -> vectors{loaded.failures()}"
+        f"{causes}cannot wrap {remedies.shown(embedder)}: it is neither an embedder of a framework whose plugin is "
+        f"installed nor a function list[str] -> vectors; {remedies.passing_a_method(embedder)}{loaded.left_out()}"
     )
     raise UnsupportedEmbedderError(msg) from (failed[0].error if failed else None)
 

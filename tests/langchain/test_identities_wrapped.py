@@ -49,7 +49,9 @@ def test_cache_of_langchain_is_refused(tmp_path: Path) -> None:
     for make in (lambda: theirs, lambda: lc.Custom(embedder=theirs)):
         with pytest.raises(IdentityError):
             describe(make())
-    with pytest.raises(IdentityError, match=r"a cache itself.*`underlying_embeddings`.*from_bytes_store.*namespace="):
+    with pytest.raises(
+        IdentityError, match=r"a cache itself.*embedder\.underlying_embeddings, store.*from_bytes_store.*namespace="
+    ):
         embedonce.wrap(theirs, tmp_path)
     assert embedonce.wrap(theirs.underlying_embeddings, tmp_path).embed_query("a") == inner.embed_query("a")
 
@@ -79,11 +81,17 @@ def test_declared_identity_wins() -> None:
 
 
 def test_declared_identity_must_be_one() -> None:
-    """A string would leave open whether the roles are equal."""
-    embedder = lc.Custom(embedonce_identity="acme")
-    with pytest.raises(IdentityError, match="not an embedonce Identity"):
-        describe(embedder)
-    assert fingerprint(embedder) == fingerprint(embedder)
+    """Or a name, without parameters: those that are typed could be ones that embedonce adds."""
+    for declared, said in ((7, "is an int, neither"), ("acme/x?version=1", "no parameters"), ("", "not a name")):
+        embedder = lc.Custom(embedonce_identity=declared)
+        with pytest.raises(IdentityError, match=said):
+            describe(embedder)
+        assert fingerprint(embedder) == fingerprint(embedder)
+    description = describe(lc.Custom(embedonce_identity="acme/x@1"))
+    assert description.identity == Identity.named("acme/x@1")
+    assert fingerprint(lc.Custom(embedonce_identity="acme/x@1")) != fingerprint(
+        lc.Custom(embedonce_identity="acme/x@2")
+    )
 
 
 # -- subclasses of known classes -----------------------------------------------------------------------------------

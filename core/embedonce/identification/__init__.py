@@ -17,7 +17,7 @@ from embedonce.identification.known_classes import (
     unless,
 )
 from embedonce.identification.sending.requests import Requests, request_size
-from embedonce.identification.settings.fields import Same, fields_of, frozen, without_underscores
+from embedonce.identification.settings.fields import Same, fields_of, frozen, ignored, without_underscores
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped
 from embedonce.identification.settings.paths import At, Env, Urls, group
@@ -48,6 +48,7 @@ __all__ = [
     "frozen",
     "group",
     "identity_of",
+    "ignored",
     "in_host",
     "is_operational",
     "is_providers_own",

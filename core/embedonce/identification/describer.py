@@ -13,11 +13,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from embedonce import remedies
 from embedonce.errors import IdentityError
 from embedonce.identification.known_classes import Description, apart
 from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.fields import (
     Same,
+    changed_between,
+    check_ignores,
     fields_of,
     frozen,
     frozen_fields,
@@ -27,7 +30,7 @@ from embedonce.identification.settings.fields import (
 from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.paths import Paths, read
 from embedonce.identification.settings.plain import UnclearSettingError
-from embedonce.identity import Identity
+from embedonce.identity import Identity, declared_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -125,24 +128,31 @@ class Describer:
             if refused:
                 return Description(None, not_cacheable=refused)
             if declared is not _MISSING:
-                if not isinstance(declared, Identity):
-                    msg = f"its attribute `{_DECLARED}` is a {type(declared).__qualname__}, not an embedonce Identity"
-                    raise UnclearSettingError(msg)
-                return Description(declared)
+                return Description(declared_identity(declared))
             return self._describe(embedder)
         except (ValueError, TypeError, AttributeError) as error:
             if isinstance(error, IdentityError) and error.__cause__ is not None:
                 # Raised for the embedder inside a wrapper, and complete.
                 raise
-            known = isinstance(error, UnclearSettingError | IdentityError)
+            is_ours = isinstance(error, UnclearSettingError | IdentityError)
             # Other errors may quote a value, and a value may be a secret.
-            reason = str(error) if known else f"one of its fields holds something unexpected ({type(error).__name__})"
-            msg = (
-                f"cannot identify the vectors of {_path(type(embedder))}: {reason}. "
-                "Pass namespace=..., a name for the model with its version and settings, "
-                f"or give the class an attribute `{_DECLARED}`"
-            )
+            reason = str(error) if is_ours else f"one of its fields holds something unexpected ({type(error).__name__})"
+            msg = f"cannot identify the vectors of {_path(type(embedder))}: {reason}{self._remedies(embedder, error)}"
             raise IdentityError(msg) from error
+
+    def _remedies(self, embedder: object, error: Exception) -> str:
+        """Return the lines that help after a refusal, for the end of the message."""
+        kind: type = type(embedder)
+        known = self._known(kind)
+        lines = f". Name the model, {remedies.RAISE_IT}: {remedies.wrapping()}"
+        if known is not None and known.base is kind:
+            # A class of others, which a user does not change.
+            return lines
+        lines = f"{lines}, or in the class: {remedies.declaring(kind)}"
+        field = error.field if isinstance(error, UnclearSettingError) else ""
+        if not field:
+            return lines
+        return f"{lines}. If {field!r} decides nothing about vectors, in the class: {remedies.ignoring([field], kind)}"
 
     def is_known(self, embedder: object) -> bool:
         """Return whether an embedder declares its identity or is of a class that the table knows."""
@@ -160,7 +170,7 @@ class Describer:
             return refused
         declared = _declared(embedder)
         if declared is not _MISSING:
-            return (_DECLARED, declared if isinstance(declared, Identity) else Same(declared))
+            return (_DECLARED, declared if isinstance(declared, Identity | str) else Same(declared))
         kind: type = type(embedder)
         known = self._known(kind)
         if known is None:
@@ -169,6 +179,10 @@ class Describer:
         # Most values are strings or unset: a call for each of them would take longer than all the rest.
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
         return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
+
+    def changes(self, before: object, after: object) -> list[str]:
+        """Return the fields that differ between two fingerprints, as far as fields of the class itself do."""
+        return changed_between(before, after)
 
     def requests(self, embedder: object, arguments: Mapping[str, Any] = _NOTHING) -> Requests | None:
         """Return how an embedder sends the texts of a call; None if that is not known.
@@ -238,7 +252,10 @@ class Describer:
         kind: type = type(embedder)
         known = self._known(kind)
         if known is None:
+            check_ignores(embedder)
             return Description(self._identity_of_unknown(embedder))
+        if known.base is not kind:
+            check_ignores(embedder, known.paths.names)
         found = known.paths.called_with(known.paths.values(embedder))
         description = Description(found) if isinstance(found, Identity) else found
         if known.base is kind or description.identity is None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from embedonce import remedies
 from embedonce.errors import IdentityError
 from embedonce.identification.known_classes import Description
 from embedonce.identification.sending.divided import embed_divided
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from embedonce.options import Auto, WrapOptions
 
 logger = logging.getLogger("embedonce")
+_PLAINLY = "leave them out, or give each a number, a text or a dict of those"
 
 
 @dataclass(slots=True)
@@ -131,8 +133,9 @@ class IdentityTracker:
         ):
             self._has_warned_of_change = True
             logger.warning(
-                "%s has changed since it was wrapped: the namespace of its vectors is now %s instead of %s",
+                "%s has changed since it was wrapped%s: the namespace of its vectors is now %s instead of %s",
                 type(embedder).__name__,
+                _named_fields(self._describer.changes(before[0], state)),
                 description.identity,
                 before[1].identity,
             )
@@ -229,7 +232,10 @@ class IdentityTracker:
 
         It is then unknown which settings the answer belongs to.
         """
-        if isinstance(answer, NotCacheable) or self._describer.fingerprint(request.embedder) == state:
+        if isinstance(answer, NotCacheable):
+            return answer
+        after = self._describer.fingerprint(request.embedder)
+        if after == state:
             return answer
         try:
             identity = self._describe(request.embedder).identity
@@ -240,7 +246,30 @@ class IdentityTracker:
         if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
             # Only something was built that this call was the first to need, such as a client.
             return answer
+        self._warn_of_change(request.embedder, self._describer.changes(state, after))
         return NotCacheable(answer)
+
+    def _warn_of_change(self, embedder: object, changed: list[str]) -> None:
+        """Say once that vectors are not stored because the embedder was changed while it was asked."""
+        if self._has_warned_of_change:
+            return
+        self._has_warned_of_change = True
+        kind = type(embedder)
+        remedy = (
+            f"if {' and '.join(map(repr, changed))} decide nothing about vectors, write in the class: "
+            f"{remedies.ignoring(changed, kind)}; else name the model"
+            if changed
+            else "name the model"
+        )
+        logger.warning(
+            "%s has changed while it embedded%s: its vectors are not stored, because it is unknown which settings they "
+            "belong to; %s, %s: %s",
+            kind.__name__,
+            _named_fields(changed),
+            remedy,
+            remedies.RAISE_IT,
+            remedies.wrapping(),
+        )
 
     def _groups(self, request: EmbedRequest, state: object, *, is_async: bool) -> tuple[list[EmbedRequest], object]:
         """Group the texts of a call by how they reach the model; no group if the call bypasses the cache.
@@ -259,7 +288,10 @@ class IdentityTracker:
         if identity is not None and not refused:
             identity = called_with(identity if request.refine is None else request.refine(identity), changing)
         if identity is None or refused:
-            return self._bypassed(request, refused or f"of the arguments {', '.join(sorted(changing))}"), state
+            reason = (
+                f"of the arguments {', '.join(map(repr, sorted(changing)))}, which are not plain values; {_PLAINLY}"
+            )
+            return self._bypassed(request, refused or reason), state
         texts = checked_texts(request.texts)
         if description.effective_text is not None:
             texts = [description.effective_text(text) for text in texts]
@@ -298,6 +330,11 @@ class IdentityTracker:
             self._has_warned_of_bypass = True
             logger.warning("calls of %s bypass the cache because %s", name, why)
         return []
+
+
+def _named_fields(names: list[str]) -> str:
+    """Return the names of changed fields, to follow the class in a message."""
+    return f" (its field{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))})" if names else ""
 
 
 def _in_order(groups: Sequence[EmbedRequest], vectors: Sequence[list[list[float]]]) -> list[list[float]] | None:

@@ -99,7 +99,11 @@ class Plugins:
 
     def failures(self) -> str:
         """Return what is missing and why, for the end of an error message."""
-        return "".join(f"; {each}" for each in (*self.failed, *self.disabled, *self.notes))
+        return "".join(f"; {each}" for each in self.failed) + self.left_out()
+
+    def left_out(self) -> str:
+        """Return what the user has switched off, for the end of an error message."""
+        return "".join(f"; {each}" for each in (*self.disabled, *self.notes))
 
     # Calling hooks
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedonce.errors import IdentityError
-from embedonce.identity import Identity
+from embedonce.identity import Identity, declared_identity
 from embedonce.keys.specification import utf8
 from embedonce.runtime.locks import ForkLock
 
@@ -197,12 +197,10 @@ class _Observer(ABC):
     def embedonce_identity(self) -> Identity | None:
         """What decides the vectors of the embedder behind; None if that is unknown, and `namespace=` is needed."""
         declared = getattr(self.embedder, "embedonce_identity", None)
-        if isinstance(declared, Identity):
-            return declared
         from embedonce.plugins.host import plugins
 
         try:
-            return plugins().identify(self.embedder)
+            return declared_identity(declared) if declared is not None else plugins().identify(self.embedder)
         except IdentityError:
             return None
 

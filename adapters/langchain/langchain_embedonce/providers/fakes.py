@@ -21,8 +21,8 @@ def _deterministic(size: Any) -> Identity:
 
 def _other_cache(_: Any = At("underlying_embeddings")) -> Identity:
     msg = (
-        "it is a cache itself, whose store may hold vectors of another model. Wrap the embedder inside, its "
-        "`underlying_embeddings`; what the store holds is read by "
+        "it is a cache itself, whose store may hold vectors of another model. Wrap the embedder inside: "
+        "embedonce.wrap(embedder.underlying_embeddings, store); what the store of the cache holds is read by "
         "`langchain_embedonce.CacheBackedEmbeddings.from_bytes_store`"
     )
     raise UnclearSettingError(msg)

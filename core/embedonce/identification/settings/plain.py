@@ -19,7 +19,13 @@ from embedonce.secrets import SECRET_VALUE, query_without_secrets
 
 
 class UnclearSettingError(ValueError):
-    """The reason why an embedder cannot be identified; the adapter adds the class and the remedy."""
+    """The reason why an embedder cannot be identified; the describer adds the class and the remedy.
+
+    Attributes:
+        field: The field of a class of the user's that is the reason; empty if none is.
+    """
+
+    field: str = ""
 
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -57,7 +63,12 @@ def _plain_text(name: str, value: str) -> Any:
     if SECRET_VALUE.fullmatch(value):
         return _LEFT_OUT
     if _URL.fullmatch(value) or (_URL_NAME.fullmatch(name) and ("@" in value or "?" in value)):
-        return clean_url(value)
+        try:
+            return clean_url(value)
+        except UnclearSettingError:
+            # Not chained, and without the value: either may hold a secret.
+            msg = f"its field {name!r} holds a URL that cannot be parsed"
+            raise UnclearSettingError(msg) from None
     return value
 
 

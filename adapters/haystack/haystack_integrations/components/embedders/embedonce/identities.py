@@ -10,6 +10,7 @@ from embedonce.identification import (
     Description,
     UnclearSettingError,
     fields_of,
+    ignored,
     without_underscores,
 )
 from haystack_integrations.components.embedders.embedonce.parameters import init_parameters
@@ -68,6 +69,7 @@ class HaystackDescriber(Describer):
             # A subclass may use any attribute, and a `to_dict` that it inherits need not include it.
             return _counting(super()._fields(embedder, below))
         parameters, inside = init_parameters(embedder)
+        parameters = {name: value for name, value in parameters.items() if name not in ignored(embedder)}
         # An instance without attributes shows the constants of its classes.
         constants = fields_of(object.__new__(type(embedder)), self._bases)
         found = {**constants, **_counting(parameters)}

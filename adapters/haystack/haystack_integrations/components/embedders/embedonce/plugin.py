@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embedonce import PluginError, UnsupportedEmbedderError, hookimpl
+from embedonce.remedies import A_FUNCTION
 
 if TYPE_CHECKING:
     from embedonce import EmbeddingCache, Identity, WrapOptions
@@ -36,7 +37,7 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
             return kind.from_cache(embedder, cache, options)
     msg = (
         f"cannot wrap {type(embedder).__name__}: it is not an embedder of Haystack, which takes `text` and gives "
-        "`embedding`, or takes and gives `documents`"
+        f"`embedding`, or takes and gives `documents`; {A_FUNCTION}"
     )
     raise UnsupportedEmbedderError(msg)
 
