@@ -6,6 +6,9 @@ A `Describer` knows the classes of a framework, an `IdentityTracker` follows one
 
 from embedonce.identification import providers
 from embedonce.identification.describer import Describer
+from embedonce.identification.fields.frozen import Same, frozen
+from embedonce.identification.fields.held import fields_of, without_underscores
+from embedonce.identification.fields.ignored import ignored
 from embedonce.identification.known_classes import (
     Description,
     KnownClass,
@@ -17,7 +20,6 @@ from embedonce.identification.known_classes import (
     unless,
 )
 from embedonce.identification.sending.requests import Requests, request_size
-from embedonce.identification.settings.fields import Same, fields_of, frozen, ignored, without_underscores
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped
 from embedonce.identification.settings.paths import At, Env, Urls, group

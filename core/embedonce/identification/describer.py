@@ -15,18 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce import remedies
 from embedonce.errors import IdentityError
+from embedonce.identification.fields.frozen import Same, changed_between, frozen, frozen_fields
+from embedonce.identification.fields.held import fields_of, settled, without_underscores
+from embedonce.identification.fields.ignored import check_ignores
 from embedonce.identification.known_classes import Description, apart
 from embedonce.identification.sending.requests import Requests, request_size
-from embedonce.identification.settings.fields import (
-    Same,
-    changed_between,
-    check_ignores,
-    fields_of,
-    frozen,
-    frozen_fields,
-    settled,
-    without_underscores,
-)
 from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.paths import Paths, read
 from embedonce.identification.settings.plain import UnclearSettingError
