@@ -7,6 +7,7 @@ import pickle
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
 from embedonce import EmbeddingCache, Identity, IdentityError, MemoryStore, wrap
@@ -78,10 +79,14 @@ def test_a_pickled_cache_knows_its_arguments(tmp_path):
         ({"namespace": b"m"}, "a namespace must be a non-empty string, got b'm'"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
         ({"batch_size": int}, "batch_size must be a whole number of at least 1"),
+        ({"batch_size": np.array([1, 2])}, "batch_size must be a whole number of at least 1"),
         ({"text_safe": "false"}, "text_safe must be True or False; got 'false'"),
         ({"text_safe": None}, "text_safe must be True or False; got None"),
         ({"split_on_error": "false"}, "split_on_error must be True or False; got 'false'"),
         ({"mode": "rw"}, "mode must be one of"),
+        ({"mode": np.array([1, 2])}, "mode must be one of"),
+        ({"storage_options": "swordfish"}, "storage_options must be a dict of options, got str"),
+        ({"storage_options": {1: "swordfish"}}, "storage_options must have names that are str, got int"),
         ({"durability": "later"}, "durability must be one of 'write_behind', 'write_through'; got 'later'"),
         ({"local_tier_bytes": 1.5}, "local_tier_bytes must be a whole number"),
     ],

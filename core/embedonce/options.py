@@ -6,6 +6,7 @@ import operator
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from embedonce.identity import Identity, as_identity
 from embedonce.keys.specification import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self
 
@@ -43,7 +44,8 @@ def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
     Raises:
         ValueError: It is not one of them.
     """
-    if value not in choices:
+    # Something else may not be comparable, such as an array.
+    if not isinstance(value, str) or value not in choices:
         msg = f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
         raise ValueError(msg)
     return value
@@ -114,12 +116,20 @@ def checked_batch_size(batch_size: Any) -> Any:
     Raises:
         ValueError: It is not one of these.
     """
-    if batch_size in (None, "auto"):
+    if batch_size is None or _is_auto(batch_size):
         return batch_size
-    if isinstance(batch_size, bool | type) or not hasattr(batch_size, "__index__") or operator.index(batch_size) < 1:
+    try:
+        size = 0 if isinstance(batch_size, bool) else operator.index(batch_size)
+    except TypeError:
+        size = 0
+    if size < 1:
         msg = f"batch_size must be a whole number of at least 1, or None for all texts at once; got {batch_size!r}"
         raise ValueError(msg)
-    return operator.index(batch_size)
+    return size
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def batch_size_of(*batch_sizes: Any) -> int | Auto | None:
@@ -129,9 +139,27 @@ def batch_size_of(*batch_sizes: Any) -> int | Auto | None:
         ValueError: It is not a batch size.
     """
     for size in batch_sizes:
-        if size != "auto":
+        if not _is_auto(size):
             return size if size is None else int(checked_batch_size(size))
     return "auto"
+
+
+def checked_storage_options(given: Any) -> dict[str, Any]:
+    """Return the options of a file system, none for None.
+
+    Raises:
+        ValueError: It is not a mapping of names. The message shows no values, which may be secrets.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        msg = f"storage_options must be a dict of options, got {type(given).__name__}"
+        raise ValueError(msg)
+    for name in given:
+        if not isinstance(name, str):
+            msg = f"storage_options must have names that are str, got {type(name).__name__}"
+            raise ValueError(msg)
+    return dict(given)
 
 
 def checked_target(namespace: str | Identity, role: str) -> tuple[Identity, str]:
@@ -244,6 +272,7 @@ class CacheOptions(StoreOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        checked_storage_options(self.storage_options)
         checked_choice("mode", self.mode, MODES)
         checked_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
         object.__setattr__(self, "batch_size", checked_batch_size(self.batch_size))
@@ -366,6 +395,9 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
         return [texts[0]]
     if isinstance(texts, str | bytes):
         msg = f"texts must be a list of str, got one {type(texts).__name__}; put it into a list"
+        raise TypeError(msg)
+    if not hasattr(type(texts), "__iter__") and not hasattr(type(texts), "__getitem__"):
+        msg = f"texts must be a list of str, got {type(texts).__name__}"
         raise TypeError(msg)
     checked = list(texts)
     if not set(map(type, checked)) <= {str}:

@@ -231,6 +231,7 @@ def test_options_of_a_file_system_are_refused_where_there_is_none():
     [
         ("one text", "texts must be a list of str, got one str; put it into a list"),
         (b"bytes", "texts must be a list of str, got one bytes"),
+        (None, "texts must be a list of str, got NoneType"),
         (["a", None], r"texts\[1\] is NoneType"),
         ([b"a"], r"texts\[0\] is bytes"),
         (["a", ["b"]], r"texts\[1\] is list"),

@@ -72,3 +72,9 @@ def test_equal_secrets_are_equal_encoders(secret):
     assert HmacKeyEncoder() == HmacKeyEncoder()
     assert len({HmacKeyEncoder(), HmacKeyEncoder()}) == 1
     assert HmacKeyEncoder() != "EMBEDONCE_KEY_SECRET"
+
+
+def test_a_secret_in_place_of_the_name_of_its_variable_is_refused_and_not_shown():
+    with pytest.raises(ValueError, match="variable must be the name of an environment variable, got bytes") as caught:
+        HmacKeyEncoder(SECRET.encode())
+    assert SECRET not in str(caught.value)

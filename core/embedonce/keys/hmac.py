@@ -30,12 +30,17 @@ class HmacKeyEncoder:
 
     Raises:
         KeyEncoderError: The variable is not set, or its value is too short.
+        ValueError: It is not the name of a variable.
     """
 
     name = "hmac-sha256"
     version = "1"
 
     def __init__(self, variable: str = "EMBEDONCE_KEY_SECRET") -> None:
+        if not isinstance(variable, str):
+            # The value is not shown: it may be the secret itself.
+            msg = f"variable must be the name of an environment variable, got {type(variable).__name__}"
+            raise ValueError(msg)
         self.variable = variable
         self._mac = _keyed(variable)
 

@@ -244,7 +244,9 @@ def test_schemes_may_hold_an_underscore(url, tmp_path, monkeypatch):
 @each_once(options=[SECRET, [SECRET], [("key", SECRET)], "", 1], store=["memory://a/b", "cache"])
 def test_storage_options_that_are_not_a_mapping_are_refused(store, options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match=rf"must be a dict of options, got {type(options).__name__}") as caught:
+    with pytest.raises(
+        ValueError, match=rf"storage_options must be a dict of options, got {type(options).__name__}"
+    ) as caught:
         EmbeddingCache(store, storage_options=options)
     assert SECRET not in str(caught.value)
 

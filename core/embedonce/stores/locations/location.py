@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from embedonce.errors import StoreError
+from embedonce.options import checked_storage_options
 from embedonce.stores.drivers.faults import store_error
 from embedonce.stores.drivers.urls import is_url, local_path, scheme_of_incomplete
 from embedonce.stores.locations.remote_location import RemoteLocation
@@ -16,6 +16,8 @@ from embedonce.stores.places.directory import is_namespace_directory
 from embedonce.stores.places.local import LocalDirectory, check_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from embedonce.stores.places.directory import Directory
 
 STORE_VARIABLE = "EMBEDONCE_STORE"
@@ -166,13 +168,10 @@ def as_location(store: object, storage_options: Mapping[str, Any] | None = None)
         storage_options: Options of the file system behind a URL, or of `LocalDirectory` for a path.
 
     Raises:
-        StoreError: It is not one of these, no driver is installed for the URL, or the options are not a mapping.
-        ValueError: An option for a path is not what `LocalDirectory` takes.
+        StoreError: It is not one of these, or no driver is installed for the URL.
+        ValueError: The options are not a mapping, or one for a path is not what `LocalDirectory` takes.
     """
-    if storage_options is not None and not isinstance(storage_options, Mapping):
-        msg = f"storage_options must be a dict of options, got {type(storage_options).__name__}"
-        raise StoreError(msg)
-    options = dict(storage_options or {})
+    options = checked_storage_options(storage_options)
     if store is None:
         named = os.environ.get(STORE_VARIABLE, "")
         if not named:
