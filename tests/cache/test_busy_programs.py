@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -79,3 +81,30 @@ def test_an_answer_is_kept_when_a_time_limit_raises_while_it_is_checked(place):
     assert bits(cache.embed(["a", "b"], again, namespace=NAMESPACE)) == bits(model.rows(["a", "b"]))
     assert again.calls == []
     assert cache.stats().stored == 2
+
+
+AT_THE_END = """
+import asyncio, sys, threading
+from embedonce import EmbeddingCache
+
+cache = EmbeddingCache(sys.argv[1])
+
+def embed(texts):
+    return [[float(len(text)), 1.0] for text in texts]
+
+async def ask():
+    return await cache.aembed([str(number) for number in range(100)], embed, namespace="acme/lengths@1")
+
+def outlive():
+    threading.main_thread().join()
+    print(asyncio.run(ask()).shape)
+
+threading.Thread(target=outlive).start()
+"""
+
+
+def test_a_thread_that_outlives_the_main_one_may_call_although_no_pool_can_be_made_any_more(tmp_path):
+    child = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, str(tmp_path)], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (child.stdout, child.stderr) == ("(100, 2)\n", "")

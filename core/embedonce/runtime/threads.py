@@ -31,18 +31,19 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     The pool of the loop is the program's: its threads may all be busy for long, or wait for the very task that calls
     this.
     """
-    return await _in_pool(_pool(), partial(function, *args, **kwargs))
+    return await _in_pool(_pool, partial(function, *args, **kwargs))
 
 
 async def in_thread_of_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function of the program, such as an embedder, in a thread of the loop's pool; return what it returns."""
-    return await _in_pool(None, partial(function, *args, **kwargs))
+    return await _in_pool(lambda: None, partial(function, *args, **kwargs))
 
 
-async def _in_pool(pool: ThreadPoolExecutor | None, function: Callable[[], T]) -> T:
+async def _in_pool(pool: Callable[[], ThreadPoolExecutor | None], function: Callable[[], T]) -> T:
     """Call a function in a thread of a pool.
 
-    A pool that was shut down, as at the end of a program, is replaced by a thread for this call alone.
+    A pool that was shut down or cannot be made any more, as at the end of a program, is replaced by a thread for this
+    call alone.
     """
     # Callers that await this have imported it already; `import embedonce` need not.
     import asyncio
@@ -50,7 +51,7 @@ async def _in_pool(pool: ThreadPoolExecutor | None, function: Callable[[], T]) -
     call = partial(contextvars.copy_context().run, function)
     loop = asyncio.get_running_loop()
     try:
-        future = loop.run_in_executor(pool, call)
+        future = loop.run_in_executor(pool(), call)
     except RuntimeError:
         future = loop.create_future()
         threading.Thread(target=_tell, args=(loop, future, call), name="embedonce-call").start()
