@@ -262,8 +262,9 @@ def waiting():
     return sum(len(flight.waiters) for all_ in list(_SHARED.values()) for flight in list(all_._flights.values()))
 
 
-def is_in_flight():
-    return any(all_._flights for all_ in list(_SHARED.values()))
+def in_flight():
+    """How many texts are in flight."""
+    return sum(len(all_._flights) for all_ in list(_SHARED.values()))
 
 
 class Worker(threading.Thread):

@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 
 import numpy as np
-from core_support import BoomError, is_in_flight
+from core_support import BoomError, in_flight
 from engine_actors import FIGURES, LIMIT, WRITING, Call, Loop, Question
 from interrupting import Interrupt
 
@@ -424,7 +424,7 @@ class World:
         self.forget_dead_tasks()
         self.verify()
         self.check_counters()
-        while is_in_flight():
+        while in_flight():
             gc.collect()
             assert time.monotonic() < end + LIMIT, self.report("LEFT: texts are still claimed", self.calls)
             time.sleep(0.001)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from core_support import is_in_flight, until
+from core_support import in_flight, until
 
 
 @pytest.fixture
 def nothing_is_left_in_flight():
     yield
-    until(lambda: not is_in_flight())
+    until(lambda: not in_flight())

@@ -21,7 +21,7 @@ from core_support import (
     as_async,
     bits,
     crossed,
-    is_in_flight,
+    in_flight,
     words,
 )
 
@@ -313,9 +313,9 @@ def test_a_task_that_dies_with_its_loop_frees_what_it_had_claimed(place):
         return task
 
     task = loop.run_until_complete(start())
-    assert is_in_flight()
+    assert in_flight()
     loop.close()
     del task
     gc.collect()
-    assert not is_in_flight()
+    assert not in_flight()
     assert bits(asyncio.run(aembed(cache, ["a"], model))) == bits(model.rows(["a"]))

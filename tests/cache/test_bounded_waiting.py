@@ -25,8 +25,8 @@ from core_support import (
     ask,
     auntil,
     bits,
+    in_flight,
     is_awaited,
-    is_in_flight,
     sync,
     task,
     until,
@@ -155,7 +155,7 @@ def test_nobody_waits_for_ever_for_a_task_whose_loop_stops_meanwhile(place, loop
         return call
 
     leader = Worker(loop.run_until_complete, begin())
-    until(is_in_flight)
+    until(in_flight)
     answer = Worker(ask, way, cache, ["a"], model).result()
     assert bits(answer) == bits(model.rows(["a"]))
     loop.run_until_complete(cancelled(leader.result()))
@@ -213,23 +213,23 @@ def test_an_embedder_may_ask_the_cache_from_threads_that_it_starts(place, way, i
 async def test_a_task_goes_on_when_what_it_waits_for_arrives_bit_by_bit(place, monkeypatch):
     """Patience is for each arrival, not for all of them together; it is not at its end while texts keep arriving."""
     monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", 1.0)
-    cache, gates, started = place.cache(batch_size=1), [threading.Event() for _ in range(4)], threading.Event()
-    model, late = Model(), Model()
+    cache, model, late = place.cache(), Model(), Model()
+    gates = {text: threading.Event() for text in "abcd"}
 
     def embed(texts):
-        started.set()
-        assert gates[len(model.calls)].wait(LIMIT)
+        assert gates[texts[0]].wait(LIMIT)
         return model(texts)
 
-    leader = Worker(sync, cache, list("abcd"), embed)
-    await asyncio.to_thread(started.wait, LIMIT)
+    leaders = [Worker(sync, cache, [text], embed) for text in "abcd"]
+    await auntil(lambda: in_flight() == 4)
     follower = task(cache, list("abcd"), as_async(late))
     await auntil(lambda: is_awaited(4))
-    for gate in gates:
+    for gate in gates.values():
         await asyncio.sleep(0.4)
         gate.set()
     await follower
-    leader.result()
+    for leader in leaders:
+        leader.result()
     assert late.calls == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 CHILD = """
 import asyncio, logging, os, queue, sys, threading, time, warnings
-from core_support import AsyncDictStore, DictStore, is_awaited, is_in_flight, until
+from core_support import AsyncDictStore, DictStore, is_awaited, in_flight, until
 from interrupting import Interrupt
 from embedonce import EmbeddingCache, MemoryStore
 from embedonce.cache.engine import flight
@@ -40,6 +40,11 @@ class Run:
         self.answered = True
         return answer
 
+    def generator(self, some):
+        yield from rows(some)
+        # The last vector was taken, and the end is not known yet.
+        self.answered = True
+
     async def aembed(self, some):
         await asyncio.sleep(0)
         while others == "waiting" and not is_awaited(len(some)):
@@ -57,11 +62,12 @@ class Run:
 
     def call(self):
         try:
+            embed = self.generator if others == "generator" else self.embed
             if way == "embed":
                 sys.settrace(self.interrupt.trace)
-                self.cache.embed(texts, self.embed, namespace="m")
+                self.cache.embed(texts, embed, namespace="m")
             else:
-                asyncio.run(self.traced(self.embed if way == "aembed" else self.aembed))
+                asyncio.run(self.traced(embed if way == "aembed" else self.aembed))
         except KeyboardInterrupt as error:
             # As a REPL keeps it, with all frames.
             self.kept = error
@@ -114,7 +120,7 @@ while True:
     waiting = None
     if others == "waiting":
         def wait(run=run):
-            until(is_in_flight)
+            until(in_flight)
             return run.cache.embed(texts, rows, namespace="m")
 
         waiting = in_another_thread(wait)
@@ -126,7 +132,7 @@ while True:
         assert time.monotonic() < end, f"what was paid is lost after an interrupt at {run.interrupt.where}"
         time.sleep(0.001)
     result(in_another_thread(lambda: run.cache.embed(texts, never, namespace="m")), run.interrupt.where)
-    until(lambda: not is_in_flight())
+    until(lambda: not in_flight())
     if run.interrupt.where is None:
         break
 print(runs)
@@ -139,10 +145,11 @@ print(runs)
         ("memory", "none", 11),
         ("directory", "none", 11),
         ("memory", "waiting", 17),
+        ("memory", "generator", 11),
         *(
             pytest.param(place, others, 1, marks=pytest.mark.soak)
             for place in ("directory", "memory", "foreign", "foreign-async")
-            for others in ("none", "waiting")
+            for others in ("none", "waiting", "generator")
         ),
     ],
 )

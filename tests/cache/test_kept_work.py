@@ -21,8 +21,8 @@ from core_support import (
     as_async,
     ask,
     bits,
+    in_flight,
     is_awaited,
-    is_in_flight,
     sync,
     task,
     until,
@@ -166,7 +166,7 @@ def test_nobody_waits_for_ever_for_an_embedder_whose_caller_has_gone(place, way,
         return answer
 
     assert bits(asyncio.run(gone())) == bits(model.rows(["a"]))
-    until(lambda: not is_in_flight())
+    until(lambda: not in_flight())
 
 
 def test_a_task_does_not_wait_for_ever_for_a_task_of_a_loop_that_stops_meanwhile(place, monkeypatch):
@@ -180,7 +180,7 @@ def test_a_task_does_not_wait_for_ever_for_a_task_of_a_loop_that_stops_meanwhile
         return call
 
     leader = Worker(lambda: loop.run_until_complete(begin()))
-    until(is_in_flight)
+    until(in_flight)
     answer = asyncio.run(asyncio.wait_for(cache.aembed(["a"], model, namespace=NAMESPACE), LIMIT))
     assert bits(answer) == bits(model.rows(["a"]))
     loop.run_until_complete(cancelled(leader.result()))
@@ -230,7 +230,7 @@ def test_a_call_does_not_wait_for_a_task_whose_loop_stands(place):
         return call
 
     call = loop.run_until_complete(begin())
-    assert is_in_flight()
+    assert in_flight()
     # Between two cells of a notebook nothing runs the loop.
     assert bits(sync(cache, ["a"], model)) == bits(model.rows(["a"]))
     loop.run_until_complete(cancelled(call))

@@ -19,7 +19,7 @@ from core_support import (
     Place,
     Worker,
     bits,
-    is_in_flight,
+    in_flight,
     until,
     words,
 )
@@ -119,7 +119,7 @@ def test_random_calls_from_threads_and_tasks(kind, seed, calls, tmp_path):
     workers += [Worker(lambda number=number: asyncio.run(tasks(number))) for number in range(2)]
     for worker in workers:
         worker.result()
-    until(lambda: not is_in_flight())
+    until(lambda: not in_flight())
     assert len(answered) > calls // 2
     if kind != "flaky":
         fresh = place.cache(mode="read_only")
@@ -151,4 +151,4 @@ def test_a_store_that_comes_and_goes_with_exceptions_wanted(tmp_path):
         worker.result()
     assert sum(outcomes.values()) == 1600
     assert min(outcomes.values()) > 0
-    until(lambda: not is_in_flight())
+    until(lambda: not in_flight())

@@ -211,26 +211,6 @@ def test_an_interrupted_leader_is_replaced(place, error):
     assert adds_up(cache.stats())
 
 
-def test_batches_after_the_one_that_failed_are_free_for_others(place):
-    """Nobody waits for a batch that its owner will never come to."""
-    cache, model = place.cache(batch_size=1), Model()
-    started, release = threading.Event(), threading.Event()
-
-    def embed(texts):
-        started.set()
-        assert release.wait(LIMIT)
-        raise BoomError
-
-    leader = Worker(sync, cache, ["a", "b"], embed)
-    assert started.wait(LIMIT)
-    follower = Worker(sync, cache, ["b"], model)
-    until(is_awaited)
-    release.set()
-    with pytest.raises(BoomError):
-        leader.result()
-    assert bits(follower.result()) == bits(model.rows(["b"]))
-
-
 def test_a_store_that_fails_costs_those_who_wait_nothing(place):
     """Not even if the call that embedded prefers an exception."""
 

@@ -21,8 +21,8 @@ from core_support import (
     as_async,
     auntil,
     bits,
+    in_flight,
     is_awaited,
-    is_in_flight,
     sync,
     task,
     until,
@@ -236,4 +236,4 @@ def test_flights_that_nobody_waits_for_leave_nothing_behind(place):
     with pytest.raises(BoomError):
         sync(cache, words(7), Model(fail_at=1))
     sync(cache, words(7), Model())
-    assert not is_in_flight()
+    assert not in_flight()

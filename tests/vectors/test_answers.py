@@ -345,3 +345,18 @@ def test_what_a_generator_has_yielded_before_it_raised_is_kept(answered, place, 
 
     assert ask(way, cache, texts, rest).tolist() == [[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]]
     assert again == texts[answered:]
+
+
+@pytest.mark.parametrize("answered", [1, 2])
+def test_what_a_generator_has_yielded_before_an_interrupt_is_kept(answered, place):
+    texts, model = ["a", "bb", "ccc"], Model()
+
+    def embed(some):
+        for text in some[:answered]:
+            yield model([text])[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place.cache().embed(texts, embed, namespace=NAMESPACE)
+    assert place.cache().embed(texts, model, namespace=NAMESPACE).tolist() == model.rows(texts).tolist()
+    assert model.seen == texts

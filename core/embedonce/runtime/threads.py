@@ -151,8 +151,10 @@ class Job(Generic[T]):
     def _call(self) -> None:
         try:
             self._function()
-        except Exception as error:
-            logger.warning("a cancelled call could not finish what it had begun: %r", error)
+        except BaseException as error:
+            # What has interrupted a call was raised there already.
+            if isinstance(error, Exception):
+                logger.warning("a cancelled call could not finish what it had begun: %r", error)
         finally:
             self._ended.release()
 

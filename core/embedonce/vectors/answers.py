@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -43,7 +43,7 @@ class Answer:
     matrix: Matrix
     bad: dict[int, str]
     zero: list[int]
-    error: Exception | None = None
+    error: BaseException | None = None
 
     @property
     def reason(self) -> str:
@@ -71,7 +71,14 @@ def vectors_of(answer: object, count: int, dimensions: int | None = None) -> Mat
     return checked.matrix
 
 
-def checked_answer(answer: object, count: int, dimensions: int | None = None, *, declared: bool = False) -> Answer:
+def checked_answer(
+    answer: object,
+    count: int,
+    dimensions: int | None = None,
+    *,
+    declared: bool = False,
+    read: list[Vector | str] | None = None,
+) -> Answer:
     """Check an embedder's answer for `count` texts.
 
     A vector that cannot be used costs no other. It is bad if it is None, masked, of another length than `dimensions`,
@@ -82,6 +89,8 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
         count: Number of texts that the embedder was given.
         dimensions: Length that each vector must have, if it is known.
         declared: True if `dimensions` is what the embedder is declared to return, not what was seen before.
+        read: An empty list. If the answer is an iterator and reading it is interrupted, what was read is found here;
+            see `read_before`.
 
     Returns:
         The vectors, and what is wrong with some of them. The matrix is C-contiguous: float32 if that holds every number
@@ -92,14 +101,14 @@ def checked_answer(answer: object, count: int, dimensions: int | None = None, *,
             number of vectors, vectors of differing length while `dimensions` is unknown. Or none of them can be used.
         Exception: What an iterator raises before its first vector. One that it raises later is in `Answer.error`.
     """
-    error: Exception | None = None
+    error: BaseException | None = None
     if isinstance(answer, PartialAnswer):
         error, answer = answer.error, answer.vectors
     rows = _rows(answer, count)
     bad: dict[int, str] = {}
     matrix = None if isinstance(rows, Iterator) else _whole(rows)
     if matrix is None:
-        vectors, error = _read(rows, count, error)
+        vectors, error = _read(rows, count, error, [] if read is None else read)
         if len(vectors) != count:
             returned = len(vectors) if len(vectors) < count else f"more than {count}"
             _broken(f"it returned {returned} vectors for {count} texts")
@@ -152,19 +161,33 @@ def _rows(answer: Any, count: int) -> Rows | Iterator[Any]:
 
 
 def _read(
-    rows: Rows | Iterator[Any], count: int, error: Exception | None
-) -> tuple[list[Vector | str], Exception | None]:
+    rows: Rows | Iterator[Any], count: int, error: BaseException | None, vectors: list[Vector | str]
+) -> tuple[list[Vector | str], BaseException | None]:
     """Return copies of all vectors, or what is wrong with them, and an error that has ended an iterator early."""
-    vectors: list[Vector | str] = []
     try:
-        # One more than there should be: an iterator need not end.
-        vectors.extend(map(_vector, islice(rows, count + 1)))
+        # One more than there should be: an iterator need not end. In one step, after which `vectors` holds all that
+        # was read, whatever interrupts it.
+        vectors.extend(islice(chain(map(_vector, rows), (_END,)), count + 1))
     except Exception as failure:
         # A generator that embeds text by text has answered for the first ones.
         if not vectors:
             raise
-        return vectors + ["was not answered"] * (count - len(vectors)), failure
-    return vectors, error
+        return vectors + [_MISSING] * (count - len(vectors)), failure
+    return vectors[:-1] if vectors[-1] is _END else vectors, error
+
+
+def read_before(read: list[Vector | str], count: int, interrupt: BaseException) -> PartialAnswer | list[Any]:
+    """Return the answer of an iterator for `count` texts of which reading was interrupted; it is not read further.
+
+    Args:
+        read: What `checked_answer` has read of it.
+        count: Number of texts that the embedder was given.
+        interrupt: What interrupted it.
+    """
+    vectors = [None if isinstance(vector, str) else vector for vector in read]
+    if read[-1] is _END:
+        return vectors[:-1]
+    return PartialAnswer(vectors + [None] * (count - len(read)), interrupt)
 
 
 def _counted(rows: Rows, count: int) -> Rows:
@@ -294,6 +317,8 @@ def _loses_digits(given: Any, taken: Vector) -> bool:
     return any(type(number) is int and number != kept for number, kept in zip(numbers, taken.tolist(), strict=True))
 
 
+_MISSING = "was not answered"
+_END = "the end of an iterator"
 _LOST_DIGITS = "holds an integer that does not fit into float64 beside fractions"
 
 
@@ -357,7 +382,7 @@ class PartialAnswer:
     """
 
     vectors: list[Any]
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,3 +390,12 @@ class NotCacheable:
     """An embedder's answer that is returned but neither stored nor handed to others who wait for the same texts."""
 
     answer: Any
+
+
+def is_sized(answer: object) -> bool:
+    """True for an answer that can be read again, unlike an iterator."""
+    if isinstance(answer, NotCacheable):
+        answer = answer.answer
+    if isinstance(answer, PartialAnswer):
+        answer = answer.vectors
+    return hasattr(answer, "__len__")

@@ -20,7 +20,7 @@ from embedonce.cache.engine.refusals import is_refusal
 from embedonce.errors import EmbedderContractError, StoreError
 from embedonce.runtime.steps import Work, arun, run
 from embedonce.runtime.threads import Job, is_async
-from embedonce.vectors.answers import NotCacheable, checked_answer
+from embedonce.vectors.answers import NotCacheable, checked_answer, is_sized, read_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -53,11 +53,13 @@ class Embedding:
         "_answers",
         "_checked",
         "_embed",
+        "_interrupt",
         "_is_cacheable",
         "_is_first_try",
         "_is_kept",
         "_job",
         "_positions",
+        "_read",
         "_state",
         "_taken",
         "_texts",
@@ -73,6 +75,9 @@ class Embedding:
         # What the embedder has answered, once it has.
         self._answers: list[Any] = []
         self._is_cacheable = True
+        # The vectors of an answer that can be read only once, as far as it was read, and what has interrupted that.
+        self._read: list[Any] = []
+        self._interrupt: BaseException | None = None
         self._checked: Answer | None = None
         self._is_kept = False
         # True while an error may be an interrupt, after which the answer is kept in the background.
@@ -93,9 +98,10 @@ class Embedding:
             self._ask()
             self._is_first_try = True
             self._keep()
-        except BaseException:
-            if self._is_whole and not self._is_kept:
+        except BaseException as error:
+            if self._can_be_kept and not self._is_kept:
                 self._is_first_try = False
+                self._interrupt = error
                 self._keep_anyway()
                 self._job.wait(flight.PATIENCE)
             raise
@@ -181,7 +187,9 @@ class Embedding:
     # Keeping
 
     def _keep(self) -> None:
-        run(self._keeping())
+        fault = run(self._keeping())
+        if fault is not None:
+            raise fault
 
     def _keep_anyway(self) -> None:
         """Keep an answer, if there is one, although the caller is not there for it any more."""
@@ -209,20 +217,27 @@ class Embedding:
         await asyncio.shield(keeping)
 
     async def _keep_on_loop(self) -> None:
+        fault = None
         try:
             # Only now: a task that is cancelled before it has begun never comes to this.
             if self._job.cancel():
                 self._is_first_try = True
-                await arun(self._keeping())
+                fault = await arun(self._keeping())
         except BaseException as error:
             if not (self._is_kept and isinstance(error, Exception)):
                 # The loop ends, or is interrupted, perhaps before all that is kept has landed.
                 self._is_first_try = False
+                self._interrupt = error
                 Job(self._keep).start_anyway()
             raise
+        if fault is not None:
+            raise fault
 
-    def _keeping(self) -> Steps[None]:
-        """Check, store and hand on the answer. After an interrupt, this is done again."""
+    def _keeping(self) -> Steps[BaseException | None]:
+        """Check, store and hand on the answer. After an interrupt, this is done again.
+
+        The result is what is to be raised since some of the texts have no vector.
+        """
         state = self._state
         try:
             if self._checked is None:
@@ -247,17 +262,16 @@ class Embedding:
         self._land(outcome_of)
         if state.has_ended:
             state.namespace.flush_soon()
-        if fault is not None:
-            raise fault
+        return fault
 
     @property
-    def _is_whole(self) -> bool:
-        """True if there is an answer that can be checked again, unlike an iterator that was read in part."""
-        return self._checked is not None or (bool(self._answers) and hasattr(self._answers[0], "__len__"))
+    def _can_be_kept(self) -> bool:
+        """True if there is an answer; of one that can be read only once, a part must have been read."""
+        return bool(self._checked or self._read or (self._answers and is_sized(self._answers[0])))
 
     def _may_be_interrupt(self, error: Exception) -> bool:
         """True for an error that a handler of a signal may have raised, such as the time limit of a job queue."""
-        return self._is_first_try and self._is_whole and not isinstance(error, EmbedderContractError | StoreError)
+        return self._is_first_try and self._can_be_kept and not isinstance(error, EmbedderContractError | StoreError)
 
     def _check(self) -> None:
         """Check the answer, and put its vectors where they belong."""
@@ -265,13 +279,16 @@ class Embedding:
         if isinstance(answer, NotCacheable):
             answer = answer.answer
             self._is_cacheable = False
+        if self._interrupt is not None and self._read and not is_sized(answer):
+            answer = read_before(self._read, len(self._positions), self._interrupt)
         known = None if state.rows.is_loose else state.rows.dimensions
         if known is None and codec.is_exact:
             known = state.namespace.dimensions
         is_declared = known is not None and known == state.request.identity.dimensions
         # A generator embeds only now.
         with self._leading():
-            checked = checked_answer(answer, len(self._positions), known, declared=is_declared)
+            self._read = []
+            checked = checked_answer(answer, len(self._positions), known, declared=is_declared, read=self._read)
         if not codec.is_exact:
             checked = codec.checked(checked)
             # The rows of others are not stored, and a codec may refuse zeros.
@@ -317,7 +334,7 @@ class Embedding:
             )
             raise EmbedderContractError(msg)
 
-    def _fault(self, checked: Answer) -> Exception | None:
+    def _fault(self, checked: Answer) -> BaseException | None:
         """Return the error for positions without a vector, if there are some."""
         if checked.error is not None or not checked.bad:
             return checked.error
@@ -334,15 +351,15 @@ class Embedding:
             positions, matrix = self._without({*checked.bad, *checked.zero}, checked.matrix)
             yield from saving(self._state, positions, matrix)
 
-    def _outcomes(self, checked: Answer, fault: Exception | None) -> Callable[[int], Outcome]:
+    def _outcomes(self, checked: Answer, fault: BaseException | None) -> Callable[[int], Outcome]:
         """Return what others are told of each text."""
         keys = frozenset(self._state.plan.keys[self._positions[k]] for k in checked.bad)
         will_store = may_store(self._state)
 
         def outcome_of(k: int) -> Outcome:
-            if fault is not None and k in checked.bad:
+            if k in checked.bad and isinstance(fault, Exception):
                 return Failed(fault, keys)
-            if not self._is_cacheable:
+            if k in checked.bad or not self._is_cacheable:
                 return Abandoned()
             # A copy: a row would keep the whole matrix alive. Vectors of zeros are not to be stored.
             return Landed(checked.matrix[k].copy(), is_stored=will_store or k in checked.zero)

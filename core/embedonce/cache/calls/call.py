@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ def calling(state: CallState) -> Steps[NDArray[Any]]:
                 yield from _looking_up(state)
                 state.count_hits(state.release_found())
             yield from _embedding_mine(state)
+            while state.take_over():
+                yield from _embedding_mine(state)
             if state.theirs:
                 yield state.waiter.waiting_for(state.theirs.values())
                 yield from _joining(state)
@@ -141,26 +144,23 @@ def _embedding_mine(state: CallState) -> Steps[None]:
         Exception: The embedder's, at once; with `split_on_error`, that for the first refused text after all batches.
     """
     pace, refusals = state.pace, state.refusals
-    mine = list(state.mine)
-    head, tail, is_accepted = 0, len(mine), True
-    while head < tail:
-        size = min(pace.size, tail - head)
-        if is_accepted:
-            positions = mine[head : head + size]
-            head += size
-        else:
-            # Texts that were refused before come first, since all others are stored: go on at the other end.
-            positions = mine[tail - size : tail]
-            tail -= size
+    mine, begun, is_accepted = deque(state.mine), 0, True
+    refused: list[int] = []
+    # Texts that were refused before come first, since all others are stored: go on at the other end.
+    while positions := state.begin(mine, pace.size, at_end=not is_accepted):
+        if not begun:
+            state.offer(mine)
         before = state.seconds["embedding"]
         is_accepted = yield from embedding(state, positions)
-        pace.took(size, state.seconds["embedding"] - before)
-    refused = int((~state.rows.found[mine]).sum()) if refusals.error is not None else 0
+        pace.took(len(positions), state.seconds["embedding"] - before)
+        begun += len(positions)
+        if refusals.error is not None:
+            refused += [i for i in positions if not state.rows.found[i]]
     if refused and refusals.error is not None:
         logger.warning(
             "the embedder refused %d of %d texts, one of them text %d of the call; the others are stored",
-            refused,
-            len(mine),
+            len(refused),
+            begun,
             state.plan.first_of(refusals.position),
         )
         raise refusals.error

@@ -74,12 +74,14 @@ class Leader:
         thread: The thread of the call.
         loop: The event loop that runs its task; None for a sync call, which blocks its thread.
         is_patient: False after it has waited for too long.
+        tell: Tells the call that what it may wait for has landed.
     """
 
-    __slots__ = ("is_patient", "loop", "thread")
+    __slots__ = ("is_patient", "loop", "tell", "thread")
 
     def __init__(self, loop: Any = None) -> None:
         self.is_patient = True
+        self.tell: Callable[[], object] = lambda: None
         self.thread = threading.get_ident()
         self.loop = loop
 
@@ -105,22 +107,55 @@ LEADING: ContextVar[tuple[Leader, ...]] = ContextVar("embedonce_leading", defaul
 class Flight:
     """One key in flight.
 
+    A call that claims many keys embeds them batch by batch. Until it has begun with a key that it has offered, any
+    other call may begin with it instead.
+
+    Args:
+        leader: The call that claims it.
+
     Attributes:
-        leader: The call that embeds it.
         has_landed: True when it is not in flight any more.
         outcome: What came of it; None while that is not known, and for ever if nobody waited for it.
         source: A function that makes the outcome, and its argument, as soon as the embedder has answered.
         waiters: Functions that tell those who wait for it that its outcome is known.
     """
 
-    __slots__ = ("has_landed", "leader", "outcome", "source", "waiters")
+    __slots__ = ("_begun", "_claimed", "has_landed", "outcome", "source", "waiters")
 
     def __init__(self, leader: Leader) -> None:
-        self.leader = leader
+        self._claimed = leader
+        # Calls that wanted to begin with it, of which the first one does; None if it is not offered to others.
+        self._begun: list[Leader] | None = None
         self.has_landed = False
         self.outcome: Outcome | None = None
         self.source: tuple[Callable[[int], Outcome], int] | None = None
         self.waiters: list[Callable[[], object]] = []
+
+    @property
+    def leader(self) -> Leader:
+        """The call that embeds it."""
+        return self._begun[0] if self._begun else self._claimed
+
+    @property
+    def is_offered(self) -> bool:
+        """True if any call may begin with it."""
+        return self._begun is not None and not self._begun
+
+    def offer(self) -> None:
+        """Let other calls begin with it; for the call that has claimed it."""
+        if self._begun is None:
+            self._begun = []
+
+    def begin(self, leader: Leader) -> bool:
+        """True if the call embeds it, and has to land it; False if another one does."""
+        if self._begun is None:
+            return self._claimed is leader
+        if not self._begun:
+            # Of several threads that come here at once, one is the first in the list.
+            self._begun.append(leader)
+            if self._begun[0] is leader is not self._claimed:
+                self.waiters.append(self._claimed.tell)
+        return self._begun[0] is leader
 
     def join(self, tell: Callable[[], object]) -> None:
         """Wait for the outcome: `tell` is called when it is known, or never if it has landed meanwhile."""
@@ -139,11 +174,23 @@ class Flight:
             tell()
 
 
+def take_over(position: int, flight: Flight, leader: Leader, mine: dict[int, Flight | None]) -> bool:
+    """Begin with a flight that another call offers, if no other does; `mine` gets it.
+
+    It is entered before it is begun with: whatever interrupts this, the caller can land it.
+    """
+    mine[position] = flight
+    if flight.is_offered and flight.begin(leader):
+        return True
+    del mine[position]
+    return False
+
+
 class Flights:
     """The keys of one namespace that are being embedded in this process.
 
     There is no lock: each step is one operation of a dictionary or a list, which neither another thread nor a Ctrl-C
-    can split. A key is taken out of flight only by the call that has claimed it.
+    can split.
 
     Attributes:
         landed: Another object whenever something has landed.
@@ -174,6 +221,8 @@ class Flights:
                 nobody can wait for it).
             theirs: Gets the positions that another call embeds, with the flights to wait for.
             tell: Called once for each of those when its outcome is known, in any thread.
+
+        What another call has in flight and must not be waited for is embedded by both, unless that one has not begun.
         """
         for position, key in wanted:
             if key is None:
@@ -186,8 +235,9 @@ class Flights:
                     theirs[position] = other
                     other.join(tell)
                     del mine[position]
-                else:
-                    mine[position] = None
+                elif not take_over(position, other, leader, mine):
+                    # Who comes from now on may wait for this call.
+                    mine[position] = self._flights[key] = flight
 
     def publish(self, claims: Claims, outcome_of: Callable[[int], Outcome]) -> None:
         """Tell those who wait for claimed keys what came of them; these stay in flight until they `land`.
@@ -212,13 +262,18 @@ class Flights:
         """
         self.landed = object()
         for i, (key, flight) in enumerate(claims):
-            if key is not None and flight is not None and self._flights.get(key) is flight:
+            if key is None or flight is None:
+                continue
+            # Another call may have put a flight of its own in its place.
+            is_current = self._flights.get(key) is flight
+            if is_current or not flight.has_landed:
                 try:
                     if flight.waiters and flight.outcome is None:
                         flight.outcome = outcome_of(i)
                 finally:
                     flight.has_landed = True
-                    del self._flights[key]
+                    if is_current:
+                        self._flights.pop(key, None)
                     flight.tell()
 
     def _forget(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from embedonce.cache.engine.flight import Abandoned, Landed
+from embedonce.cache.engine.flight import Abandoned, Landed, take_over
 from embedonce.cache.engine.refusals import Refusals
 from embedonce.cache.engine.waiting import Waiter
 from embedonce.cache.plan import Plan
@@ -15,6 +15,7 @@ from embedonce.plugins import host
 from embedonce.vectors.rows import RowBuffer
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedonce.cache.engine.flight import Flight, Flights, Leader, Outcome
@@ -108,6 +109,7 @@ class CallState:
         self.mine: dict[int, Flight | None] = {}
         self.theirs: dict[int, Flight] = {}
         self.waiter = Waiter()
+        self.leader.tell = self.waiter.tell
         self._elsewhere: set[int] = set()
         self.has_ended = False
         self.hits = self.joined = self.embedded = self.saved_rows = self.saved_bytes = self.zero = self.split = 0
@@ -157,6 +159,45 @@ class CallState:
         # Another call may have stored it after this one had looked and before it claimed.
         return bool(self.mine) and self._flights.landed is not self._landed
 
+    def begin(self, mine: deque[int], size: int, *, at_end: bool) -> list[int]:
+        """Begin with some claimed positions, which are taken out of `mine`.
+
+        What another call has begun with becomes `theirs`.
+
+        Args:
+            mine: Claimed positions.
+            size: How many to begin with at most.
+            at_end: True to begin with the last ones.
+        """
+        batch: list[int] = []
+        while mine and len(batch) < size:
+            position = mine.pop() if at_end else mine.popleft()
+            flight = self.mine[position]
+            if flight is None or flight.begin(self.leader):
+                batch.append(position)
+            else:
+                self.theirs[position] = flight
+                del self.mine[position]
+        return batch[::-1] if at_end else batch
+
+    def offer(self, mine: Iterable[int]) -> None:
+        """Let other calls begin with claimed positions."""
+        for position in mine:
+            flight = self.mine[position]
+            if flight is not None:
+                flight.offer()
+
+    def take_over(self) -> bool:
+        """Claim a batch of what other calls offer and have not begun with; False if there is nothing."""
+        taken = 0
+        for position, flight in reversed(list(self.theirs.items())):
+            if flight.is_offered and take_over(position, flight, self.leader, self.mine):
+                del self.theirs[position]
+                taken += 1
+                if taken >= self.pace.size:
+                    break
+        return taken > 0
+
     def release_found(self) -> int:
         """Let go of what a second look has found, and return how much that is."""
         found = [i for i in self.mine if self.rows.found[i]]
@@ -191,4 +232,5 @@ class CallState:
     def end(self) -> None:
         """Let go of everything that is still claimed, so that others may embed it."""
         self.has_ended = True
-        self.land([i for i in list(self.mine) if i not in self._elsewhere], lambda _: Abandoned())
+        own = [i for i, flight in list(self.mine.items()) if flight is None or flight.begin(self.leader)]
+        self.land([i for i in own if i not in self._elsewhere], lambda _: Abandoned())

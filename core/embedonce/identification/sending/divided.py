@@ -21,7 +21,7 @@ async def embed_divided(
     """Return the vectors of texts, with a call of the embedder for each of its requests.
 
     The embedder's own call would end with the first request that fails, and with it what other requests are paid for.
-    Here these are waited for, and no further one is sent.
+    Here these are waited for, and no further one is sent. If the call is cancelled, they are not waited for.
 
     Args:
         embed: Asks the embedder.
@@ -34,24 +34,28 @@ async def embed_divided(
     """
     size, at_once = requests.size, requests.at_once_async
     slots = nullcontext() if at_once is None else asyncio.Semaphore(at_once)
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
+    vectors: list[Any] = [None] * len(texts)
 
-    async def ask(part: list[str]) -> list[Any]:
+    async def ask(start: int) -> None:
+        part = list(texts[start : start + size])
         async with slots:
             if not errors:
                 try:
-                    return _one_for_each(part, await embed(part))
-                except Exception as error:
+                    vectors[start : start + size] = _one_for_each(part, await embed(part))
+                except (Exception, asyncio.CancelledError) as error:
                     errors.append(error)
-        return [None] * len(part)
 
-    parts = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
-    vectors = [vector for answer in await asyncio.gather(*map(ask, parts)) for vector in answer]
+    try:
+        await asyncio.gather(*map(ask, range(0, len(texts), size)))
+    except asyncio.CancelledError as error:
+        # All requests have ended.
+        errors.insert(0, error)
     if not errors:
         return vectors
-    contract = next((error for error in errors if isinstance(error, EmbedderContractError)), None)
-    if contract is not None or all(vector is None for vector in vectors):
-        raise contract or errors[0]
+    broken = next((error for error in errors if isinstance(error, EmbedderContractError)), None)
+    if broken is not None or all(vector is None for vector in vectors):
+        raise errors[0] if broken is None or isinstance(errors[0], asyncio.CancelledError) else broken
     return PartialAnswer(vectors, errors[0])
 
 
