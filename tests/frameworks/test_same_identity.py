@@ -41,6 +41,15 @@ SAME = {
         ),
         ("llamaindex openai-like", {}),
     ],
+    "a server on this machine": [
+        (
+            "langchain openai",
+            {"model": "bge-m3", "base_url": "http://127.0.0.1:8000/v1/", "check_embedding_ctx_length": False},
+        ),
+        ("llamaindex openai-like", {"api_base": "http://localhost:8000/v1"}),
+        ("llamaindex openai-like", {"api_base": "http://[::1]:8000/v1"}),
+        ("haystack openai-Text", {"model": "bge-m3", "api_base_url": "http://0.0.0.0:8000/v1"}),
+    ],
     "azure": [("langchain azure", {"api_version": "2024-10-21"}), ("llamaindex azure", {})],
     "fireworks": [("langchain fireworks", {}), ("llamaindex fireworks", {})],
     "cohere": [("langchain cohere", {}), ("llamaindex cohere", {})],
@@ -114,8 +123,15 @@ def test_all_frameworks_have_one_identity_for_a_model(model):
     for who, settings in SAME[model]:
         # Not every package is there for every version of Python.
         with contextlib.suppress(pytest.skip.Exception):
-            found[who] = identity(who, settings)
+            found[who, str(settings)] = identity(who, settings)
     if len(found) < 2:
         pytest.skip("the packages of the others are not installed")
     assert None not in found.values(), found
     assert len(set(found.values())) == 1, found
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch):
+    expected = {who: identity(who, settings) for who, settings in SAME["openai"]}
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.setenv(name, "")
+    assert {who: identity(who, settings) for who, settings in SAME["openai"]} == expected

@@ -268,7 +268,7 @@ URLS = [
     (f"https://host/f?code={SECRET}&sig={SECRET}&se=2030&X-Amz-Signature={SECRET}", "https://host/f"),
     (f"me:{SECRET}@host:8000/", "host:8000"),
     (f"postgresql://me:{SECRET}@host:5432/db", "postgresql://host:5432/db"),
-    ("http://[::1]:8000/", "http://[::1]:8000"),
+    ("http://[::1]:8000/", "http://localhost:8000"),
 ]
 
 
@@ -299,6 +299,8 @@ UNCLEAR = [
     ({"options": {1: "x"}}, "'options' holds a builtins.dict"),
     ({"scale": float("nan")}, "'scale' holds a builtins.float"),
     ({"model": ""}, "no field names its model"),
+    ({"model": None, "endpoint": "http://gpu:8000"}, "no field names its model"),
+    ({"model": None, "endpoint": "gpu:8000"}, "no field names its model"),
     ({"model": object()}, "'model' holds a builtins.object"),
     ({"model": "\ud800"}, "UnicodeEncodeError"),
     ({"api_url": "http://host:port/"}, "URL that cannot be parsed"),
@@ -371,7 +373,18 @@ def test_class_of_a_function_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["model", "model_name", "_model_name", "model_id", "deployment", "azure_deployment", "repo_id", "_Custom__model"],
+    [
+        "model",
+        "model_name",
+        "_model_name",
+        "model_id",
+        "deployment",
+        "azure_deployment",
+        "repo_id",
+        "_Custom__model",
+        "model_uid",
+        "endpoint",
+    ],
 )
 def test_fields_that_name_a_model(name: str) -> None:
     """Names vary from class to class."""

@@ -43,6 +43,12 @@ class Nameless(BaseEmbedding):
         return self._get_text_embedding(query)
 
 
+class NamedOtherwise(Nameless):
+    """A model that LlamaIndex's own field does not name."""
+
+    model: str = "acme-1"
+
+
 class Shifted(MockEmbedding):
     """A subclass of a known class, with a setting of its own."""
 

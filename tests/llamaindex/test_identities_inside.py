@@ -125,6 +125,7 @@ def test_model_without_a_name_is_refused(tmp_path: Path) -> None:
     assert li.Nameless().model_name == "unknown"
     with pytest.raises(IdentityError, match=r"Nameless.*no field names its model.*namespace="):
         embedonce.wrap(li.Nameless(), tmp_path)
+    assert namespace(li.NamedOtherwise()) == "llamaindex_classes.NamedOtherwise/acme-1?size=3"
     assert embedonce.wrap(li.Nameless(), tmp_path, namespace="mine@1").get_text_embedding("ab") == [2.0, 2.0, 2.0]
 
 

@@ -409,7 +409,7 @@ def test_a_client_that_is_changed_during_a_request_stores_nothing(door, place, s
     answer = service.answer
 
     def change(body):
-        client.base_url = door.url.replace("127.0.0.1", "localhost")
+        client.base_url = f"{door.url}/other"
         return answer(body)
 
     service.answer = change

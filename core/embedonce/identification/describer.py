@@ -7,6 +7,7 @@ down is refused: two embedders that only look alike must never share vectors.
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from functools import lru_cache
@@ -50,6 +51,9 @@ _NAMES_THE_MODEL = (
     "engine",
     "endpoint_name",
 )
+# Further ones where none of those does; an endpoint may also be an address.
+_MAY_NAME_IT = ("model_uid", "endpoint")
+_NAME = re.compile(r"[\w-]+")
 _BATCH_FIELDS = ("embed_batch_size", "batch_size", "chunk_size", "max_batch_size")
 _DECLARED = "embedonce_identity"
 _MISSING = object()
@@ -282,7 +286,9 @@ class Describer:
         provider = _importable(type(embedder))
         fields = settled(self._fields(embedder), _NAMES_THE_MODEL)
         by_name = {without_underscores(name): name for name, value in reversed(fields.items()) if self._may_name(value)}
-        chosen = next((by_name[name] for name in _NAMES_THE_MODEL if name in by_name), None)
+        chosen = next((by_name[name] for name in (*_NAMES_THE_MODEL, *_MAY_NAME_IT) if name in by_name), None)
+        if chosen is not None and without_underscores(chosen) == "endpoint" and not _NAME.fullmatch(fields[chosen]):
+            chosen = None
         if chosen is None:
             msg = f"no field names its model (looked for {', '.join(_NAMES_THE_MODEL[:4])} and the like)"
             raise UnclearSettingError(msg)
@@ -296,6 +302,9 @@ class Describer:
             # What the files hold says more than where they are. Another name may be that of a folder by chance.
             fields[name] = LOCAL
         identity = Identity.of(provider, fields.pop(chosen))
+        for name in [name for name in fields if without_underscores(name) in _NAMES_THE_MODEL]:
+            if isinstance(fields[name], str) and fields[name] in self._placeholders:
+                del fields[name]
         return identity.with_parameters({**apart(fields, files), **files})
 
     def _may_name(self, value: object) -> bool:

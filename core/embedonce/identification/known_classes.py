@@ -102,7 +102,8 @@ def endpoint_of(urls: Iterable[Any], *fallbacks: Any, official: Collection[str] 
     Raises:
         UnclearSettingError: The synchronous and the asynchronous client use different URLs.
     """
-    found = {clean_url(str(url)) for url in urls if url is not None}
+    # An empty one is what a system for continuous integration makes of a variable that is not set.
+    found = {clean_url(str(url)) for url in urls if url is not None and str(url)}
     if len(found) > 1:
         msg = "its synchronous and its asynchronous client use different URLs"
         raise UnclearSettingError(msg)

@@ -38,7 +38,7 @@ _NUMBERS = re.compile(
 )
 # So do texts and lists of texts under these.
 _TEXTS = re.compile(
-    r"(?:.*_)?(?:prox(?:y|ies)|organi[sz]ation|org|org_id|user_agent|devices?|device_map|cache_(?:folder|dir|path))"
+    r"(?:.*_)?(?:prox(?:y|ies)|organi[sz]ation|org|org_id|user_agent|integration_source|devices?|device_map|cache_(?:folder|dir|path))"
     r"|keep_alive|verify_ssl"
 )
 # What is told of a request and never asked about it, as objects of frameworks and packages for that.

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from embedonce.identity import Identity
 
-_THIS_MACHINE = ("localhost", "127.0.0.1", "0.0.0.0", "[::1]")  # noqa: S104 - compared with, never bound to
 _AMAZON = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _OLLAMA_URL = "http://localhost:11434"
 # Nothing is sampled, and hardware only adds noise to the last digits.
@@ -81,7 +80,7 @@ def ollama_url(url: str | None) -> str | None:
         url = clean_url(f"http://{url}" if ":" in url.rpartition("]")[2] else f"http://{url}:11434")
     scheme, host, path, query, _ = urlsplit(url)
     name, colon, port = host.rpartition(":") if re.search(r":\d+$", host) else (host, "", "")
-    if name in _THIS_MACHINE or not name:
+    if not name:
         host = f"localhost{colon}{port}"
     url = urlunsplit((scheme, host, path, query, ""))
     return None if url == _OLLAMA_URL else url

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOAD_DEFAULTS = {"trust_remote_code": False, "backend": "torch", "revision": "main"}
 ENCODE_DEFAULTS = {"normalize_embeddings": False, "precision": "float32", "output_value": "sentence_embedding"}
-_IGNORED = ("convert_to_numpy", "convert_to_tensor", "pool", "use_auth_token", "model_card_data")
+_IGNORED = ("convert_to_numpy", "convert_to_tensor", "pool", "use_auth_token", "model_card_data", "similarity_fn_name")
 
 
 def settings(given: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class UnclearSettingError(ValueError):
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _URL_NAME = re.compile(r"(?:.*_)?(?:url|uri|endpoint|base|host|server|address)", re.IGNORECASE)
+_THIS_MACHINE = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 - compared with, never bound to
 _LEFT_OUT = object()
 TOO_DEEP = object()
 """Stands for what is nested more deeply than settings are."""
@@ -42,7 +43,12 @@ def is_url(text: str) -> bool:
 
 
 def clean_url(url: str) -> str:
-    """Return a URL without secrets, in one spelling: no user, no signature, no default port, no trailing slash."""
+    """Return a URL without secrets, in one spelling: no user, no signature, no default port, no trailing slash.
+
+    What leads to this machine is `localhost`.
+    """
+    if not url.strip():
+        return ""
     if "://" not in url:
         return clean_url(f"x://{url.strip()}").removeprefix("x://")
     try:
@@ -52,7 +58,7 @@ def clean_url(url: str) -> str:
         # Not chained: the text of the original error may quote the URL.
         msg = "it has a URL that cannot be parsed"
         raise UnclearSettingError(msg) from None
-    host = f"[{host}]" if ":" in host else host
+    host = "localhost" if host in _THIS_MACHINE else f"[{host}]" if ":" in host else host
     if port is not None and port != {"http": 80, "https": 443}.get(parts.scheme):
         host = f"{host}:{port}"
     kept = query_without_secrets(parts.query)
