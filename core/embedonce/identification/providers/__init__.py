@@ -23,6 +23,7 @@ from embedonce.identification.providers.hosted import (
     voyage_not_cacheable,
     watsonx,
 )
+from embedonce.identification.providers.litellm_routes import LiteLLM
 from embedonce.identification.providers.loaded_transformers import (
     Limits,
     Loaded,
@@ -53,6 +54,7 @@ from embedonce.identification.providers.openai_protocol import (
 
 __all__ = [
     "Limits",
+    "LiteLLM",
     "Loaded",
     "azure_openai",
     "bedrock",

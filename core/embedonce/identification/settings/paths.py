@@ -1,7 +1,7 @@
 """What a describing function reads of an embedder: its parameters say it.
 
-A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env` or `group`. A
-parameter with any other default is not read.
+A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env`, `Global` or `group`.
+A parameter with any other default is not read.
 
 Example:
     def describe(model, dimensions, vertex=At("client._api_client.vertexai"), urls=Urls("client.base_url")): ...
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -47,12 +48,19 @@ class Env:
 
 
 @dataclass(frozen=True, slots=True)
+class Global:
+    """A variable of a module, such as `litellm.api_base`; None as long as nobody has imported the module."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Group:
     of: Callable[..., Any]
     at: str
 
 
-_Source = At | Urls | Env | _Group
+_Source = At | Urls | Env | Global | _Group
 
 
 def group(of: Callable[..., _T], at: str = "") -> _T:
@@ -83,11 +91,12 @@ class Paths:
             tuple(path.split(".")) for each in sources if isinstance(each, Urls) for path in each.paths.split()
         ]
         self._environment = [each.name for each in sources if isinstance(each, Env)]
+        self._globals = [(each, *each.path.rsplit(".", 1)) for each in sources if isinstance(each, Global)]
         self.names = {steps[0] for steps in (*self._urls, *(steps for _, steps in self._fields))}
         """The fields of the embedder in which the paths begin."""
 
     def values(self, embedder: object) -> dict[object, Any]:
-        """Return what the function reads of an embedder: by path, by `$NAME`, and all URLs under `Urls`."""
+        """Return what the function reads: by path, by `$NAME`, by `Global`, and all URLs under `Urls`."""
         own = getattr(embedder, "__dict__", None) or _NOTHING
         values: dict[object, Any] = {
             path: own[path] if path in own else read(embedder, steps) for path, steps in self._fields
@@ -96,6 +105,7 @@ class Paths:
         values[Urls] = urls
         if self._environment and not (urls and all(urls)):
             values.update({f"${name}": os.environ.get(name) for name in self._environment})
+        values.update({each: read(sys.modules.get(module), (name,)) for each, module, name in self._globals})
         return values
 
     def called_with(self, values: Mapping[object, Any]) -> Any:
@@ -125,7 +135,7 @@ def _sources(function: Callable[..., Any], at: str) -> tuple[tuple[str, _Source]
             found.append((name, Urls(" ".join(_joined(at, path) for path in source.paths.split()))))
         elif isinstance(source, _Group):
             found.append((name, _Group(source.of, _joined(at, source.at))))
-        elif isinstance(source, Env):
+        elif isinstance(source, Env | Global):
             found.append((name, source))
     return tuple(found)
 
@@ -134,7 +144,7 @@ def _joined(at: str, path: str) -> str:
     return f"{at}.{path}" if at and path else at or path
 
 
-def _flat(function: Callable[..., Any], at: str = "") -> Iterator[At | Urls | Env]:
+def _flat(function: Callable[..., Any], at: str = "") -> Iterator[At | Urls | Env | Global]:
     for _, source in _sources(function, at):
         if isinstance(source, _Group):
             yield from _flat(source.of, source.at)
@@ -148,9 +158,16 @@ def _called(function: Callable[..., Any], values: Mapping[object, Any], at: str 
         if isinstance(source, _Group):
             arguments[name] = _called(source.of, values, source.at)
         else:
-            key = source.path if isinstance(source, At) else f"${source.name}" if isinstance(source, Env) else Urls
-            arguments[name] = values.get(key)
+            arguments[name] = values.get(_key(source))
     return function(**arguments)
+
+
+def _key(source: At | Urls | Env | Global) -> object:
+    if isinstance(source, At):
+        return source.path
+    if isinstance(source, Env):
+        return f"${source.name}"
+    return source if isinstance(source, Global) else Urls
 
 
 def read(embedder: object, steps: tuple[str, ...]) -> Any:
