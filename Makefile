@@ -4,6 +4,8 @@ VENV ?= .venv
 VENV_TORCH ?= .venv-torch
 VENV_BENCH ?= .venv-bench
 BIN := $(VENV)/bin
+# An integration of LlamaIndex claims the package `llama_index.embeddings` for itself, which hides the editable part of embedonce.
+SHARE_NAMESPACE := rm -f $(VENV)/lib/python3*/site-packages/llama_index/embeddings/__init__.py
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Tests start hundreds of processes: none of them should compile every module anew.
@@ -62,6 +64,7 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml
 $(VENV)/.test: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt
 	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group test
 	$(PIP) install --no-deps --requirement tests/llamaindex/without-dependencies.txt
+	$(SHARE_NAMESPACE)
 	touch $@ $(VENV)/.demo
 
 $(VENV_TORCH)/.test: pyproject.toml
@@ -79,4 +82,5 @@ $(VENV_BENCH)/.bench: pyproject.toml
 $(VENV)/.lint: $(VENV)/.created pyproject.toml tests/llamaindex/without-dependencies.txt
 	$(PIP) install --editable ".[langchain,llamaindex,haystack,cli]" --group lint
 	$(PIP) install --no-deps --requirement tests/llamaindex/without-dependencies.txt
+	$(SHARE_NAMESPACE)
 	touch $@

@@ -8,8 +8,8 @@ import ssl
 
 PREFIXES = (
     *("ATLAS", "AWS", "AZURE", "CO_", "COHERE", "EMBEDONCE", "FASTEMBED", "FIREWORKS", "GEMINI", "GOOGLE", "HAYSTACK"),
-    *("HF_", "JINA", "LANGCHAIN", "LANGSMITH", "LLAMA_INDEX", "MISTRAL", "NOMIC", "NVIDIA", "OLLAMA", "OPENAI"),
-    *("UPSTAGE", "VLLM", "VOYAGE"),
+    *("HF_", "JINA", "LANGCHAIN", "LANGSMITH", "LITELLM", "LLAMA_INDEX", "MISTRAL", "NOMIC", "NVIDIA", "OLLAMA"),
+    *("DATABRICKS", "HOSTED_VLLM", "OPENAI", "TOGETHER", "UPSTAGE", "USE_LITELLM_PROXY", "VERTEX", "VLLM", "VOYAGE"),
 )
 
 
@@ -21,6 +21,8 @@ def clean(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # LiteLLM asks for a list of prices on the internet when it is imported.
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     # Clients of providers read a file of them when they are built, which takes longer than all else; none is used.
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
 

@@ -100,6 +100,27 @@ SAME = {
         ("langchain huggingface", {"model": "BAAI/bge-small-en-v1.5"}),
         ("haystack huggingface-serverless-Text", {}),
     ],
+    "litellm": [
+        ("langchain litellm", {}),
+        ("llamaindex litellm", {}),
+        ("langchain openai", {}),
+        ("llamaindex openai", {"model": "text-embedding-3-small"}),
+    ],
+    "litellm, dimensions": [
+        ("langchain litellm", {"dimensions": 8}),
+        ("llamaindex litellm", {"dimensions": 8}),
+        ("haystack openai-Document", {"dimensions": 8}),
+    ],
+    "litellm, azure": [
+        ("langchain litellm", {"model": "azure/large", "api_base": "https://r.openai.azure.com/"}),
+        ("llamaindex litellm", {"model_name": "azure/large", "api_base": "https://r.openai.azure.com/"}),
+        ("llamaindex azure", {}),
+    ],
+    "together": [
+        ("langchain together", {}),
+        ("llamaindex together", {}),
+        ("langchain litellm", {"model": "together_ai/BAAI/bge-large-en-v1.5"}),
+    ],
     "nvidia": [
         ("langchain nvidia", {"model": "nvidia/nv-embed-v1"}),
         ("haystack nvidia-Document", {"model": "nvidia/nv-embed-v1", "truncate": "NONE"}),

@@ -89,6 +89,17 @@ def nvidia(**settings: Any) -> Any:
     return module.NVIDIAEmbeddings(**{"model": "nvidia/nv-embedqa-e5-v5", "api_key": SECRET, **settings})
 
 
+def litellm(**settings: Any) -> Any:
+    module = pytest.importorskip("langchain_litellm")
+    return module.LiteLLMEmbeddings(**{"model": "openai/text-embedding-3-small", "api_key": SECRET, **settings})
+
+
+def together(**settings: Any) -> Any:
+    from langchain_together import TogetherEmbeddings
+
+    return TogetherEmbeddings(**{"model": "BAAI/bge-large-en-v1.5", "api_key": SECRET, **settings})
+
+
 def stand_in(package: str, name: str, **fields: Any) -> Any:
     """Return an object of a class that looks like that of a package that is not installed."""
     kind = type(name, (), {"__module__": f"{package}.embeddings"})

@@ -81,6 +81,21 @@ huggingface = made(
     token=SECRET,
 )
 jina = made(f"{LLAMA}.jinaai.JinaEmbedding", api_key=SECRET)
+litellm = made(f"{LLAMA}.litellm.LiteLLMEmbedding", model_name="openai/text-embedding-3-small", api_key=SECRET)
+together = made(f"{LLAMA}.together.TogetherEmbedding", model_name="BAAI/bge-large-en-v1.5", api_key=SECRET)
+tei = made(f"{LLAMA}.text_embeddings_inference.TextEmbeddingsInference", model_name="BAAI/bge-m3", auth_token=SECRET)
+azure_inference = made(
+    f"{LLAMA}.azure_inference.AzureAIEmbeddingsModel",
+    endpoint="https://r.services.ai.azure.com/models",
+    credential=SECRET,
+    model_name="embed-v3",
+)
+databricks = made(
+    f"{LLAMA}.databricks.DatabricksEmbedding",
+    model="databricks-bge-large-en",
+    endpoint="https://acme.cloud.databricks.com/serving-endpoints",
+    api_key=SECRET,
+)
 nvidia = made(f"{LLAMA}.nvidia.NVIDIAEmbedding", api_key=SECRET)
 
 KNOWN = {
@@ -304,5 +319,84 @@ KNOWN = {
         ],
         [{"api_key": "another"}, {"late_chunking": False}, {"encoding_queries": "float"}, {"embed_batch_size": 7}],
         batch=(80, 1020),
+    ),
+    "litellm": Known(
+        litellm,
+        "openai/text-embedding-3-small",
+        True,
+        [
+            {"model_name": "text-embedding-3-large"},
+            {"model_name": "azure/large", "api_base": "https://r.openai.azure.com"},
+            {"model_name": "ollama/nomic-embed-text"},
+            {"dimensions": 256},
+            {"api_base": "http://gpu:8000/v1"},
+        ],
+        [
+            {"model_name": "text-embedding-3-small"},
+            {"api_key": "another"},
+            {"api_base": f"https://me:{SECRET}@api.openai.com/v1/"},
+            {"timeout": 3},
+            {"num_workers": 2},
+        ],
+        batch=(80, 1020),
+    ),
+    "together": Known(
+        together,
+        "together/BAAI/bge-large-en-v1.5",
+        True,
+        [{"model_name": "other"}, {"api_base": "http://gpu:8000/v1"}],
+        [{"api_key": "another"}, {"api_base": "https://api.together.ai/v1/"}, {"embed_batch_size": 7}],
+        batch=(8, 1024),
+    ),
+    "tei": Known(
+        tei,
+        "huggingface-inference/http://127.0.0.1:8080/embed?truncate=true",
+        True,
+        [
+            {"base_url": "http://gpu:8080"},
+            {"endpoint": "/embed_all"},
+            {"truncate_text": False},
+            {"query_instruction": "query:"},
+            {"text_instruction": "passage:"},
+            {"model_name": "BAAI/bge-small-en"},
+        ],
+        [
+            {"auth_token": "another"},
+            {"timeout": 3.0},
+            {"base_url": f"http://me:{SECRET}@127.0.0.1:8080"},
+            {"query_instruction": "  ", "text_instruction": ""},
+        ],
+        effective=_STRIPPED,
+        batch=(80, 1020),
+    ),
+    "azure-inference": Known(
+        azure_inference,
+        'azure-ai/embed-v3?endpoint="https://r.services.ai.azure.com/models"&input_type="none"',
+        True,
+        [
+            {"model_name": "other"},
+            {"endpoint": "https://other.services.ai.azure.com/models"},
+            {"model_kwargs": {"dimensions": 8}},
+            {"client_kwargs": {"dimensions": 9}},
+            {"client_kwargs": {"model_extras": {"x": 1}}},
+            {"model_kwargs": {"model_extras": {"x": 2}}},
+            {"model_kwargs": {"input_type": "query"}},
+            {"client_kwargs": {"encoding_format": "ubinary"}},
+        ],
+        [{"credential": "another"}, {"api_version": "2024-05-01-preview"}, {"num_workers": 2}],
+        batch=(80, 1020),
+    ),
+    "databricks": Known(
+        databricks,
+        'openai/databricks-bge-large-en?endpoint="https://acme.cloud.databricks.com/serving-endpoints"',
+        True,
+        [
+            {"model": "other"},
+            {"endpoint": "https://beta.cloud.databricks.com/serving-endpoints"},
+            {"additional_kwargs": {"extra_body": {"instruction": "query"}}},
+        ],
+        [{"api_key": "another"}, {"max_retries": 3}, {"timeout": 1.5}, {"reuse_client": False}],
+        (800, 1000),
+        _NEWLINES,
     ),
 }

@@ -36,11 +36,16 @@ def _google(service, body):
     return {"embeddings": [{"values": vector} for vector in service.vectors(texts)]}
 
 
+def _tei(service, body):
+    return service.vectors(body["inputs"] if isinstance(body["inputs"], list) else [body["inputs"]])
+
+
 PROTOCOLS = {
     "/embeddings": _openai,
     "/v1/embed": _cohere,
     "/api/embed": _ollama,
     ":batchEmbedContents": _google,
+    "/embed": _tei,
 }
 """How a request is answered, by the end of its path."""
 

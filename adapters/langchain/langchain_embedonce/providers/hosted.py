@@ -15,7 +15,6 @@ from embedonce.identification import (
     Urls,
     clean_url,
     endpoint_of,
-    identity_of,
     line_separators_to_spaces,
     newlines_to_spaces,
     providers,
@@ -27,29 +26,25 @@ if TYPE_CHECKING:
     from embedonce import Identity
 
 
-def _azure_ai(
-    endpoint: Any,
-    model_name: Any,
-    _model_name: Any,
-    dimensions: Any,
-    model_kwargs: Any,
-    _embed_input_type: Any,
-) -> Identity:
-    if not endpoint:
-        msg = "its field `endpoint` is empty"
-        raise UnclearSettingError(msg)
-    parameters = {"endpoint": endpoint, "dimensions": dimensions, "model_kwargs": model_kwargs}
-    # An endpoint with one model need not name it. The input type is fixed for models that know none.
-    model = model_name or _model_name or "default"
-    symmetric = getattr(_embed_input_type, "value", _embed_input_type) == "text"
-    return identity_of("azure-ai", model, parameters, symmetric=symmetric)
-
-
 def _huggingface_inference(
-    model: Any, repo_id: Any, provider: Any, task: Any, model_kwargs: Any, of_client: Any = At("client.model")
+    model: Any,
+    repo_id: Any,
+    provider: Any,
+    task: Any,
+    model_kwargs: Any,
+    in_use: Any = At("client.model"),
+    async_model: Any = At("async_client.model"),
+    of_client: Any = At("client.provider"),
+    of_async_client: Any = At("async_client.provider"),
 ) -> Description:
+    # The class takes no URL of a server: clients that have one are put in the place of its own.
+    asked = {"models or URLs": (in_use, async_model), "providers": (of_client, of_async_client)}
+    for what, (one, other) in asked.items():
+        if one != other and None not in (one, other):
+            msg = f"its synchronous and its asynchronous client use different {what}; set both"
+            raise UnclearSettingError(msg)
     identity = providers.huggingface_inference(
-        of_client or model or repo_id, inference_provider=provider, task=task, request=model_kwargs
+        in_use or model or repo_id, inference_provider=of_client or provider, task=task, request=model_kwargs
     )
     return Description(identity, effective_text=newlines_to_spaces)
 
@@ -253,7 +248,6 @@ def _nomic_requests(inference_mode: Any) -> Requests | None:
 
 
 ROWS = {
-    ("langchain_azure_ai", "AzureAIEmbeddingsModel"): KnownClass(_azure_ai, ("embed_batch_size", 1024)),
     ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(_huggingface_inference, _ALL),
     ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama, _ALL),
     ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, _cohere_requests),

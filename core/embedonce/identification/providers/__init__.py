@@ -5,6 +5,7 @@ and says what that class makes of the text. A setting at the provider's default 
 """
 
 from embedonce.identification.providers.hosted import (
+    azure_ai,
     bedrock,
     bedrock_family,
     cohere,
@@ -17,6 +18,7 @@ from embedonce.identification.providers.hosted import (
     nomic,
     nvidia,
     ollama,
+    together,
     twelvelabs,
     upstage,
     voyage,
@@ -56,6 +58,7 @@ __all__ = [
     "Limits",
     "LiteLLM",
     "Loaded",
+    "azure_ai",
     "azure_openai",
     "bedrock",
     "bedrock_family",
@@ -87,6 +90,7 @@ __all__ = [
     "sentence_transformers",
     "sentence_transformers_not_cacheable",
     "settings",
+    "together",
     "twelvelabs",
     "upstage",
     "voyage",

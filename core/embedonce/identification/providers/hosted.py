@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from embedonce.identification.known_classes import apart, identity_of, in_host, unless
 from embedonce.identification.providers.openai_protocol import requested
-from embedonce.identification.settings.plain import clean_url
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -271,6 +271,42 @@ def fireworks(
     model, parameters = requested(model, dimensions, request)
     parameters |= {"endpoint": _foreign(endpoint, ("https://api.fireworks.ai/inference/v1",)), **more}
     return identity_of("fireworks", model, parameters, symmetric=symmetric)
+
+
+def together(
+    model: Any,
+    *,
+    dimensions: int | None = None,
+    request: Mapping[str, Any] | None = None,
+    query: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    **more: Any,
+) -> Identity:
+    """Identify a model of Together, which speaks OpenAI's protocol; see `openai`."""
+    model, parameters = requested(model, dimensions, request, query)
+    parameters |= {"endpoint": _foreign(endpoint, hosts=("api.together.xyz", "api.together.ai")), **more}
+    return identity_of("together", model, parameters, symmetric=True)
+
+
+def azure_ai(
+    model: Any,
+    *,
+    endpoint: str | None,
+    dimensions: int | None = None,
+    request: Mapping[str, Any] | None = None,
+    symmetric: bool = True,
+    **more: Any,
+) -> Identity:
+    """Identify a model behind the inference API of Azure AI; an endpoint with one model need not name it.
+
+    Raises:
+        UnclearSettingError: There is no endpoint.
+    """
+    if not endpoint:
+        msg = "neither its client nor its field `endpoint` shows an endpoint"
+        raise UnclearSettingError(msg)
+    parameters = {"endpoint": clean_url(endpoint), "dimensions": dimensions, "model_kwargs": request, **more}
+    return identity_of("azure-ai", model or "default", parameters, symmetric=symmetric)
 
 
 def nvidia(

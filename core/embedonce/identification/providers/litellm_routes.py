@@ -6,10 +6,12 @@ It reads a part of that at each call: from its own variables, and from the envir
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from embedonce.identification.known_classes import Description, identity_of, in_host, unless
+from embedonce.identification.known_classes import Description, identity_of, in_host
+from embedonce.identification.providers.hosted import together
 from embedonce.identification.providers.openai_protocol import azure_openai, is_official, one_vocabulary, openai
 from embedonce.identification.settings.fields import settled
 from embedonce.identification.settings.paths import Env, Global, group
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 _OF_OPENAI = ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002", "text-embedding-ada-002-v2")
 # What their routes send is what OpenAI's own client sends to the same URL.
 _LIKE_OPENAI = ("openai", "litellm_proxy", "hosted_vllm", "openai_like")
-_AZURE_HOSTS = ("azure.com", "azure.us", "azure.cn")
 # These arguments are read here one by one, or change no vector.
 _READ = """
 aembedding api_base api_key api_version azure_ad_token azure_ad_token_provider client_id client_secret
@@ -96,7 +97,8 @@ class LiteLLM(NamedTuple):
             UnclearSettingError: They do not tell which model answers.
         """
         if self.cache is not None:
-            return Description(None, not_cacheable="`litellm.cache` may return vectors of other servers; set it to None")
+            reason = "`litellm.cache` is set, which may return vectors of other servers; set it to None"
+            return Description(None, not_cacheable=reason)
         given = {name: value for name, value in documents.items() if value is not None}
         unclear = sorted(name for name in _IS_UNCLEAR & given.keys() if given[name])
         if unclear:
@@ -142,35 +144,16 @@ class LiteLLM(NamedTuple):
         encoding = None if encoding in ("float", "base64", "none") else encoding
         headers = {**dict(given.get("headers") or {}), **dict(given.get("extra_headers") or {})}
         body = given.get("extra_body")
-        request = {"encoding_format": encoding, **({"extra_body": body} if body else {})}
+        request = {name: value for name, value in (("encoding_format", encoding), ("extra_body", body)) if value}
+        sent = {"dimensions": dimensions, "request": request, "routed_by": _routed_by(headers, endpoint)}
         if provider == "azure":
-            own = in_host(endpoint, *_AZURE_HOSTS)
-            return azure_openai(
-                model,
-                url=endpoint,
-                dimensions=dimensions,
-                request=request,
-                exact=one_vocabulary(model),
-                symmetric=symmetric,
-                routed_by=None if own else _routed_by(headers),
-            )
-        if provider in _LIKE_OPENAI and (dimensions is None or _sends_dimensions(provider, model)):
-            routed_by = None if is_official(endpoint) else _routed_by(headers)
-            return openai(
-                model,
-                dimensions=dimensions,
-                request=request,
-                endpoint=endpoint,
-                symmetric=symmetric,
-                routed_by=routed_by,
-            )
-        parameters = {
-            "dimensions": dimensions,
-            "endpoint": endpoint,
-            "encoding_format": encoding,
-            "extra_body": unless({}, body),
-            "routed_by": _routed_by(headers),
-        }
+            return azure_openai(model, url=endpoint, exact=one_vocabulary(model), symmetric=symmetric, **sent)
+        if dimensions is None or _sends_dimensions(provider, model):
+            if provider in _LIKE_OPENAI:
+                return openai(model, endpoint=endpoint, symmetric=symmetric, **sent)
+            if provider == "together_ai":
+                return replace(together(model, endpoint=endpoint, **sent), symmetric=symmetric)
+        parameters = {"endpoint": endpoint, **sent, "request": None, "model_kwargs": request}
         return identity_of("litellm", f"{provider}/{model}", parameters, symmetric=symmetric)
 
     def _endpoint(self, provider: str, given: Mapping[str, Any]) -> str | None:
@@ -187,7 +170,7 @@ class LiteLLM(NamedTuple):
         others = self.other_bases._asdict()
         url = self.api_base or getattr(self.bases, provider) or others.get(provider) or None
         if url is None and provider in ("azure", "hosted_vllm", "litellm_proxy", "openai_like"):
-            msg = f"no URL of its provider is set: neither `api_base` nor the environment names one for {provider!r}"
+            msg = f"neither `api_base` nor the environment holds a URL for its provider {provider!r}"
             raise UnclearSettingError(msg)
         return url if url is None else str(url)
 
@@ -197,7 +180,9 @@ def _sends_dimensions(provider: str, model: str) -> bool:
     return provider in ("litellm_proxy", "hosted_vllm") or (provider == "openai" and "text-embedding-3" in model)
 
 
-def _routed_by(headers: Mapping[str, Any]) -> str | None:
+def _routed_by(headers: Mapping[str, Any], url: str | None) -> str | None:
     """Return a digest of the headers by which a gateway may choose a model; their values may be secrets."""
+    if is_official(url) or in_host(url, "azure.com", "azure.us", "azure.cn"):
+        return None
     lines = sorted(f"{name}: {value}" for name, value in routing_headers(headers).items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32] if lines else None

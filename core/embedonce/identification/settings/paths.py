@@ -1,7 +1,7 @@
 """What a describing function reads of an embedder: its parameters say it.
 
-A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env`, `Global` or `group`.
-A parameter with any other default is not read.
+A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env`, `Global` or
+`group`. A parameter with any other default is not read.
 
 Example:
     def describe(model, dimensions, vertex=At("client._api_client.vertexai"), urls=Urls("client.base_url")): ...

@@ -187,7 +187,7 @@ _INSTRUCTOR_DOCUMENT = "Represent the document for retrieval: "
 _INSTRUCTOR_QUERY = "Represent the question for retrieving supporting documents: "
 
 
-def _instructions(model: Any, document: Any, query: Any) -> tuple[str, str]:
+def instructions(model: Any, document: Any, query: Any) -> tuple[str, str]:
     """Return what is put in front of documents and of queries."""
     name = str(model).removesuffix("-v1.5")
     if document is None:
@@ -208,7 +208,7 @@ def _huggingface_inference(
     in_use: Any = At("_async_client.model"),
     provider: Any = At("_async_client.provider"),
 ) -> Description:
-    document_prefix, query_prefix = _instructions(model_name, text_instruction, query_instruction)
+    document_prefix, query_prefix = instructions(model_name, text_instruction, query_instruction)
     identity = providers.huggingface_inference(
         in_use or model_name,
         inference_provider=provider or "auto",
