@@ -120,7 +120,7 @@ def test_what_may_answer_in_the_place_of_the_server_is_refused(framework, place,
         framework.wrap(embedder, place)
     monkeypatch.setattr("litellm.secret_manager_client", None)
     monkeypatch.setattr("litellm.cache", object())
-    with pytest.raises(IdentityError, match="`litellm.cache` is set"):
+    with pytest.raises(IdentityError, match=r"`litellm\.cache` is set"):
         _ = framework.wrap(embedder, place).identity
 
 

@@ -58,11 +58,11 @@ FRAMEWORKS = LANGCHAIN, *_ = (LangChainTEI(), LlamaIndexTEI(), HaystackTEI())
 @over(order=list(itertools.permutations(FRAMEWORKS)), way=WAYS)
 def test_each_text_is_paid_once_through_any_framework(order, way, service):
     with openai_service.serving(service) as url:
-        url, store = url.removesuffix("/v1"), embedonce.MemoryStore()
+        store, root = embedonce.MemoryStore(), url.removesuffix("/v1")
         service.requests.clear()
         expected = [service.vector("m", text, None).tolist() for text in TEXTS]
         for framework in order:
-            api, cached = Api(framework, way), framework.wrap(framework.tei(url), store)
+            api, cached = Api(framework, way), framework.wrap(framework.tei(root), store)
             assert api.documents(cached, TEXTS) == expected
             assert api.query(cached, TEXTS[0]) == expected[0]
         assert sorted(service.texts) == sorted(TEXTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from embedonce import Identity, IdentityError
-from embedonce.identification import At, Describer, Description, Env, KnownClass, Urls, endpoint_of, group
+from embedonce.identification import At, Describer, Description, Env, Global, KnownClass, Urls, endpoint_of, group
 
 
 class Embedder:
@@ -110,3 +111,14 @@ def test_clients_that_disagree_are_refused():
     )
     with pytest.raises(IdentityError, match="different URLs"):
         describer.describe(Embedder(a="https://a", b="https://b"))
+
+
+def test_a_variable_of_a_module_counts_once_the_module_is_there(monkeypatch):
+    def describe(base=Global("acme_of_a_test.api_base")): ...
+
+    assert described(describe)[0] == {"base": None}
+    before = described(describe)[1]
+    monkeypatch.setitem(sys.modules, "acme_of_a_test", SimpleNamespace(api_base="https://a"))
+    read, after = described(describe)
+    assert read == {"base": "https://a"}
+    assert after != before

@@ -4,6 +4,7 @@ Each function turns a provider's settings into an `Identity`. An adapter reads t
 and says what that class makes of the text. A setting at the provider's default is left out of the identity.
 """
 
+from embedonce.identification.providers.gateways.litellm import LiteLLM
 from embedonce.identification.providers.hosted import (
     azure_ai,
     bedrock,
@@ -25,7 +26,6 @@ from embedonce.identification.providers.hosted import (
     voyage_not_cacheable,
     watsonx,
 )
-from embedonce.identification.providers.litellm_routes import LiteLLM
 from embedonce.identification.providers.loaded_transformers import (
     Limits,
     Loaded,

@@ -91,7 +91,7 @@ class Paths:
             tuple(path.split(".")) for each in sources if isinstance(each, Urls) for path in each.paths.split()
         ]
         self._environment = [each.name for each in sources if isinstance(each, Env)]
-        self._globals = [(each, *each.path.rsplit(".", 1)) for each in sources if isinstance(each, Global)]
+        self._globals = [(each, each.path.rpartition(".")) for each in sources if isinstance(each, Global)]
         self.names = {steps[0] for steps in (*self._urls, *(steps for _, steps in self._fields))}
         """The fields of the embedder in which the paths begin."""
 
@@ -105,7 +105,7 @@ class Paths:
         values[Urls] = urls
         if self._environment and not (urls and all(urls)):
             values.update({f"${name}": os.environ.get(name) for name in self._environment})
-        values.update({each: read(sys.modules.get(module), (name,)) for each, module, name in self._globals})
+        values.update({each: read(sys.modules.get(module), (name,)) for each, (module, _, name) in self._globals})
         return values
 
     def called_with(self, values: Mapping[object, Any]) -> Any:

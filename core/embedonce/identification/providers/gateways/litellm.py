@@ -5,18 +5,17 @@ It reads a part of that at each call: from its own variables, and from the envir
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from embedonce.identification.fields.held import settled
 from embedonce.identification.known_classes import Description, identity_of, in_host
 from embedonce.identification.providers.hosted import together
-from embedonce.identification.providers.openai_protocol import azure_openai, is_official, one_vocabulary, openai
-from embedonce.identification.settings.fields import settled
+from embedonce.identification.providers.openai_protocol import azure_openai, one_vocabulary, openai
 from embedonce.identification.settings.paths import Env, Global, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url
-from embedonce.identification.settings.unlisted import routing_headers
+from embedonce.identification.settings.routing import routed_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +144,7 @@ class LiteLLM(NamedTuple):
         headers = {**dict(given.get("headers") or {}), **dict(given.get("extra_headers") or {})}
         body = given.get("extra_body")
         request = {name: value for name, value in (("encoding_format", encoding), ("extra_body", body)) if value}
-        sent = {"dimensions": dimensions, "request": request, "routed_by": _routed_by(headers, endpoint)}
+        sent: dict[str, Any] = {"dimensions": dimensions, "request": request, "routed_by": routed_by(headers, endpoint)}
         if provider == "azure":
             return azure_openai(model, url=endpoint, exact=one_vocabulary(model), symmetric=symmetric, **sent)
         if dimensions is None or _sends_dimensions(provider, model):
@@ -178,11 +177,3 @@ class LiteLLM(NamedTuple):
 def _sends_dimensions(provider: str, model: str) -> bool:
     """Return whether a number of dimensions is sent in any case; LiteLLM may be told to drop it."""
     return provider in ("litellm_proxy", "hosted_vllm") or (provider == "openai" and "text-embedding-3" in model)
-
-
-def _routed_by(headers: Mapping[str, Any], url: str | None) -> str | None:
-    """Return a digest of the headers by which a gateway may choose a model; their values may be secrets."""
-    if is_official(url) or in_host(url, "azure.com", "azure.us", "azure.cn"):
-        return None
-    lines = sorted(f"{name}: {value}" for name, value in routing_headers(headers).items())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32] if lines else None

@@ -1,0 +1,1 @@
+"""Gateways: what clients that ask many providers make of a call."""
