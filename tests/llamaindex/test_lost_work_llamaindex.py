@@ -68,6 +68,8 @@ async def test_an_answer_with_a_vector_too_many_beside_one_with_a_vector_too_few
 
 @pytest.mark.parametrize("workers", [None, 2])
 async def test_only_a_refused_text_fails_if_refused_requests_are_split(place, workers):
+    """And what other requests of the same call have answered is not asked for again."""
+
     class Refusing(li.Model):
         async def _aget_text_embeddings(self, texts):
             if "30" in texts:
@@ -75,11 +77,12 @@ async def test_only_a_refused_text_fails_if_refused_requests_are_split(place, wo
             return await super()._aget_text_embeddings(texts)
 
     many = [str(number) for number in range(200)]
-    model = Refusing(embed_batch_size=1, num_workers=workers)
+    model = Refusing(embed_batch_size=5, num_workers=workers)
     wrapper = embedonce.wrap(model, place, split_on_error=True)
     with pytest.raises(ValueError, match="too long"):
         await wrapper.aget_text_embedding_batch(many)
     assert wrapper.cache.stats().stored == len(many) - 1
+    assert sorted(model.asked) == sorted({*many} - {"30"})
 
 
 def test_row_60_two_writers(place, tmp_path):

@@ -199,9 +199,8 @@ class IdentityTracker:
 
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
-            divides = requests is not None and requests.divides(len(some))
-            # The cache halves what is refused as a whole.
-            divides = divides and not request.cache.arguments.get("split_on_error")
+            is_split = bool(request.cache.arguments.get("split_on_error"))
+            divides = requests is not None and requests.divides(len(some), is_split=is_split)
             answer = await (embed_divided(embed, some, requests) if requests and divides else embed(some))
             # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
             return self._watched(request, state, answer)

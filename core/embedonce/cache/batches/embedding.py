@@ -45,8 +45,8 @@ class Embedding:
         positions: Numbers of the texts in its plan, which the call has claimed.
 
     Attributes:
-        is_refused: True if the embedder has refused the batch, and `split_on_error` is set; those who wait for it are
-            told only if it is a single text.
+        refused: Positions of the batch that the embedder has refused, if `split_on_error` is set; those who wait for a
+            whole batch are told only if it is a single text.
     """
 
     __slots__ = (
@@ -63,11 +63,11 @@ class Embedding:
         "_state",
         "_taken",
         "_texts",
-        "is_refused",
+        "refused",
     )
 
     def __init__(self, state: CallState, positions: Sequence[int]) -> None:
-        self.is_refused = False
+        self.refused: Sequence[int] = ()
         self._state = state
         self._embed = state.request.embed
         self._positions = positions
@@ -152,12 +152,15 @@ class Embedding:
         if self._answers:
             # Interrupted just after it had answered.
             return
-        if self._state.options.given.split_on_error and is_refusal(error):
-            self.is_refused = True
+        if self._splits(error):
+            self.refused = self._positions
             if len(self._positions) > 1:
                 self._state.take_back(self._positions)
                 return
         self._land_failure(error)
+
+    def _splits(self, error: BaseException) -> bool:
+        return self._state.options.given.split_on_error and is_refusal(error)
 
     async def _ask_thread(self) -> bool:
         """Ask in a thread of the loop's pool; True if it has kept the answer, too."""
@@ -262,6 +265,8 @@ class Embedding:
         self._land(outcome_of)
         if state.has_ended:
             state.namespace.flush_soon()
+        if fault is not None and fault is self._checked.error and self._splits(fault):
+            self.refused = [self._positions[k] for k in self._checked.bad]
         return fault
 
     @property

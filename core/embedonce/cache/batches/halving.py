@@ -41,8 +41,11 @@ def embedding(state: CallState, positions: Sequence[int]) -> Steps[bool]:
         try:
             yield step
         except Exception as error:
-            if not step.is_refused:
+            if not step.refused:
                 raise
+            if len(step.refused) < len(part):
+                # Some of its requests were answered.
+                part, in_a_row, is_accepted, state.refusals.in_a_row = step.refused, 0, True, 0
             in_a_row += 1
             state.refusals.note(part, error)
             if state.refusals.in_a_row > _MOST_IN_A_ROW:

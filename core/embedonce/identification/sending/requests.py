@@ -53,12 +53,13 @@ class Requests:
             return most
         return max(self.size, self.size * (min(most, TEXTS_BETWEEN_WRITES) // self.size))
 
-    def divides(self, texts: int) -> bool:
+    def divides(self, texts: int, *, is_split: bool = False) -> bool:
         """Tell whether an async call for a number of texts is made as calls of one request each.
 
-        So a request that fails costs no other. A call of no more than eight requests costs little as it is.
+        So a request that fails costs no other. A call of no more than eight requests costs little as it is, unless its
+        texts are sent again in halves, which `is_split` says.
         """
-        return self.is_divisible and texts > REQUESTS_BETWEEN_WRITES * self.size
+        return self.is_divisible and texts > self.size * (1 if is_split else REQUESTS_BETWEEN_WRITES)
 
 
 def request_size(value: Any, default: int) -> int:
