@@ -301,7 +301,7 @@ def test_a_class_of_ones_own_needs_a_namespace(door, place, service):
         pass
 
     client = Own(base_url=door.url, api_key=KEY)
-    with pytest.raises(embedonce.IdentityError, match="pass namespace='…' naming the server"):
+    with pytest.raises(embedonce.IdentityError, match="name the server"):
         embedonce.wrap(client, place)
     cached = embedonce.wrap(client, place, namespace="acme")
     assert isinstance(cached, Own)

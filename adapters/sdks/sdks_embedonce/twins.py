@@ -16,7 +16,7 @@ from inspect import Signature, iscoroutinefunction, signature, unwrap
 from types import MethodType
 from typing import Any
 
-from embedonce import EmbeddingCache, Identity, IdentityError, WrapOptions, Wrapper
+from embedonce import EmbeddingCache, Identity, IdentityError, WrapOptions, Wrapper, remedies
 from sdks_embedonce.calls import BypassError, CachedMethod, Method
 
 Attribute = Method | Callable[["CachedClient", str], Any]
@@ -63,8 +63,8 @@ def cached_client(client: Any, sdk: Sdk, cache: EmbeddingCache, options: WrapOpt
     if options.namespace is None and not (type(client) in sdk.classes and sdk.shows_all(client)):
         msg = (
             f"cannot tell where a {type(client).__qualname__} sends its requests: it is not of a class of the SDK "
-            "itself, or it has a provider of its own; pass namespace='…' naming the server, beside which the model and "
-            "the other arguments of each call count"
+            f"itself, or it has a provider of its own; name the server, {remedies.wrapping('client')}, beside which "
+            "the model and the other arguments of each call count"
         )
         raise IdentityError(msg)
     return _twin(client, sdk, cache, options)

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from sdks_embedonce.twins import Sdk
 
 _PACKAGES = {
+    "cohere": "cohere",
     "ollama": "ollama",
     "openai": "openai",
+    "voyageai": "voyage",
 }
 """The module here that knows the classes of a package, by the name of the package."""
 

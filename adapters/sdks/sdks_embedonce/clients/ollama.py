@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import ollama
 
-from embedonce.identification import providers
+from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import query_of, routed_by
 from sdks_embedonce.twins import Attribute, Sdk
 
 if TYPE_CHECKING:
@@ -29,13 +28,12 @@ class Embed(Method):
 
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments and the client."""
-        return _identity(owner, given)
+        # Long texts are refused, so that vectors of cut ones must not be served.
+        truncate = False if given.get("truncate") is False else None
+        return _identity(owner, given).with_parameters({"truncate": truncate})
 
     def check(self, given: Mapping[str, Any]) -> None:
-        """Refuse what the server may refuse, and what it does not embed."""
-        if given.get("truncate") is False:
-            msg = "it refuses long texts, of which the cache may have vectors"
-            raise BypassError(msg)
+        """Refuse what the server does not embed."""
         if given["input"] == "":
             msg = "an empty text is not embedded, but only loads the model"
             raise BypassError(msg)
@@ -88,9 +86,9 @@ def _identity(client: Any, given: Mapping[str, Any]) -> Identity:
         raise BypassError(msg)
     if isinstance(options, ollama.Options):
         options = options.model_dump(exclude_none=True)
-    http = client._client
-    identity = providers.ollama(model, dimensions=given.get("dimensions"), options=options, endpoint=str(http.base_url))
-    return identity.with_parameters({"query": query_of(http), "routed_by": routed_by(dict(http.headers))})
+    http, url = client._client, str(client._client.base_url)
+    identity = providers.ollama(model, dimensions=given.get("dimensions"), options=options, endpoint=url)
+    return identity.with_parameters({"query": query_of(http.params), "routed_by": routed_by(http.headers, url)})
 
 
 _METHODS: dict[str, Attribute] = {"embed": Embed(), "embeddings": Embeddings()}

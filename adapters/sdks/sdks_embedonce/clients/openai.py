@@ -11,10 +11,10 @@ from openai.resources.embeddings import AsyncEmbeddings, Embeddings
 from openai.types import CreateEmbeddingResponse, Embedding
 from openai.types.create_embedding_response import Usage
 
-from embedonce.identification import in_host, providers
+from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.answers import in_order, used
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import check_headers, plain_only, query_of, routed_by
+from sdks_embedonce.http import check_headers, plain_only
 from sdks_embedonce.twins import Attribute, Sdk, copying, held, remade
 
 if TYPE_CHECKING:
@@ -50,17 +50,13 @@ class Create(Method):
         if replaced:
             msg = f"extra_body replaces {replaced[0]!r}"
             raise BypassError(msg)
-        query = {**query_of(client._client), **client._custom_query, **(given.get("extra_query") or {})}
-        query.pop("api-version", None)
+        queries = (client._client.params, client._custom_query, given.get("extra_query"))
         url = str(client.base_url)
-        # The providers' own servers choose no model by a header; a gateway may.
-        is_provider = providers.is_official(url) or in_host(url, "azure.com", "azure.us", "azure.cn")
-        headers = {} if is_provider else {**dict(client._client.headers), **client._custom_headers}
         settings: dict[str, Any] = {
             "dimensions": dimensions,
             "request": {"extra_body": plain_only(extra)} if extra else None,
-            "query": plain_only(query),
-            "routed_by": routed_by(headers),
+            "query": {name: value for each in queries for name, value in query_of(each).items()},
+            "routed_by": routed_by({**dict(client._client.headers), **client._custom_headers}, url),
         }
         if hasattr(client, "_azure_deployment"):
             return providers.azure_openai(model, url=url, exact=providers.one_vocabulary(model), **settings)
