@@ -294,8 +294,9 @@ class CacheBackedEmbeddings(Embeddings, Wrapper):
             return await embed(some, **kwargs)
 
         asked = self._request(self.cache, texts, "document", kwargs)
-        in_thread = functools.partial(sync, **kwargs) if sync else None
-        vectors = await self._tracker.aembed(asked, in_thread or embed_some, is_sync=sync is not None)
+        in_thread = functools.partial(sync or self.underlying_embeddings.embed_documents, **kwargs)
+        given: Any = in_thread if sync else embed_some
+        vectors = await self._tracker.aembed(asked, given, is_sync=sync is not None, twin=in_thread)
         return cast("list[list[float]]", await embed(texts, **kwargs)) if vectors is None else vectors
 
     async def aembed_query(self, text: str, **kwargs: Any) -> list[float]:

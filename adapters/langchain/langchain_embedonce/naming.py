@@ -78,7 +78,7 @@ class Naming:
         if self.layout == "lists" and self.owner not in (None, identity.namespace):
             return Description(None, not_cacheable=_NOT_OURS)
         # LangChain's keys are those of the texts as they are given.
-        return Description(identity)
+        return Description(identity, is_sync_only=derived.is_sync_only)
 
     def _identity(self, embedder: object, derived: Identity | None) -> Identity:
         named = self.options.namespace

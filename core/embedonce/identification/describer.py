@@ -263,7 +263,7 @@ class Describer:
         unset = sorted(name for name in own.keys() & known_names if not own[name] and own[name] not in (0, False))
         identity = base.with_parameters({**apart(own, known_names | self._added), "field unset": unset})
         identity = identity.with_additions({"class": _importable(kind)})
-        return Description(identity, whole_up_to=description.whole_up_to)
+        return Description(identity, whole_up_to=description.whole_up_to, is_sync_only=description.is_sync_only)
 
     def _own_fields(self, embedder: object, known: _Known) -> dict[str, Any]:
         """Return the fields that a subclass of a known class adds."""

@@ -30,12 +30,15 @@ class Description:
         whole_up_to: Texts of more UTF-8 bytes may be split and averaged on the client's side, so that their
             vectors are not the provider's answer to the text; None if that never happens.
         not_cacheable: Why the vectors must not be cached; empty if they may be.
+        is_sync_only: True if the async method for documents sends something other than the sync one, which is then
+            called in a thread.
     """
 
     identity: Identity | None
     effective_text: Callable[[str], str] | None = None
     whole_up_to: int | None = None
     not_cacheable: str = ""
+    is_sync_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

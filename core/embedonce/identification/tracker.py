@@ -181,6 +181,7 @@ class IdentityTracker:
         *,
         may_divide: bool = True,
         is_sync: bool = False,
+        twin: Callable[[list[str]], Any] | None = None,
     ) -> list[list[float]] | None:
         """Async twin of `embed`.
 
@@ -189,6 +190,7 @@ class IdentityTracker:
             embed: Asks the embedder.
             may_divide: True if the embedder may be asked by several calls at once where it would send several requests.
             is_sync: True if `embed` is to be called in a thread, where its answer is kept if the task is cancelled.
+            twin: The sync method, which is called in a thread instead where the async one sends something else.
         """
         state = self._describer.fingerprint(request.embedder)
         if self._before is not None and self._before[0] == state:
@@ -196,6 +198,8 @@ class IdentityTracker:
         else:
             # Describing an embedder may look at the files of a model.
             groups, state = await in_thread(self._groups, request, state, is_async=True)
+        if twin is not None and groups and self._now(request.embedder, state).is_sync_only:
+            embed, is_sync = twin, True
 
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None

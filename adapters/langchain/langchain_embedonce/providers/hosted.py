@@ -107,7 +107,8 @@ def _bedrock(
         request=model_kwargs,
         endpoint=endpoint_of(urls, endpoint_url),
     )
-    return Description(identity, effective_text=line_separators_to_spaces)
+    # Before langchain-aws 1.9 the async method sends documents as queries, which Cohere's models embed differently.
+    return Description(identity, effective_text=line_separators_to_spaces, is_sync_only=not identity.symmetric)
 
 
 _GOOGLE_URLS = Urls("client._api_client._http_options.base_url")

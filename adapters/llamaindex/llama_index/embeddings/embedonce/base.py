@@ -315,7 +315,8 @@ class CachedEmbedding(BaseEmbedding):
 
     async def aget_text_embedding(self, text: str) -> list[float]:
         """Async twin of `get_text_embedding`."""
-        return await self._aone(text, "document", self.inner.aget_text_embedding)
+        inner = self.inner
+        return await self._aone(text, "document", inner.aget_text_embedding, inner.get_text_embedding)
 
     def get_text_embedding_batch(
         self, texts: Sequence[str], show_progress: bool = False, **kwargs: Any
@@ -349,6 +350,7 @@ class CachedEmbedding(BaseEmbedding):
             lambda some: inner.aget_text_embedding_batch(some, **given),
             # Each call would show a bar of its own.
             may_divide=not show_progress,
+            twin=lambda some: inner.get_text_embedding_batch(some, **given),
         )
         return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
@@ -356,11 +358,18 @@ class CachedEmbedding(BaseEmbedding):
         vectors = self._state.tracker.embed(self._request([text], role), lambda some: [embed(some[0])])
         return embed(text) if vectors is None else vectors[0]
 
-    async def _aone(self, text: str, role: Role, embed: Callable[[str], Awaitable[list[float]]]) -> list[float]:
+    async def _aone(
+        self,
+        text: str,
+        role: Role,
+        embed: Callable[[str], Awaitable[list[float]]],
+        sync: Callable[[str], list[float]] | None = None,
+    ) -> list[float]:
         async def embed_one(some: list[str]) -> list[list[float]]:
             return [await embed(some[0])]
 
-        vectors = await self._state.tracker.aembed(self._request([text], role), embed_one)
+        twin = None if sync is None else lambda some: [sync(some[0])]
+        vectors = await self._state.tracker.aembed(self._request([text], role), embed_one, twin=twin)
         return await embed(text) if vectors is None else vectors[0]
 
     def _request(self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None) -> EmbedRequest:

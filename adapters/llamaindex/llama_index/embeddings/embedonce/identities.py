@@ -38,7 +38,9 @@ class _LlamaIndexDescriber(Describer):
             reason = f"the {type(inside).__name__} inside it is not an embedder whose vectors may be cached"
             return Description(None, not_cacheable=reason)
         # Not the namespace of the embedder inside: LangChain may split texts that its own adapter tells apart.
-        return Description(identity.with_additions({"through": "langchain"}))
+        # What LangChain's own adapter says of this class, whose async method may send documents as queries.
+        is_sync_only = identity.name.startswith("bedrock/") and not identity.symmetric
+        return Description(identity.with_additions({"through": "langchain"}), is_sync_only=is_sync_only)
 
     @override
     def fingerprint(self, embedder: object) -> object:
