@@ -279,7 +279,7 @@ async def query(way, embeddings, text, **arguments):
 
 
 def is_plain(vectors):
-    """True for lists of lists of floats and nothing else."""
+    """True for lists of lists of numbers of Python and nothing else."""
     return type(vectors) is list and all(
-        type(vector) is list and all(type(number) is float for number in vector) for vector in vectors
+        type(vector) is list and all(type(number) in (int, float) for number in vector) for vector in vectors
     )

@@ -230,8 +230,8 @@ SHAPES = {
 @in_lanes(shape=SHAPES, way=WAYS)
 async def test_row_39_hit_and_miss_are_the_same_plain_numbers(lane, shape, way):
     model = lc.Model(shape=shape)
-    expected = np.asarray(shape(model.documents(["a", "b"]))).astype(float).tolist()
-    expected_query = np.asarray(shape([model.query("a")])).astype(float).tolist()
+    expected = np.asarray(shape(model.documents(["a", "b"]))).tolist()
+    expected_query = np.asarray(shape([model.query("a")])).tolist()
     for _ in range(2):
         cached = lane.cached(model)
         vectors = await lc.documents(way, cached, ["a", "b"])

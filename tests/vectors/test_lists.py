@@ -1,4 +1,4 @@
-"""Vectors as the lists of floats that frameworks want."""
+"""Vectors as the lists of numbers that frameworks want."""
 
 from __future__ import annotations
 
@@ -24,11 +24,25 @@ from embedonce.vectors.lists import as_lists
 def test_lists_hold_the_same_numbers(matrix):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert as_lists(matrix) == matrix.tolist()
+        for numbers in (None, int, float):
+            assert as_lists(matrix, numbers) == matrix.tolist()
+        assert repr(as_lists(matrix)) == repr(matrix.tolist())
 
 
-@pytest.mark.parametrize(("numbers", "kind"), [([1, 2], float), ([2**60, 1], float), ([2**63 - 1, 1], int)])
-def test_integers_become_floats_where_these_hold_them(numbers, kind):
-    (row,) = as_lists(np.array([numbers]))
+@pytest.mark.parametrize(
+    ("numbers", "asked", "kind"),
+    [
+        ([1, 2], None, int),
+        ([1.0, 2.0], None, float),
+        ([1, 2], float, float),
+        ([2**60, 1], float, float),
+        ([2**63 - 1, 1], float, int),
+        ([1.0, -2.0], int, int),
+        ([1.5, 2.0], int, float),
+        ([1e300, 2.0], int, float),
+    ],
+)
+def test_numbers_have_the_type_that_is_asked_for_where_it_holds_them(numbers, asked, kind):
+    (row,) = as_lists(np.array([numbers]), asked)
     assert row == numbers
     assert {type(number) for number in row} == {kind}

@@ -32,6 +32,7 @@ class Description:
         not_cacheable: Why the vectors must not be cached; empty if they may be.
         is_sync_only: True if the async method for documents sends something other than the sync one, which is then
             called in a thread.
+        numbers: The type of the numbers in its lists, where other classes of the model have another one; else None.
     """
 
     identity: Identity | None
@@ -39,6 +40,7 @@ class Description:
     whole_up_to: int | None = None
     not_cacheable: str = ""
     is_sync_only: bool = False
+    numbers: type[int | float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class EmbedRequest:
         not_cacheable: Why this call must not be cached even if its embedder may be; empty if it may be, too.
         identity: What decides the vectors of the texts; the tracker fills it in.
         positions: Where the texts stand in the call, None if they are all of it; the tracker fills it in.
+        numbers: The type of numbers that the embedder answers with, if that is known; the tracker fills it in.
     """
 
     embedder: object
@@ -65,6 +66,7 @@ class EmbedRequest:
     not_cacheable: str = ""
     identity: Identity | None = None
     positions: Sequence[int] | None = None
+    numbers: type[int | float] | None = None
 
     def completed(
         self,
@@ -72,11 +74,12 @@ class EmbedRequest:
         identity: Identity,
         positions: Sequence[int] | None,
         batch_size: int | Auto | None,
+        numbers: type[int | float] | None,
     ) -> EmbedRequest:
         """Return a request for texts that reach the model in one way."""
-        return EmbedRequest(
-            self.embedder, self.cache, texts, self.role, batch_size, identity=identity, positions=positions
-        )
+        completed = EmbedRequest(self.embedder, self.cache, texts, self.role, batch_size)
+        completed.identity, completed.positions, completed.numbers = identity, positions, numbers
+        return completed
 
     def ask(self, method: Callable[..., Any], embed: Callable[[list[str]], Any]) -> Any:
         """Call `embed` or `aembed` of the cache for this request, once it is completed."""
@@ -172,7 +175,7 @@ class IdentityTracker:
         """
         groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
         watched = self._watching(request, state, embed)
-        return _in_order(groups, [as_lists(each.ask(each.cache.embed, watched)) for each in groups])
+        return _in_order(groups, [as_lists(each.ask(each.cache.embed, watched), each.numbers) for each in groups])
 
     async def aembed(
         self,
@@ -210,7 +213,9 @@ class IdentityTracker:
             return self._watched(request, state, answer)
 
         watched = self._watching(request, state, embed) if is_sync else embed_watched
-        answers = [await as_lists_in_thread(await each.ask(each.cache.aembed, watched)) for each in groups]
+        answers = [
+            await as_lists_in_thread(await each.ask(each.cache.aembed, watched), each.numbers) for each in groups
+        ]
         return _in_order(groups, answers)
 
     def matrix(self, request: EmbedRequest, embed: Callable[[list[str]], Any]) -> NDArray[Any] | None:
@@ -302,11 +307,11 @@ class IdentityTracker:
         limit = description.whole_up_to
         long = [] if limit is None else [i for i, text in enumerate(texts) if _is_longer(text, limit)]
         if not long:
-            return [request.completed(texts, identity, None, size)], state
+            return [request.completed(texts, identity, None, size, description.numbers)], state
         averaged = identity.with_additions({"averaged_beyond": limit})
         short = sorted(set(range(len(texts))) - set(long))
         return [
-            request.completed([texts[i] for i in positions], kind, positions, size)
+            request.completed([texts[i] for i in positions], kind, positions, size, description.numbers)
             for kind, positions in ((identity, short), (averaged, long))
             if positions
         ], state

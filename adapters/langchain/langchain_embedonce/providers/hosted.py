@@ -73,7 +73,9 @@ def _cohere(
     if len(types) != 1:
         return Description(None, not_cacheable="not exactly one of `embedding_types` means not one vector per text")
     endpoint = endpoint_of(urls, base_url, api_url)
-    return providers.cohere(model, embedding_type=str(types[0]), truncate=truncate, endpoint=endpoint)
+    identity = providers.cohere(model, embedding_type=str(types[0]), truncate=truncate, endpoint=endpoint)
+    # The class makes floats of integers, which other frameworks' classes do not.
+    return Description(identity, numbers=float)
 
 
 def _voyage(

@@ -29,7 +29,7 @@ def exactly(answer: Any) -> str:
 
 def _as_lists(answer: Any) -> Any:
     if isinstance(answer, np.ndarray):
-        return answer.astype(np.float64).tolist()
+        return answer.tolist()
     if isinstance(answer, list):
         return [_as_lists(each) for each in answer]
     return answer

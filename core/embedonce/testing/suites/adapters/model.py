@@ -151,7 +151,7 @@ class ModelBehind:
 
     def document(self, text: str) -> list[float]:
         """Return the right answer for a document."""
-        return [float(number) for number in self._numbers("document", text)]
+        return self._numbers("document", text)
 
     def documents(self, texts: Sequence[str]) -> Vectors:
         """Return the right answer for documents."""
@@ -159,7 +159,7 @@ class ModelBehind:
 
     def query(self, text: str) -> list[float]:
         """Return the right answer for a query."""
-        return [float(number) for number in self._numbers("query", text)]
+        return self._numbers("query", text)
 
     def hold(self) -> tuple[threading.Event, threading.Event]:
         """Let no call end before `gate` is set; return `started` and `gate`."""

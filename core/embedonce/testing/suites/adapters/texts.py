@@ -61,7 +61,7 @@ class Texts(Harness):
         """A vector from the cache cannot be distinguished from one of the embedder.
 
         If not, look for a conversion that only one of the two goes through, or one to float32. Where vectors are
-        lists, they hold Python floats, also if the embedder answers with other numbers.
+        lists, they hold Python's numbers: integers where the embedder answers with integers, else floats.
         """
         for dtype in ("float32", "float64", "int8", "uint8", "int64"):
             with variant(dtype):
@@ -75,7 +75,9 @@ class Texts(Harness):
                     assert {type(vector) for vector in answers} == {self.vector_type}
                     kinds |= {getattr(vector, "dtype", float) for vector in answers}
                     if self.vector_type is list:
-                        assert {type(number) for vector in answers for number in vector} == {float}
+                        assert {type(number) for vector in answers for number in vector} == {
+                            type(model.document("")[0])
+                        }
                     assert exactly(answers[-2:]) == exactly([model.document("text 3"), model.query("text 3")])
                 assert len(kinds) == 1
                 assert len(model.paid) == len(texts) + 1

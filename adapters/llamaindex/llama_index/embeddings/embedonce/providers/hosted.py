@@ -51,7 +51,7 @@ def _cohere(
     truncate: Any,
     base_url: Any,
     urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
-) -> Identity:
+) -> Description:
     through = None
     if model_name in _COHERE_UNTYPED:
         # These get no input type, neither the role's nor the one that is set.
@@ -67,7 +67,8 @@ def _cohere(
         # The class passes even an empty `base_url` on, so the environment does not count.
         endpoint=lazy_endpoint(urls, base_url, default="https://api.cohere.com"),
     )
-    return identity.with_additions({"through": through})
+    numbers = None if embedding_type in (None, "float") else int
+    return Description(identity.with_additions({"through": through}), numbers=numbers)
 
 
 # For these the class neither asks for dimensions nor for a type of numbers.

@@ -44,14 +44,16 @@ def _cohere(
     embedding_type: Any,
     api_base_url: Any,
     urls: Any = Urls("_client._client_wrapper.base_url _async_client._client_wrapper.base_url"),
-) -> Identity:
-    return providers.cohere(
+) -> Description:
+    numbers = str(getattr(embedding_type, "value", embedding_type) or "float")
+    identity = providers.cohere(
         model,
-        embedding_type=str(getattr(embedding_type, "value", embedding_type) or "float"),
+        embedding_type=numbers,
         truncate=truncate,
         input_type=None if input_type == own else input_type,
         endpoint=endpoint_of(urls, api_base_url, default="https://api.cohere.com"),
     )
+    return Description(identity, numbers=None if numbers == "float" else int)
 
 
 def _voyage(
