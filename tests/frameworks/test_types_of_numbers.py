@@ -1,4 +1,4 @@
-"""Numbers have the type that a class itself gives them, although classes that share entries give them different ones."""
+"""Numbers have the type that a class itself gives them, although classes that share entries give different ones."""
 
 from __future__ import annotations
 
