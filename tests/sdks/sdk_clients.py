@@ -25,6 +25,7 @@ class Case:
         apart: Calls whose vectors differ from those of the usual one, and from each other.
         equal: Calls whose vectors are those of the usual one.
         bypass: Calls that the cache cannot answer, with a word of the reason.
+        odd: Calls whose arguments are of a wrong type.
     """
 
     package: lazily
@@ -56,6 +57,7 @@ class Ollama(Case):
     package = ollama
     texts = "input"
     error = "ResponseError"
+    odd = ({"options": 7}, {"model": 7}, {"dimensions": object()})
     apart = ({"model": "n"}, {"dimensions": 4}, {"options": {"num_ctx": 7}}, {"truncate": False})
     equal = ({"keep_alive": 3}, {"truncate": True}, {"options": {"num_thread": 2}}, {"model": "m:latest"})
     bypass = (({"input": ""}, "an empty text"), ({"input": ("a", 7)}, "'input' is not a text or a list of texts"))
@@ -79,6 +81,7 @@ class Ollama(Case):
 class Cohere(Case):
     package = cohere
     error = "TooManyRequestsError"
+    odd = ({"request_options": 7}, {"request_options": {"additional_headers": 7}}, {"truncate": object()})
     call: ClassVar = {"model": "m", "input_type": "search_document"}
     apart = (
         {"model": "n"},
@@ -132,6 +135,7 @@ class CohereV1(Cohere):
 class Voyage(Case):
     package = voyage
     error = "RateLimitError"
+    odd = ({"truncation": object()}, {"output_dimension": object()}, {"model": None})
     call: ClassVar = {"model": "m", "input_type": "document"}
     apart = (
         {"model": "n"},

@@ -124,6 +124,21 @@ async def test_what_the_sdk_refuses_is_refused_by_the_sdk(case, client, place, s
         assert outcomes[0] == outcomes[1], given
 
 
+async def test_what_cannot_be_read_goes_to_the_sdk(case, client, caplog):
+    """Odd arguments, and clients of later versions that are built in another way."""
+    cached = embedonce.wrap(client, embedonce.MemoryStore())
+    for odd in case.odd:
+        outcomes = []
+        for each in (client, cached):
+            try:
+                outcomes.append(case.shown(await case.embed(each, ["a"], **odd)))
+            except Exception as error:
+                outcomes.append((type(error), str(error)))
+        assert outcomes[0] == outcomes[1], odd
+    assert "bypass the cache because its" in caplog.text
+    assert "bypass" not in caplog.text.replace("calls of embed bypass", "", 1)
+
+
 async def test_one_text_that_is_no_list_is_what_the_sdk_makes_of_it(case, client, place):
     outcomes = []
     for each in (client, embedonce.wrap(client, place)):

@@ -31,6 +31,11 @@ logger = logging.getLogger("embedonce")
 _NOT_GIVEN = frozenset(("NoneType", "NotGiven", "Omit", "Unset", "ellipsis"))
 
 
+# What reading arguments or a client raises that are not as they were when this was written. The SDK says what is wrong
+# with them, or copes with them.
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+
+
 class BypassError(Exception):
     """Why a call goes to the provider as it is."""
 
@@ -216,6 +221,8 @@ class CachedMethod:
             identity = self.method.identity(self.owner, given)
         except (UnclearSettingError, IdentityError) as error:
             raise BypassError(str(error)) from None
+        except _UNREADABLE as error:
+            raise BypassError(_unreadable(error)) from None
         namespace = self.options.namespace
         if namespace is not None:
             base = namespace if isinstance(namespace, Identity) else Identity.named(namespace)
@@ -245,11 +252,14 @@ class CachedMethod:
             self.method.check(given)
             return Asked(self.owner, texts, is_one, given, arguments, self._identity(given), self.method.role(given))
         except BypassError as error:
-            check_replay(self.owner, self.cache, str(error))
-            if self.name not in self.warned:
-                self.warned.add(self.name)
-                logger.warning("calls of %s bypass the cache because %s", self.name, error)
-            return None
+            why = str(error)
+        except _UNREADABLE as error:
+            why = _unreadable(error)
+        check_replay(self.owner, self.cache, why)
+        if self.name not in self.warned:
+            self.warned.add(self.name)
+            logger.warning("calls of %s bypass the cache because %s", self.name, why)
+        return None
 
     def _taken(self, response: Any, some: list[str], asked: Asked, paid: list[Paid]) -> Any:
         paid.append(Paid(some, response))
@@ -266,6 +276,11 @@ class CachedMethod:
         """Texts in one request: all that are missing, unless the user has said otherwise."""
         sizes: tuple[Any, ...] = (self.options.batch_size, self.cache.batch_size)
         return next((size for size in sizes if size != "auto"), None)
+
+
+def _unreadable(error: Exception) -> str:
+    # Without the message, which may quote a secret.
+    return f"its arguments or its client cannot be read ({type(error).__name__})"
 
 
 def _below(base: Identity, identity: Identity) -> Identity:

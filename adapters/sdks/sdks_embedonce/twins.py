@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from functools import cache as remembered
-from functools import wraps
+from functools import lru_cache, wraps
 from importlib import import_module
 from inspect import Signature, iscoroutinefunction, signature, unwrap
 from types import MethodType
@@ -166,7 +165,7 @@ class CachedClient(Wrapper):
             name=path,
             owner=self.inner,
             function=getattr(self.inner, name),
-            signature=_signature(self.inner.__class__, name),
+            signature=_signature(getattr(self.inner.__class__, name)),
             cache=self.cache,
             options=self.wrap_options,
             warned=self._warned,
@@ -203,7 +202,9 @@ class _Own:
         if self.name in client._replaced:
             return client._replaced[self.name]
         if isinstance(self.attribute, Method):
-            return MethodType(_function(client.inner.__class__, self.name, self.attribute), client)
+            # The one of the class, which a tracer may have replaced.
+            function = getattr(client.inner.__class__, self.name)
+            return MethodType(_cached(function, self.name, self.attribute), client)
         return self.attribute(client, self.name)
 
     def __set__(self, client: CachedClient, value: Any) -> None:
@@ -225,30 +226,30 @@ def _twin(client: Any, sdk: Sdk, cache: EmbeddingCache, options: WrapOptions) ->
     return twin
 
 
-@remembered
+@lru_cache(1024)
 def _class_for(kind: type[Any], sdk: Sdk) -> type[Any]:
     own = {name: _Own(name, attribute) for name, attribute in sdk.attributes_of(kind).items()}
     return type(f"Cached{kind.__name__}", (CachedClient, kind), {"__slots__": (), "__module__": __name__, **own})
 
 
-@remembered
-def _signature(kind: Any, name: str) -> Signature:
-    found = signature(getattr(kind, name))
+@lru_cache(1024)
+def _signature(function: Any) -> Signature:
+    found = signature(function)
     return found.replace(parameters=list(found.parameters.values())[1:])
 
 
-@remembered
-def _function(kind: Any, name: str, method: Method) -> Callable[..., Any]:
-    original = getattr(kind, name)
-    if iscoroutinefunction(unwrap(original)):
+@lru_cache(1024)
+def _cached(function: Any, name: str, method: Method) -> Callable[..., Any]:
+    """Return a method that takes the place of the function of a class."""
+    if iscoroutinefunction(unwrap(function)):
 
-        @wraps(original)
+        @wraps(function)
         async def acached(self: CachedClient, /, *args: Any, **named: Any) -> Any:
             return await self._method(name, method).acall(args, named)
 
         return acached
 
-    @wraps(original)
+    @wraps(function)
     def cached(self: CachedClient, /, *args: Any, **named: Any) -> Any:
         return self._method(name, method).call(args, named)
 
