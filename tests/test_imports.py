@@ -126,6 +126,8 @@ def test_the_core_imports_no_adapter_and_no_framework():
                     "llama_index",
                     "haystack_integrations",
                     "cohere",
+                    "google",
+                    "mistralai",
                     "ollama",
                     "openai",
                     "voyageai",

@@ -9,7 +9,8 @@ import pytest
 
 FOREIGN = {
     *("langchain_core", "langchain_classic", "llama_index.core", "haystack"),
-    *("cohere", "ollama", "openai", "voyageai", "sentence_transformers", "torch", "transformers"),
+    *("cohere", "google.genai", "mistralai", "ollama", "openai", "voyageai"),
+    *("sentence_transformers", "torch", "transformers"),
     *("s3fs", "gcsfs", "adlfs", "botocore", "boto3", "azure"),
     *("typer", "click", "rich"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import plain, routing_headers
+from embedonce.identification import plain, query_of, routing_headers
 from sdks_embedonce.calls import BypassError
 
 if TYPE_CHECKING:
@@ -22,6 +22,21 @@ def check_headers(headers: Mapping[str, Any]) -> None:
     if routing:
         msg = f"the extra header {min(routing)!r} may change the answer"
         raise BypassError(msg)
+
+
+def added_by(http: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the headers and the query that an HTTP client adds to each request; None, a closed one, adds nothing.
+
+    Raises:
+        BypassError: It does not show them.
+    """
+    if http is None:
+        return {}, {}
+    try:
+        return dict(http.headers), query_of(http.params)
+    except AttributeError:
+        msg = f"its HTTP client, a {type(http).__qualname__}, does not show what it adds to requests"
+        raise BypassError(msg) from None
 
 
 def plain_only(settings: Mapping[str, Any]) -> dict[str, Any]:

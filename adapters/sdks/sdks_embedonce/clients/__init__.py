@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _PACKAGES = {
     "cohere": "cohere",
+    "google.genai": "google_genai",
+    "mistralai": "mistralai",
     "ollama": "ollama",
     "openai": "openai",
     "voyageai": "voyage",
