@@ -115,6 +115,18 @@ async def test_the_end_of_a_context_closes_the_client(url, place):
     assert cached.models.embed_content(model=MODEL, contents=["a", "c"]).embeddings
 
 
+async def test_a_part_of_a_client_and_its_method_can_be_wrapped(url, place, echo):
+    client = gemini(url)
+    call = {"model": MODEL, "contents": "a"}
+    embed = embedonce.wrap(client.models.embed_content, place)
+    aembed = embedonce.wrap(client.aio.models.embed_content, place)
+    answers = [embed(**call), await aembed(**call), embedonce.wrap(embed, place)(**call)]
+    answers.append(embedonce.wrap(client.models, place).embed_content(**call))
+    answers.append(await embedonce.wrap(client.aio, place).models.embed_content(**call))
+    assert all(values(each) == values(answers[0]) for each in answers)
+    assert echo.requests == [["a"]]
+
+
 # Answers
 
 
@@ -312,6 +324,10 @@ async def test_a_class_of_ones_own_needs_a_namespace(url, place, echo, ask):
     client = type("Own", (sdk.Client,), {})(api_key=KEY, http_options={"base_url": url})
     with pytest.raises(embedonce.IdentityError, match="name the server"):
         embedonce.wrap(client, place)
+    # So does a client that answers from recorded files.
+    recorded = lazily("google.genai.client").DebugConfig(client_mode="replay", replay_id="a/b", replays_directory=".")
+    with pytest.raises(embedonce.IdentityError, match="name the server"):
+        embedonce.wrap(sdk.Client(api_key=KEY, debug_config=recorded), place)
     cached = embedonce.wrap(client, place, namespace="acme")
     assert values(await ask(cached, "a")) == values(await ask(cached, "a")) == values(await ask(client, "a"))
     assert len(echo.requests) == 2

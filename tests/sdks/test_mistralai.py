@@ -97,6 +97,14 @@ def test_the_end_of_a_context_closes_the_client(client, place):
     assert caught[0] == caught[1]
 
 
+async def test_a_part_of_a_client_and_its_methods_can_be_wrapped(client, place, echo):
+    call = {"model": MODEL, "inputs": "a"}
+    create, acreate = (embedonce.wrap(getattr(client.embeddings, way), place) for way in WAYS)
+    answers = [create(**call), await acreate(**call), embedonce.wrap(client.embeddings, place).create(**call)]
+    assert all(vectors(each) == vectors(answers[0]) for each in answers)
+    assert echo.requests == [["a"]]
+
+
 # Answers
 
 
