@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -43,44 +42,6 @@ def test_a_forked_child_has_threads_of_its_own(place):
         finally:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-class TimeLimitError(Exception):
-    """What a job queue raises in a handler of a signal, when the time of a job is over."""
-
-
-class Late(list):
-    """An answer during whose first reading the time is over."""
-
-    is_late = True
-
-    def __iter__(self):
-        if self.is_late:
-            self.is_late = False
-            signal.raise_signal(signal.SIGALRM)
-        return super().__iter__()
-
-
-@pytest.fixture
-def time_limit():
-    def end(*_):
-        raise TimeLimitError
-
-    before = signal.signal(signal.SIGALRM, end)
-    yield
-    signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs alarms")
-@pytest.mark.usefixtures("time_limit")
-def test_an_answer_is_kept_when_a_time_limit_raises_while_it_is_checked(place):
-    cache, model = place.cache(), Model()
-    with pytest.raises(TimeLimitError):
-        cache.embed(["a", "b"], lambda texts: Late(model.rows(texts).tolist()), namespace=NAMESPACE)
-    again = Model()
-    assert bits(cache.embed(["a", "b"], again, namespace=NAMESPACE)) == bits(model.rows(["a", "b"]))
-    assert again.calls == []
-    assert cache.stats().stored == 2
 
 
 AT_THE_END = """

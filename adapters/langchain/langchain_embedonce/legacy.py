@@ -19,6 +19,7 @@ from embedonce.namespaces.foreign.asking import asking, checked_values, has_twin
 from embedonce.namespaces.foreign.byte_stores import ByteStoreNamespace
 from embedonce.namespaces.protocol import Namespace, Namespaces, read_only_error
 from embedonce.plugins.names import resolve_key_encoder
+from embedonce.runtime.signals import let_through
 from embedonce.runtime.steps import Work
 from embedonce.vectors.answers import vectors_of
 from embedonce.vectors.envelope import Row
@@ -218,7 +219,8 @@ class ListNamespace(Namespace):
             return False
         try:
             values = yield asking(self.store, "mget", texts)
-        except Exception:
+        except Exception as error:
+            let_through(error)
             # One value that cannot be decoded must not cost the others.
             values = []
             for text in texts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import KeyEncoderError, StoreError
 from embedonce.keys.encoders import warn_of_failure
+from embedonce.runtime.signals import let_through
 from embedonce.runtime.steps import run
 from embedonce.stores.protocol import NOTHING_WAITS
 
@@ -225,6 +226,7 @@ def encoded(
         except KeyEncoderError:
             raise
         except Exception as error:
+            let_through(error)
             failure = error
             keys.append(None)
     if failure is not None:

@@ -29,6 +29,7 @@ from embedonce.plugins.discovery import (
 from embedonce.plugins.registry import claimed_twice
 from embedonce.plugins.states import DisabledPlugin, FailedPlugin, LoadedPlugin
 from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.signals import let_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,6 +175,7 @@ class Plugins:
             try:
                 call(event=event)
             except Exception as error:
+                let_through(error)
                 failed = self.fail(plugin.name, plugin.distribution, error, "in embedonce_on_embed")
                 if failed is not None:
                     logger.warning("%s (further failures are not logged)", failed)

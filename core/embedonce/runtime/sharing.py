@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
+from embedonce.runtime.signals import raised_by_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ class SharedAttempt:
     def run(self, attempt: Callable[[], bool], *, fresh: bool) -> bool:
         """Make an attempt and return its result; True if another thread has made one in the meantime.
 
-        An attempt that Ctrl-C has cut short is none.
+        An attempt that Ctrl-C or another signal has cut short is none.
 
         Args:
             attempt: What to do.
@@ -45,11 +46,11 @@ class SharedAttempt:
             number, failure = self._begun, None
             try:
                 return attempt()
-            except Exception as error:
-                failure = error
-                raise
-            except BaseException:
-                number, failure = self._ended, self._failure
+            except BaseException as error:
+                if isinstance(error, Exception) and not raised_by_handler(error):
+                    failure = error
+                else:
+                    number, failure = self._ended, self._failure
                 raise
             finally:
                 self._ended, self._failure = number, failure

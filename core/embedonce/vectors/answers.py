@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from embedonce.errors import EmbedderContractError
+from embedonce.runtime.signals import let_through
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,6 +202,7 @@ def _array(answer: Any) -> Matrix:
     try:
         array = np.asanyarray(answer)
     except Exception as error:
+        let_through(error)
         _broken(f"its answer is not a matrix of numbers ({error!s:.200})")
     if array.ndim != 2 and (array.ndim != 1 or array.dtype != object):
         _broken(f"it returned an array of shape {array.shape} and dtype {array.dtype}")
@@ -214,7 +216,8 @@ def _whole(rows: Rows) -> Matrix | None:
         return None
     try:
         matrix = _real(np.asarray(rows))
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
     if matrix is None or matrix.ndim != 2:
         return None
@@ -237,6 +240,7 @@ def _vector(given: Any) -> Vector | str:
             given = array.tolist()
             array = np.asarray(given)
     except Exception as error:
+        let_through(error)
         return f"is not a vector of numbers ({error!s:.200})"
     if array.ndim != 1:
         return f"has the shape {array.shape}" if array.ndim else f"is of type {type(given).__name__}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from embedonce.errors import EmbedderContractError, EmbedOnceError, PluginError, StoreError
+from embedonce.runtime.signals import let_through
 from embedonce.vectors.answers import zero_rows
 from embedonce.vectors.dtypes import CODES
 
@@ -129,6 +130,7 @@ class Codec:
         except EmbedOnceError:
             raise
         except (ValueError, OverflowError) as error:
+            let_through(error)
             msg = f"codec {self.name!r} cannot hold these vectors: {error}; {_EXACTLY}"
             raise EmbedderContractError(msg) from error
         except Exception as error:
@@ -162,6 +164,8 @@ class Codec:
         return vectors
 
     def _broken(self, what: str, cause: Exception | None = None) -> NoReturn:
+        if cause is not None:
+            let_through(cause)
         msg = f"codec {self.name!r} (version {self.version!r}) {what}; use codec='exact', or mend the codec"
         raise PluginError(msg) from cause
 

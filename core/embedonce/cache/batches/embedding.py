@@ -18,6 +18,7 @@ from embedonce.cache.engine import flight
 from embedonce.cache.engine.flight import LEADING, Abandoned, Failed, Landed
 from embedonce.cache.engine.refusals import is_refusal
 from embedonce.errors import EmbedderContractError, StoreError
+from embedonce.runtime.signals import raised_by_handler
 from embedonce.runtime.steps import Work, arun, run
 from embedonce.runtime.threads import Job, is_async
 from embedonce.vectors.answers import NotCacheable, checked_answer, is_sized, read_before
@@ -394,5 +395,8 @@ class Embedding:
 
     def _land_failure(self, error: BaseException) -> None:
         keys = frozenset(self._state.plan.keys[i] for i in self._positions)
-        outcome = Failed(error, keys) if isinstance(error, Exception) else Abandoned()
+        if isinstance(error, Exception) and not raised_by_handler(error):
+            outcome: Outcome = Failed(error, keys)
+        else:
+            outcome = Abandoned()
         self._state.land(self._positions, lambda _: outcome)

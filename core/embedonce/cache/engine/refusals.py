@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embedonce.runtime.signals import raised_by_handler
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,6 +43,8 @@ class Refusals:
 def is_refusal(error: BaseException) -> bool:
     """True if the texts of a request may be why it failed, rather than the connection, credentials or a quota."""
     if not isinstance(error, Exception) or isinstance(error, OSError | ImportError | MemoryError):
+        return False
+    if raised_by_handler(error):
         return False
     if any(part in kind.__name__ for kind in type(error).__mro__ for part in _ABOUT_OTHERS):
         return False

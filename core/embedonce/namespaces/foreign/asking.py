@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import StoreError
+from embedonce.runtime.signals import let_through
 from embedonce.runtime.steps import Twins, Work
 from embedonce.stores.drivers.faults import fault_of
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def store_fault(store: object, action: str, error: Exception) -> StoreError:
-    """Return the error for an exception of a foreign store, so that the error policy decides about it."""
+    """Return the error for an exception of a foreign store, so that the error policy decides about it.
+
+    Raises:
+        Exception: The given one, if a handler of a signal has raised it.
+    """
+    let_through(error)
     if isinstance(error, StoreError):
         return error
     made = StoreError(f"cannot {action} {type(store).__name__}: {error!r}")

@@ -10,6 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
 from embedonce.errors import StoreError
+from embedonce.runtime.signals import let_through, raised_by_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,6 +150,8 @@ def fault_of(error: BaseException) -> Fault:
     The code that a service has sent takes precedence over the exception that a driver makes of it: drivers report a
     missing bucket, for instance, as a missing file.
     """
+    if raised_by_handler(error):
+        return "process"
     chain = list(_chain(error))
     for fault in map(_of_code, chain):
         if fault is not None:
@@ -171,7 +174,11 @@ def store_error(
         where: The place, without secrets.
         scrub: Removes secrets from a text.
         note: A further remedy.
+
+    Raises:
+        Exception: The given one, if a handler of a signal has raised it.
     """
+    let_through(error)
     if isinstance(error, StoreError):
         return error
     fault = fault_of(error)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import StoreError
+from embedonce.runtime.signals import let_through
 from embedonce.secrets import Recipe, keep, recall, scrubbed, shown_url, texts_in, url_without_secrets, without_secrets
 from embedonce.stores.drivers.drivers import driver_of, tuned, with_defaults
 from embedonce.stores.drivers.faults import fault_of, store_error
@@ -144,6 +145,7 @@ class RemoteLocation:
             msg = f"no driver for {self}: {error}; {remedy}"
             raise StoreError(msg) from error
         except Exception as error:
+            let_through(error)
             if self._is_stripped:
                 msg = f"cannot open {self}: {type(error).__name__}; {self._advice()}"
                 raise StoreError(msg) from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce.errors import EmbedOnceError
 from embedonce.runtime.locks import ForkLock
 from embedonce.runtime.sharing import SharedAttempt
+from embedonce.runtime.signals import raised_by_handler
 from embedonce.stores.segments.catalog.recency import Recency
 from embedonce.stores.segments.catalog.space_file import SpaceFile
 from embedonce.stores.segments.files.files import SegmentFiles
@@ -132,7 +133,7 @@ class Catalog:
         except EmbedOnceError:
             raise
         except Exception as error:
-            if self.directory.has_views:
+            if self.directory.has_views or raised_by_handler(error):
                 raise
             # What this process knows is still right, and some of it may be nowhere else. Rows that must be read from
             # the place raise an error of their own.

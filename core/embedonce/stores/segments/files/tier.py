@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from embedonce.runtime.signals import let_through
 from embedonce.stores.places.directory import is_namespace_directory
 from embedonce.stores.places.local import is_uncut
 from embedonce.stores.segments.format.names import SegmentName
@@ -170,6 +171,7 @@ class Tier:
         try:
             yield
         except OSError as error:
+            let_through(error)
             if not self._has_warned:
                 self._has_warned = True
                 logger.warning("the local tier in %s is not used where it fails: %s", self._root, error)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.runtime.signals import let_through
 from embedonce.stores.segments.format.names import DATA_START, RECORD, SegmentName
 from embedonce.vectors.dtypes import LAYOUTS
 
@@ -293,6 +294,7 @@ def _contradictions() -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        let_through(error)
         msg = f"the header contradicts the name: {error}"
         raise DamagedSegmentError(msg) from error
 
