@@ -12,6 +12,7 @@ import surroundings
 from lazily import lazily
 
 openai_service = lazily("openai_service")
+providers_service = lazily("providers_service")
 
 
 @pytest.fixture(autouse=True)
@@ -34,4 +35,17 @@ def service():
 def url(service):
     """Where the service listens."""
     with openai_service.serving(service) as url:
+        yield url
+
+
+@pytest.fixture
+def providers():
+    """The services of providers whose clients have tests in common."""
+    return providers_service.Service()
+
+
+@pytest.fixture
+def providers_url(providers):
+    """Where they listen."""
+    with providers_service.serving(providers) as url:
         yield url

@@ -6,7 +6,6 @@ import copy
 import inspect
 import pickle
 
-import providers_service
 import pytest
 from sdk_clients import CASES, KEY, CohereV1, Voyage
 
@@ -24,14 +23,13 @@ ONCE = ["one text", "another text", "Straße, 東京"]
 
 
 @pytest.fixture
-def service():
-    return providers_service.Service()
+def service(providers):
+    return providers
 
 
 @pytest.fixture
-def url(service):
-    with providers_service.serving(service) as url:
-        yield url
+def url(providers_url):
+    return providers_url
 
 
 @pytest.fixture(params=CASES, ids=str)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 
-import providers_service
 import pytest
 from lazily import lazily
 
@@ -14,14 +13,13 @@ sdk = lazily("ollama")
 
 
 @pytest.fixture
-def service():
-    return providers_service.Service()
+def service(providers):
+    return providers
 
 
 @pytest.fixture
-def url(service):
-    with providers_service.serving(service) as url:
-        yield url
+def url(providers_url):
+    return providers_url
 
 
 @pytest.fixture(params=["Client", "AsyncClient"])
@@ -63,3 +61,29 @@ async def test_an_empty_text_alone_is_not_embedded_but_one_in_a_list_is(client, 
     assert (await result(cached.embed("m"))).embeddings == (await result(cached.embed("m", ""))).embeddings == []
     assert len((await result(cached.embed("m", ["", "a"]))).embeddings) == 2
     assert service.requests == [[], [], ["", "a"]]
+
+
+def later(**defaults):
+    """Return a class of clients as a later version of the SDK may have it, with other defaults."""
+
+    def embed(self, model="", input="", **named):  # noqa: A002 - the SDK's name
+        return sdk.Client.embed(self, model, input, **{k: v for k, v in named.items() if k != "normalize"})
+
+    options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=each) for name, each in defaults.items()]
+    known = list(inspect.signature(embed).parameters.values())[:-1]
+    embed.__signature__ = inspect.Signature([*known, *options])
+    return type("Later", (sdk.Client,), {"embed": embed})
+
+
+def test_defaults_of_a_later_version_count(url, caplog):
+    def cached(**defaults):
+        return embedonce.wrap(later(**defaults)(url), embedonce.MemoryStore(), namespace="acme")
+
+    plain = cached().identity_of(model="m")
+    assert cached(truncate=None).identity_of(model="m") == plain
+    assert cached(truncate=False).identity_of(model="m") != plain
+    assert len(cached(normalize=True).embed("m", "a").embeddings) == 1
+    assert "bypass the cache because the argument 'normalize' is unknown" in caplog.text
+    caplog.clear()
+    assert len(cached(normalize=None).embed("m", "a").embeddings) == 1
+    assert "bypass" not in caplog.text

@@ -6,7 +6,6 @@ import inspect
 import itertools
 from importlib import import_module
 
-import providers_service
 import pytest
 from lazily import lazily
 from sdk_clients import CASES, KEY
@@ -40,14 +39,13 @@ def _no_vocabularies(monkeypatch):
 
 
 @pytest.fixture
-def service():
-    return providers_service.Service()
+def service(providers):
+    return providers
 
 
 @pytest.fixture
-def url(service):
-    with providers_service.serving(service) as url:
-        yield url
+def url(providers_url):
+    return providers_url
 
 
 def langchain(provider, url):

@@ -29,8 +29,7 @@ class Embed(Method):
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments and the client."""
         # Long texts are refused, so that vectors of cut ones must not be served.
-        truncate = False if given.get("truncate") is False else None
-        return _identity(owner, given).with_parameters({"truncate": truncate})
+        return _identity(owner, given, truncate=False if given.get("truncate") is False else None)
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Refuse what the server does not embed."""
@@ -60,7 +59,7 @@ class Embeddings(Method):
 
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments, the client, and that they are not normalised."""
-        return _identity(owner, given).with_parameters({"request": "embeddings"})
+        return _identity(owner, given, request="embeddings")
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Refuse what the server does not embed."""
@@ -79,7 +78,7 @@ class Embeddings(Method):
         return ollama.EmbeddingsResponse(embedding=vectors[0].tolist())
 
 
-def _identity(client: Any, given: Mapping[str, Any]) -> Identity:
+def _identity(client: Any, given: Mapping[str, Any], **more: Any) -> Identity:
     model, options = given.get("model"), given.get("options")
     if not isinstance(model, str) or not model:
         msg = "its model is not a name"
@@ -87,8 +86,15 @@ def _identity(client: Any, given: Mapping[str, Any]) -> Identity:
     if isinstance(options, ollama.Options):
         options = options.model_dump(exclude_none=True)
     http, url = client._client, str(client._client.base_url)
-    identity = providers.ollama(model, dimensions=given.get("dimensions"), options=options, endpoint=url)
-    return identity.with_parameters({"query": query_of(http.params), "routed_by": routed_by(http.headers, url)})
+    return providers.ollama(
+        model,
+        dimensions=given.get("dimensions"),
+        options=options,
+        endpoint=url,
+        query=query_of(http.params),
+        routed_by=routed_by(http.headers, url),
+        **more,
+    )
 
 
 _METHODS: dict[str, Attribute] = {"embed": Embed(), "embeddings": Embeddings()}

@@ -47,18 +47,18 @@ class Embed(Method):
         if why:
             raise BypassError(why)
         url = owner._params.get("base_url")
-        identity = providers.voyage(
+        # A user may have given the SDK sessions of their own.
+        sessions = (voyageai.requestssession, voyageai.aiosession.get())
+        headers = {name: value for each in sessions for name, value in (getattr(each, "headers", None) or {}).items()}
+        return providers.voyage(
             model,
             dimensions=given.get("output_dimension"),
             truncate=given.get("truncation", True),
             output_dtype=given.get("output_dtype", "float"),
             input_type=None if input_type in _ROLES else input_type,
             endpoint=url,
+            routed_by=routed_by(headers, url),
         )
-        # A user may have given the SDK sessions of their own.
-        sessions = (voyageai.requestssession, voyageai.aiosession.get())
-        headers = {name: value for each in sessions for name, value in (getattr(each, "headers", None) or {}).items()}
-        return identity.with_parameters({"routed_by": routed_by(headers, url)})
 
     def role(self, given: Mapping[str, Any]) -> Any:
         """Return the role that the input type names."""

@@ -95,6 +95,7 @@ def ollama(
     endpoint: str | None = None,
     document_prefix: str | None = None,
     query_prefix: str | None = None,
+    **more: Any,
 ) -> Identity:
     """Identify a model of Ollama.
 
@@ -109,6 +110,7 @@ def ollama(
         "endpoint": ollama_url(endpoint),
         "document_prefix": document_prefix,
         "query_prefix": query_prefix,
+        **more,
     }
     model = model.removesuffix(":latest") if isinstance(model, str) else model
     symmetric = (document_prefix or "") == (query_prefix or "")
@@ -143,6 +145,7 @@ def voyage(
     output_dtype: str | None = "float",
     input_type: str | None = None,
     endpoint: str | None = None,
+    **more: Any,
 ) -> Identity:
     """Identify a model of Voyage; see `voyage_not_cacheable`. An `input_type` of "none" says that none is sent."""
     parameters = {
@@ -151,6 +154,7 @@ def voyage(
         "output_dtype": unless("float", output_dtype),
         "input_type": input_type,
         "endpoint": _foreign(endpoint, ("https://api.voyageai.com/v1",)),
+        **more,
     }
     exact = output_dtype in (None, "float")
     return identity_of("voyage", model, parameters, symmetric=input_type is not None, exact=exact)
