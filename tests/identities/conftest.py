@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# With --import-mode=importlib the directory of a test is on no path.
+sys.path.insert(0, str(Path(__file__).parent))
