@@ -4,4 +4,6 @@ import sys
 from pathlib import Path
 
 # With --import-mode=importlib the directory of a test is on no path.
+sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "remote"))
 sys.path.insert(0, str(Path(__file__).parent))

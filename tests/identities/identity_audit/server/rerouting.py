@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-import telling_server
+from identity_audit.server import telling
 from typing_extensions import Self
 
 _NOMIC = {"tenant": "production", "token": "nk-0123456789", "expires": 4_102_444_800}
@@ -52,7 +52,7 @@ class _AiohttpAnswer:
 
 @contextmanager
 def rerouted(seen: list[str] | None = None):
-    """Answer all requests of httpx, requests, aiohttp and botocore by `telling_server.answer`.
+    """Answer all requests of httpx, requests, aiohttp and botocore by `telling.answer`.
 
     Args:
         seen: Takes what reached the server, a line for each request.
@@ -60,7 +60,7 @@ def rerouted(seen: list[str] | None = None):
 
     def answer(url: Any, headers: Any, content: Any) -> bytes:
         given = content.encode() if isinstance(content, str) else bytes(content or b"")
-        return telling_server.answer(str(url), headers, given, seen)
+        return telling.answer(str(url), headers, given, seen)
 
     with ExitStack() as patches:
 

@@ -6,9 +6,10 @@ import enum
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from doors import Setting
+from identity_audit.setting import Setting
 
 OTHER_URL = "http://other.test/v1"
+OTHER_HEADERS = {"x-route": "b"}
 OTHER_KEY = "another-key-0123456789"
 
 # Whole clients and functions; the tests of the adapters hand in real ones. Where a call goes is seen from a URL.
@@ -102,3 +103,35 @@ def _strings(name: str) -> list[str]:
 
 def _secret(kind: Any) -> Any:
     return kind.from_token(OTHER_KEY) if hasattr(kind, "from_token") else kind(OTHER_KEY)
+
+
+_VARIABLES = ("BASE", "DEPLOYMENT", "DIMENSION", "ENDPOINT", "HEADER", "HOST", "MODEL", "PROVIDER", "REGION", "URL")
+# Of the machine and of Python; what they lead to is no provider.
+_OF_MACHINE = ("AWS_S3", "AWS_SIGV4A", "AWS_STS", "CURL_CA", "HOSTNAME", "OTEL", "PYTHON", "REQUESTS_CA", "SSL")
+
+
+def of_variable(name: str) -> list[str]:
+    """Return values for a variable of the environment, none for those that say nothing of a provider."""
+    if name.startswith(_OF_MACHINE) or not any(part in name for part in _VARIABLES):
+        return []
+    return _strings(name)[:1]
+
+
+def of_attribute(name: str, now: Any) -> list[Any]:
+    """Return values for an attribute of a client, a class or a module.
+
+    Args:
+        name: Its name.
+        now: Its value.
+    """
+    lowered = name.lower()
+    if any(part in lowered for part in ("header", "param", "query")):
+        return [OTHER_HEADERS] if now is None or hasattr(now, "items") else []
+    if type(now).__name__ == "URL" or (isinstance(now, str) and "://" in now):
+        return [OTHER_URL]
+    if now is None or isinstance(now, str):
+        if "version" in lowered:
+            return ["v1"]
+        is_url = any(part in lowered for part in ("url", "endpoint", "base"))
+        return [OTHER_URL if is_url and now is None else "other.test" if is_url or "host" in lowered else "other"]
+    return []

@@ -25,7 +25,8 @@ OFFICIAL = (
     *("generativelanguage.googleapis.com", "router.huggingface.co", "integrate.api.nvidia.com", "api.upstage.ai"),
     *("api-atlas.nomic.ai", "ai.api.nvidia.com"),
 )
-"""Hosts of providers: no header that is not theirs chooses a model there."""
+"""Hosts of providers: no header that is not theirs chooses a model there. So it is with those that end as `_OFFICIAL`."""
+_OFFICIAL = (".openai.azure.com", ".amazonaws.com")
 
 # What is written of a request that chooses no model: who asks, what for, and how the answer is packed.
 _HEADERS = (
@@ -42,6 +43,7 @@ _HEADERS = (
         "x-amzn-trace-id",
         "x-hf-",
         "x-request-id",
+        "x-upstage-client",
     ),
 )
 _FIELDS = {"encoding_format", "user", "keep_alive"}
@@ -78,7 +80,8 @@ class Request:
         kept = {
             name.lower(): value
             for name, value in self.headers.items()
-            if not name.lower().startswith(_HEADERS) and url.hostname not in OFFICIAL
+            if not name.lower().startswith(_HEADERS)
+            and not (url.hostname in OFFICIAL or (url.hostname or "").endswith(_OFFICIAL))
         }
         # The address of a provider's region is that of the provider.
         host = "bedrock" if (url.hostname or "").endswith(".amazonaws.com") else url.netloc
@@ -167,7 +170,7 @@ def _packed(path: str, body: Any, vectors: list[list[float]]) -> Any:
     if "/model/" in path:
         return {"embeddings": vectors} if "texts" in body else {"embedding": vectors[0], "inputTextTokenCount": 1}
     if "texts" in body and "task_type" in body:
-        return {"embeddings": vectors, "usage": usage, "model": "m"}
+        return {"embeddings": vectors, "usage": usage, "model": body["model"]}
     if "texts" in body:
         kinds = body.get("embedding_types") or []
         if path.endswith("/v1/embed") and not kinds:

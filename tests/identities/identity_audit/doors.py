@@ -1,0 +1,237 @@
+"""How embedders of each framework are made and asked, and what settings they take."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Coroutine
+from functools import reduce
+from typing import Any, NamedTuple, get_type_hints
+
+from identity_audit.sdks import CALLS
+from identity_audit.setting import Setting
+from identity_audit.server.telling import QUERY, TEXTS
+
+Answers = dict[str, str]
+"""What was answered in each way, written so that a whole number is not equal to one with a point."""
+
+
+class LangChain:
+    """Embedders with `embed_documents` and `embed_query`."""
+
+    def names(self, name: str) -> list[str]:
+        """Return the names of the classes that are one embedder."""
+        return [name]
+
+    def settings(self, kind: Any) -> list[Setting]:
+        """Return what can be set when an embedder is built."""
+        return _fields(kind)
+
+    def make(self, kind: Any, settings: dict[str, Any]) -> Any:
+        """Return an embedder."""
+        return kind(**settings)
+
+    def parts(self, embedder: Any) -> list[Any]:
+        """Return the objects that are wrapped."""
+        return [embedder]
+
+    def rebuilt(self, embedder: Any, parts: list[Any]) -> Any:
+        """Return an embedder of wrapped parts."""
+        return parts[0]
+
+    def ask(self, embedder: Any) -> Answers:
+        """Return what is answered to documents and a query, sync and async."""
+
+        async def asked() -> tuple[Any, Any]:
+            return await embedder.aembed_documents(TEXTS), await embedder.aembed_query(QUERY)
+
+        documents, query = embedder.embed_documents(TEXTS), embedder.embed_query(QUERY)
+        return _answers(documents, query, *_awaited(asked()))
+
+
+class LlamaIndex(LangChain):
+    """Embedders with `get_text_embedding_batch` and `get_query_embedding`."""
+
+    def ask(self, embedder: Any) -> Answers:
+        """See `LangChain`."""
+
+        async def asked() -> tuple[Any, Any]:
+            return await embedder.aget_text_embedding_batch(TEXTS), await embedder.aget_query_embedding(QUERY)
+
+        documents, query = embedder.get_text_embedding_batch(TEXTS), embedder.get_query_embedding(QUERY)
+        return _answers(documents, query, *_awaited(asked()))
+
+
+class Haystack(LangChain):
+    """Pairs of a component for documents and one for texts."""
+
+    def names(self, name: str) -> list[str]:
+        """See `LangChain`."""
+        return [f"{name}DocumentEmbedder", f"{name}TextEmbedder"]
+
+    def settings(self, kind: Any) -> list[Setting]:
+        """See `LangChain`."""
+        found = {setting.name: setting for each in kind for setting in _arguments(each)}
+        return list(found.values())
+
+    def make(self, kind: Any, settings: dict[str, Any]) -> Any:
+        """See `LangChain`."""
+        return [each(**_accepted(each, settings)) for each in kind]
+
+    def parts(self, embedder: Any) -> list[Any]:
+        """See `LangChain`."""
+        return list(embedder)
+
+    def rebuilt(self, embedder: Any, parts: list[Any]) -> Any:
+        """See `LangChain`."""
+        return parts
+
+    def ask(self, embedder: Any) -> Answers:
+        """See `LangChain`."""
+        from haystack import Document
+
+        of_documents, of_texts = embedder
+        for each in embedder:
+            if hasattr(each, "warm_up"):
+                each.warm_up()
+
+        def given() -> list[Any]:
+            return [Document(content=text, meta={"one": "first", "other": "second"}) for text in TEXTS]
+
+        async def asked() -> tuple[Any, Any]:
+            documents = await of_documents.run_async(documents=given())
+            return documents, await of_texts.run_async(text=QUERY)
+
+        def vectors(documents: Any, text: Any) -> tuple[Any, Any]:
+            return [document.embedding for document in documents["documents"]], text["embedding"]
+
+        answers = vectors(of_documents.run(documents=given()), of_texts.run(text=QUERY))
+        # Wrapped components have an async method in any case; the component inside may have none.
+        inside = [getattr(each, "embedder", each) for each in embedder]
+        if all(hasattr(each, "run_async") for each in inside):
+            return _answers(*answers, *vectors(*_awaited(asked())))
+        return _answers(*answers)
+
+
+class SdkClient(NamedTuple):
+    """A client of an SDK, sync and async, and what its calls are given."""
+
+    clients: list[Any]
+    arguments: dict[str, Any]
+
+
+class Sdk(LangChain):
+    """Pairs of a client and its async twin; what a call is given has names that begin with `call.`."""
+
+    def names(self, name: str) -> list[str]:
+        """See `LangChain`."""
+        return [name, f"Async{name}"]
+
+    def settings(self, kind: Any) -> list[Setting]:
+        """See `LangChain`."""
+        return [*_arguments(kind[0]), *(Setting(f"call.{name}", hint) for name, hint in _call(kind[0]).arguments)]
+
+    def make(self, kind: Any, settings: dict[str, Any]) -> Any:
+        """See `LangChain`."""
+        calls = {name[5:]: value for name, value in settings.items() if name.startswith("call.")}
+        clients = [each(**_accepted(each, settings)) for each in kind]
+        return SdkClient(clients, calls)
+
+    def parts(self, embedder: Any) -> list[Any]:
+        """See `LangChain`."""
+        return embedder.clients
+
+    def rebuilt(self, embedder: Any, parts: list[Any]) -> Any:
+        """See `LangChain`."""
+        return SdkClient(parts, embedder.arguments)
+
+    def ask(self, embedder: Any) -> Answers:
+        """See `LangChain`."""
+        (client, async_client), call = embedder.clients, _call(type(embedder.clients[0]))
+
+        def method(of: Any, path: str) -> Any:
+            return reduce(getattr, path.split("."), of)
+
+        def arguments(texts: Any, own: dict[str, Any]) -> dict[str, Any]:
+            return {call.texts: texts, **own, **embedder.arguments}
+
+        of_documents, of_query = arguments(TEXTS, call.documents), arguments([QUERY], call.query)
+        documents = method(client, call.method)(**of_documents)
+        query = method(client, call.method)(**of_query)
+
+        async def asked() -> tuple[Any, Any]:
+            embed = method(async_client, call.async_method or call.method)
+            return await embed(**of_documents), await embed(**of_query)
+
+        return _answers(*map(call.vectors, (documents, query, *_awaited(asked()))))
+
+
+def _call(kind: type) -> Any:
+    return next(call for base in kind.__mro__ if (call := CALLS.get(base.__module__.split(".")[0])))
+
+
+def _accepted(kind: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    accepted = inspect.signature(kind.__init__).parameters
+    return {name: value for name, value in settings.items() if name in accepted}
+
+
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def _awaited(asked: Coroutine[Any, Any, Any]) -> Any:
+    # One for all: starting one for each question would take longer than the question.
+    global _loop
+    if _loop is None:
+        _loop = asyncio.new_event_loop()
+    return _loop.run_until_complete(asked)
+
+
+def close_loop() -> None:
+    """Close the event loop in which embedders have been asked."""
+    global _loop
+    if _loop is not None:
+        _loop.run_until_complete(_loop.shutdown_default_executor())
+        _loop.close()
+        _loop = None
+
+
+def _answers(*vectors: Any) -> Answers:
+    ways = ("documents", "query", "documents, async", "query, async")
+    return dict(zip(ways, (json.dumps(_plain(each)) for each in vectors), strict=False))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _fields(kind: Any) -> list[Setting]:
+    fields = getattr(kind, "model_fields", {})
+    found = {}
+    for name, field in fields.items():
+        by_name = kind.model_config.get("populate_by_name") or kind.model_config.get("validate_by_name")
+        given = field.alias if field.alias and not by_name else name
+        found[given] = Setting(given, field.annotation)
+    aliases = {field.alias for field in fields.values()}
+    for setting in _arguments(kind):
+        if setting.name not in aliases:
+            found.setdefault(setting.name, setting)
+    return list(found.values())
+
+
+def _arguments(kind: Any) -> list[Setting]:
+    try:
+        hints = get_type_hints(kind.__init__)
+    except Exception:
+        hints = {}
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return [
+        Setting(each.name, hints.get(each.name, each.annotation))
+        for each in parameters
+        if each.name != "self" and each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}
+    ]
+
+
+DOORS = {"langchain": LangChain(), "llamaindex": LlamaIndex(), "haystack": Haystack(), "sdk": Sdk()}

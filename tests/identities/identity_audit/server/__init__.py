@@ -1,0 +1,1 @@
+"""The stand-in for every provider, and how requests get there."""
