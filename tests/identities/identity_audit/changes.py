@@ -254,7 +254,15 @@ def _is_client(value: Any) -> bool:
 
 _PLAIN = {
     *sys.stdlib_module_names,
-    *("identity_audit", "pydantic", "pydantic_core", "embedonce", "langchain_core", "llama_index", "llama_index_instrumentation"),
+    *(
+        "identity_audit",
+        "pydantic",
+        "pydantic_core",
+        "embedonce",
+        "langchain_core",
+        "llama_index",
+        "llama_index_instrumentation",
+    ),
     *("haystack", "tiktoken", "tenacity", "tokenizers", "numpy", "anyio", "certifi", "yarl", "multidict"),
 }
 

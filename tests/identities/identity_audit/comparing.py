@@ -77,6 +77,25 @@ class NotingCache(embedonce.EmbeddingCache):
         return await super().aembed(texts, embed, namespace=namespace, **given)
 
 
+class _NotAnsweredError(Exception):
+    """Why a variant is not answered as it is."""
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:150]}"
+
+
+def _cached(plain: Answers, ask: Callable[[], Answers]) -> Answers | str:
+    """Return what a wrapped embedder answers, or why it is refused."""
+    try:
+        return ask()
+    except (embedonce.UnsupportedEmbedderError, embedonce.IdentityError) as error:
+        return str(error)
+    except Exception as error:
+        # It answers as it is: wrapped, it has to answer as well.
+        return dict.fromkeys(plain, _told(error))
+
+
 @dataclass
 class Audit:
     """What has been found so far.
@@ -87,7 +106,7 @@ class Audit:
         wrong: Those that were answered with another vector.
         needless: Those that change the name and not the request.
         failed: What could not be compared, and why.
-        bases_not_compared: Setups of which nothing is known, since they are not answered or not cached as they are.
+        bases_not_compared: Classes of which nothing is known, since they are not answered or not cached as they are.
         twins: Classes whose async methods send something else than the others.
         names: All namespaces, by class.
     """
@@ -97,7 +116,7 @@ class Audit:
     wrong: list[Difference] = field(default_factory=list)
     needless: list[Difference] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    bases_not_compared: list[str] = field(default_factory=list)
+    bases_not_compared: dict[str, str] = field(default_factory=dict)
     twins: dict[str, str] = field(default_factory=dict)
     names: dict[str, set[str]] = field(default_factory=dict)
     _seen: list[str] = field(default_factory=list)
@@ -138,49 +157,68 @@ class Audit:
 
     def compare(self, variant: Variant) -> None:
         """Ask an embedder as it is and wrapped."""
-        del self._seen[:]
-        try:
-            plain = self._asked(variant)
-            sent = " | ".join(dict.fromkeys(self._seen))
-        except Exception as error:
-            self.counts["refused by the class"] += 1
-            why = f"{variant}: {type(error).__name__}: {str(error)[:150]}"
-            (self.failed if variant.change.name else self.bases_not_compared).append(why)
-            return
         self._cache.asked = []
         try:
-            cached = self._asked(variant, self._cache.wrap)
-        except (embedonce.UnsupportedEmbedderError, embedonce.IdentityError) as error:
-            self.counts["not cached"] += 1
+            plain, cached, sent = self._of_used(variant) if variant.change.is_of_used else self._of_new(variant)
+        except _NotAnsweredError as error:
+            self.counts["refused by the class"] += 1
+            self.failed.append(f"{variant}: {error}")
             if not variant.change.name:
-                self.bases_not_compared.append(f"{variant}: {error}")
-            self._note_refusal(variant, plain, str(error))
+                self.bases_not_compared[str(variant.of)] = f"{variant}: {error}"
             return
-        except Exception as error:
-            # It answers as it is: wrapped, it has to answer as well.
-            cached = dict.fromkeys(plain, f"{type(error).__name__}: {str(error)[:150]}")
         names = tuple(dict.fromkeys(self._cache.asked))
         self.counts["compared" if names else "not cached"] += 1
-        self.fields.add(variant.key)
         self.names.setdefault(str(variant.of), set()).update(names)
+        if isinstance(cached, str):
+            if not variant.change.name:
+                self.bases_not_compared[str(variant.of)] = f"{variant}: {cached}"
+            self._note_refusal(variant, plain, cached)
+            return
+        self.fields.add(variant.key)
         self._note(variant, names, plain, cached, sent)
 
-    def _asked(self, variant: Variant, wrap: Callable[[Any], Any] | None = None) -> Answers:
-        of, change, door = variant.of, variant.change, variant.of.door
-        with ExitStack() as surrounding:
-            surrounding.enter_context(change.before())
-            embedder = door.make(of.kind(), of.given(variant.base) | change.given())
-            parts = door.parts(embedder)
-            asked = embedder if wrap is None else door.rebuilt(embedder, [wrap(part) for part in parts])
-            if change.is_of_used:
-                # The cache may answer for the embedder, and clients may be built when they are first needed.
-                door.ask(embedder)
-                door.ask(asked)
-            surrounding.enter_context(change.after(parts))
-            del self._seen[:]
-            if wrap is not None:
-                del self._cache.asked[:]
-            return door.ask(asked)
+    def _of_new(self, variant: Variant) -> tuple[Answers, Answers | str, str]:
+        """Return what two new embedders answer, one of them wrapped, and what the other one has sent."""
+        change, door = variant.change, variant.of.door
+
+        def asked(wrap: Callable[[Any], Any] | None = None) -> Answers:
+            with ExitStack() as surrounding:
+                surrounding.enter_context(change.before())
+                embedder = self._made(variant)
+                parts = door.parts(embedder)
+                wrapped = embedder if wrap is None else door.rebuilt(embedder, [wrap(part) for part in parts])
+                surrounding.enter_context(change.after(parts))
+                return door.ask(wrapped)
+
+        plain, sent = self._plain(asked)
+        return plain, _cached(plain, lambda: asked(self._cache.wrap)), sent
+
+    def _of_used(self, variant: Variant) -> tuple[Answers, Answers | str, str]:
+        """Return what an embedder in use answers after a change, as it is and wrapped before, and what it has sent."""
+        change, door = variant.change, variant.of.door
+        try:
+            embedder = self._made(variant)
+            wrapped = door.rebuilt(embedder, [self._cache.wrap(part) for part in door.parts(embedder)])
+            # The cache may answer for the embedder, and clients may be built when they are first needed.
+            door.ask(embedder)
+            door.ask(wrapped)
+            self._cache.asked = []
+            restoring = change.after(door.parts(embedder))
+        except Exception as error:
+            raise _NotAnsweredError(_told(error)) from error
+        with restoring:
+            plain, sent = self._plain(lambda: door.ask(embedder))
+            return plain, _cached(plain, lambda: door.ask(wrapped)), sent
+
+    def _made(self, variant: Variant) -> Any:
+        return variant.of.door.make(variant.of.kind(), variant.of.given(variant.base) | variant.change.given())
+
+    def _plain(self, ask: Callable[[], Answers]) -> tuple[Answers, str]:
+        del self._seen[:]
+        try:
+            return ask(), " | ".join(dict.fromkeys(self._seen))
+        except Exception as error:
+            raise _NotAnsweredError(_told(error)) from error
 
     def _note(self, variant: Variant, names: Names, plain: Answers, cached: Answers, sent: str) -> None:
         base = self._bases.setdefault((variant.of, variant.base), (names, plain))
@@ -222,14 +260,26 @@ def keys(differences: Iterable[Difference]) -> set[Key]:
     return {each.variant.key for each in differences}
 
 
-def one_of_each(listed: Iterable[Key]) -> Callable[[list[Variant]], list[Variant]]:
-    """Return what chooses one variant of each setting, the same at every run, and all of those that are listed."""
-    known = set(listed)
+def few(wrong: Iterable[Key], needless: Iterable[Key]) -> Callable[[list[Variant]], list[Variant]]:
+    """Return what chooses one variant of each setting, the same at every run.
+
+    What surrounds embedders is changed for the first class alone. Of what is listed, all variants are chosen.
+
+    Args:
+        wrong: Settings that are known to be wrong; one class may show the fault of another one.
+        needless: Settings that are known to change an identity needlessly.
+    """
+    settings, listed, around = {setting for _, setting in wrong}, set(needless), set()
 
     def chosen(variants: list[Variant]) -> list[Variant]:
-        if variants[0].key in known:
+        key = variants[0].key
+        if key in listed or key[1] in settings:
             return variants
-        return [variants[zlib.crc32(repr(variants[0].key).encode()) % len(variants)]]
+        if key[1].startswith(("$", "global ")):
+            if key[1] in around:
+                return []
+            around.add(key[1])
+        return [variants[zlib.crc32(repr(key).encode()) % len(variants)]]
 
     return chosen
 

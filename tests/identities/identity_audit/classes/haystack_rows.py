@@ -38,7 +38,7 @@ AUDITED = [
     ),
     _haystack(f"{_INTEGRATIONS}.mistral.Mistral", "mistral", _KEY, *gateway("api_base_url")),
     _haystack(f"{_INTEGRATIONS}.cohere.Cohere", "cohere", _KEY, *gateway("api_base_url")),
-    _haystack(f"{_INTEGRATIONS}.voyage_embedders.Voyage", "voyageai", {**_KEY, "model": "voyage-3.5"}),
+    _haystack(f"{_INTEGRATIONS}.voyage_embedders.Voyage", "voyage", {**_KEY, "model": "voyage-3.5"}),
     _haystack(f"{_INTEGRATIONS}.ollama.Ollama", "ollama", {}, *gateway("url")),
     _haystack(f"{_INTEGRATIONS}.google_genai.GoogleGenAI", "google-genai", _KEY),
     _haystack(

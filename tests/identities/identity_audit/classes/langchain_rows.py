@@ -48,7 +48,7 @@ AUDITED = [
     ),
     _langchain(
         "langchain_voyageai.VoyageAIEmbeddings",
-        "voyageai",
+        "voyage",
         {"model": "voyage-3.5", "api_key": KEY},
         *gateway("base_url"),
     ),

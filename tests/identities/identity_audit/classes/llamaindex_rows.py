@@ -36,7 +36,7 @@ AUDITED = [
     _llamaindex("fireworks.FireworksEmbedding", "fireworks", {"api_key": KEY}, *gateway("api_base")),
     _llamaindex("upstage.UpstageEmbedding", "upstage", {"api_key": KEY}, *gateway("api_base")),
     _llamaindex("cohere.CohereEmbedding", "cohere", {"api_key": KEY}, *gateway("base_url")),
-    _llamaindex("voyageai.VoyageEmbedding", "voyageai", {"model_name": "voyage-3.5", "voyage_api_key": KEY}),
+    _llamaindex("voyageai.VoyageEmbedding", "voyage", {"model_name": "voyage-3.5", "voyage_api_key": KEY}),
     _llamaindex("mistralai.MistralAIEmbedding", "mistral", {"api_key": KEY}),
     _llamaindex("ollama.OllamaEmbedding", "ollama", {"model_name": "nomic-embed-text"}, *gateway("base_url")),
     _llamaindex(

@@ -127,6 +127,7 @@ def _patch_aiohttp(patch: Any, answer: Any) -> None:
 def _patch_botocore(patch: Any, answer: Any) -> None:
     import botocore.awsrequest
     import botocore.httpsession
+    import botocore.loaders
 
     class Raw(io.BytesIO):
         def stream(self, *_: Any, **__: Any) -> Any:
@@ -141,6 +142,21 @@ def _patch_botocore(patch: Any, answer: Any) -> None:
         return botocore.awsrequest.AWSResponse(request.url, 200, headers, Raw(found))
 
     patch(botocore.httpsession.URLLib3Session, "send", send)
+    _remember(patch, botocore.loaders.JSONFileLoader, "load_file")
+    _remember(patch, botocore.loaders.Loader, "list_available_services")
+
+
+def _remember(patch: Any, kind: Any, name: str) -> None:
+    """Let all instances of a class share what a method has answered: each client reads megabytes otherwise."""
+    method, known = getattr(kind, name), {}
+
+    def remembering(self: Any, *given: Any, **named: Any) -> Any:
+        key = (given, *sorted(named.items()))
+        if key not in known:
+            known[key] = method(self, *given, **named)
+        return known[key]
+
+    patch(kind, name, remembering)
 
 
 def _keep_from_asking_for_more(patch: Any) -> None:

@@ -46,7 +46,7 @@ _HEADERS = (
         "x-upstage-client",
     ),
 )
-_FIELDS = {"encoding_format", "user", "keep_alive"}
+_FIELDS = {"encoding_format", "keep_alive"}
 _QUERY = {"api-version"}
 # What the provider's reference names as the default of a field: to write it down asks for nothing else.
 _DEFAULTS = {
@@ -86,8 +86,9 @@ class Request:
         # The address of a provider's region is that of the provider.
         host = "bedrock" if (url.hostname or "").endswith(".amazonaws.com") else url.netloc
         host = host.replace("127.0.0.1", "localhost")
-        # Both versions of Cohere's interface embed alike, and so do those of Google's.
-        path = url.path.replace("/v2/embed", "/v1/embed").replace("/v1beta/", "/v1/")
+        # Both versions of Cohere's interface embed alike, and so do those of Google's own.
+        path = url.path.replace("/v2/embed", "/v1/embed")
+        path = path.replace("/v1beta/", "/v1/") if host in OFFICIAL else path
         query = sorted(pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] not in _QUERY)
         return json.dumps([host, path, query, kept, self._without_texts(self.body)], sort_keys=True, default=str)
 
@@ -97,6 +98,8 @@ class Request:
             # The deployment in the path is what Azure reads of a model.
             return False
         if path.endswith("/api/embed") and name in _OPTIONS:
+            return False
+        if path.endswith("/embeddings") and name == "user":
             return False
         default = _DEFAULTS.get(name, _DEFAULTS_OF_PATHS.get((path[path.rfind("/") :], name)))
         return name not in _FIELDS and (default is None or value != default)
