@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Tests start hundreds of processes: none of them should compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-torch soak soak-torch azure lint wheel bench bench-full clean
+.PHONY: setup demo test test-torch soak soak-torch azure audit lint wheel bench bench-full clean
 
 setup: $(VENV)/.test $(VENV)/.lint
 
@@ -32,6 +32,10 @@ soak: $(VENV)/.test
 
 azure: $(VENV)/.test
 	$(BIN)/python -m pytest -m azure --ignore=tests/sentence_transformers
+
+# What decides vectors and is in no identity, of each installed class of a provider; ONLY=Cohere for some of them.
+audit: $(VENV)/.test
+	PYTHONPATH=tests/identities:tests/frameworks:tests/remote $(BIN)/python -m identity_audit $(ONLY)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check

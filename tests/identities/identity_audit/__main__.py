@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-
-TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TESTS / part) for part in ("identities", "frameworks", "remote")]
 
 from identity_audit.classes import AUDITED
 from identity_audit.comparing import Audit, keys

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import openai_service
 import pytest
 import surroundings
-from identity_audit.changes import Change, changes, changes_around, noting_variables
-from identity_audit.classes.audited import AuditedClass
-from identity_audit.doors import Answers, close_loop
-from identity_audit.server.rerouting import rerouted
 
 import embedonce
+from identity_audit.changes import Change, changes, changes_around, noting_variables
+from identity_audit.classes.audited import AuditedClass
+from identity_audit.doors.frameworks import Answers, close_loop
+from identity_audit.server.rerouting import rerouted
 
 Key = tuple[str, str]
 """Class and setting, by which known differences are listed."""

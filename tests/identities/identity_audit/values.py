@@ -6,7 +6,7 @@ import enum
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from identity_audit.setting import Setting
+from identity_audit.doors.setting import Setting
 
 OTHER_URL = "http://other.test/v1"
 OTHER_HEADERS = {"x-route": "b"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
-from identity_audit.doors import DOORS
+from identity_audit.doors.frameworks import DOORS
 
 KEY = "s3cr3t-0123456789"
 GATEWAY = "http://gateway.test/v1"
@@ -68,7 +68,7 @@ class AuditedClass:
         """The provider after which it is grouped."""
         return self.providers.split()[0]
 
-    @lru_cache(maxsize=None)  # noqa: B019 - there is one object for each class, and they are never let go
+    @cache  # noqa: B019 - there is one object for each class, and they are never let go
     def kind(self) -> Any:
         """Return the class, or both of a pair; None if it is not installed."""
         package, _, name = self.path.rpartition(".")

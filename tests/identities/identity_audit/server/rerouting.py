@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from identity_audit.server import telling
 from typing_extensions import Self
+
+from identity_audit.server import telling
 
 _NOMIC = {"tenant": "production", "token": "nk-0123456789", "expires": 4_102_444_800}
 

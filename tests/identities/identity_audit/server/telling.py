@@ -25,7 +25,7 @@ OFFICIAL = (
     *("generativelanguage.googleapis.com", "router.huggingface.co", "integrate.api.nvidia.com", "api.upstage.ai"),
     *("api-atlas.nomic.ai", "ai.api.nvidia.com"),
 )
-"""Hosts of providers: no header that is not theirs chooses a model there. So it is with those that end as `_OFFICIAL`."""
+"""Hosts of providers: no header that is not theirs chooses a model there."""
 _OFFICIAL = (".openai.azure.com", ".amazonaws.com")
 
 # What is written of a request that chooses no model: who asks, what for, and how the answer is packed.

@@ -9,8 +9,8 @@ from collections.abc import Coroutine
 from functools import reduce
 from typing import Any, NamedTuple, get_type_hints
 
-from identity_audit.sdks import CALLS
-from identity_audit.setting import Setting
+from identity_audit.doors.sdks import CALLS
+from identity_audit.doors.setting import Setting
 from identity_audit.server.telling import QUERY, TEXTS
 
 Answers = dict[str, str]
