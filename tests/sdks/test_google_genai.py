@@ -266,6 +266,8 @@ async def test_a_namespace_takes_the_place_of_the_endpoint(url, place, ask):
     cached = embedonce.wrap(gemini(url), place, namespace="acme")
     await ask(cached, "a")
     identity = cached.identity_of(model=MODEL, config={"output_dimensionality": 4})
+    elsewhere = cached.identity_of(model=MODEL, config={"http_options": {"base_url": "http://elsewhere"}})
+    assert '"endpoint":"http://elsewhere"' in elsewhere.namespace
     assert identity.namespace == (f'acme?call={{"dimensions":4,"model":"{MODEL}","task":"TASK_TYPE_UNSPECIFIED"}}')
 
 

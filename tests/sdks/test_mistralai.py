@@ -209,6 +209,10 @@ async def test_a_namespace_takes_the_place_of_the_endpoint(client, place, echo, 
         assert vectors(await ask(cached, "a")) == vectors(await ask(client, "a"))
     assert len(echo.requests) == 3
     assert cached.identity_of(model=MODEL).namespace == f'acme?call={{"model":"{MODEL}"}}'
+    # That of the client; a call may name another one.
+    assert cached.identity_of(model=MODEL, server_url="http://elsewhere").namespace == (
+        f'acme?call={{"endpoint":"http://elsewhere/v1","model":"{MODEL}"}}'
+    )
 
 
 async def test_a_client_that_is_changed_later_counts_as_changed(client, place, url, echo, ask):

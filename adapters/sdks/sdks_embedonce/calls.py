@@ -218,16 +218,24 @@ class CachedMethod:
 
     def _identity(self, given: Mapping[str, Any]) -> Identity:
         try:
-            identity = self.method.identity(self.owner, given)
+            identity = self._named(self.method.identity(self.owner, given), given)
         except (UnclearSettingError, IdentityError) as error:
             raise BypassError(str(error)) from None
         except _UNREADABLE as error:
             raise BypassError(_unreadable(error)) from None
-        namespace = self.options.namespace
-        if namespace is not None:
-            base = namespace if isinstance(namespace, Identity) else Identity.named(namespace)
-            identity = _below(base, identity) if self.method.names_model else base
         return self.options.applied_to(identity)
+
+    def _named(self, identity: Identity, given: Mapping[str, Any]) -> Identity:
+        """Put the namespace of the user, who vouches for the client, in the place of the endpoint of the client."""
+        namespace = self.options.namespace
+        if namespace is None:
+            return identity
+        base = namespace if isinstance(namespace, Identity) else Identity.named(namespace)
+        if not self.method.names_model:
+            return base
+        # A call may name another endpoint.
+        client = self.method.identity(self.owner, {"model": given.get("model")})
+        return _below(base, identity, without=set(client.parameters))
 
     def _asked(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> Asked | None:
         """Return what a call asks for; None if it bypasses the cache.
@@ -283,9 +291,13 @@ def _unreadable(error: Exception) -> str:
     return f"its arguments or its client cannot be read ({type(error).__name__})"
 
 
-def _below(base: Identity, identity: Identity) -> Identity:
-    """Return what a user vouches for, below which each kind of call is kept apart; it names the endpoint."""
-    called = {name: json.loads(value) for name, value in identity.parameters if name != "endpoint"}
+def _below(base: Identity, identity: Identity, *, without: set[tuple[str, str]]) -> Identity:
+    """Return what a user vouches for, below which each kind of call is kept apart; it names one endpoint."""
+    called = {
+        name: json.loads(value)
+        for name, value in identity.parameters
+        if name != "endpoint" or (name, value) not in without
+    }
     called["model"] = unquote(identity.name.partition("/")[2])
     return replace(base, dimensions=None).with_additions({"call": called})
 

@@ -45,13 +45,9 @@ class EmbedContent(Method):
         settings = _settings(given)
         task = settings.pop("task_type", "TASK_TYPE_UNSPECIFIED")
         called: types.HttpOptions = settings.pop("http_options", None) or types.HttpOptions()
-        try:
-            api = owner._api_client
-            always: types.HttpOptions = api._http_options
-            headers, query = _added_by_http(api, is_async=isinstance(owner, AsyncModels))
-        except AttributeError as error:
-            msg = f"the installed google-genai does not show where it goes ({error})"
-            raise BypassError(msg) from None
+        api = owner._api_client
+        always: types.HttpOptions = api._http_options
+        headers, query = _added_by_http(api, is_async=isinstance(owner, AsyncModels))
         bodies = {"extra_body": always.extra_body, "config_body": called.extra_body}
         for body in filter(None, bodies.values()):
             if not _CONTENTS.isdisjoint(body):
