@@ -127,6 +127,7 @@ def test_the_core_imports_no_adapter_and_no_framework():
                     "haystack_integrations",
                     "cohere",
                     "google",
+                    "litellm",
                     "mistralai",
                     "ollama",
                     "openai",

@@ -6,6 +6,8 @@ import contextlib
 import os
 import ssl
 
+import pytest
+
 PREFIXES = (
     *("ATLAS", "AWS", "AZURE", "CO_", "COHERE", "EMBEDONCE", "FASTEMBED", "FIREWORKS", "GEMINI", "GOOGLE", "HAYSTACK"),
     *("HF_", "JINA", "LANGCHAIN", "LANGSMITH", "LITELLM", "LLAMA_INDEX", "MISTRAL", "NOMIC", "NVIDIA", "OLLAMA"),
@@ -25,6 +27,20 @@ def clean(monkeypatch):
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     # Clients of providers read a file of them when they are built, which takes longer than all else; none is used.
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
+
+
+LITELLM = [
+    pytest.mark.filterwarnings("ignore:Items? '.* on TypedDict class:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+"""Of LiteLLM's own making: at its import, of texts as embeddings, and of clients that it closes after their loop."""
+
+
+def without_loops_of_litellm(monkeypatch):
+    """Let LiteLLM run no event loop in a sync call, after which pytest-asyncio would not find its own any more."""
+    monkeypatch.setattr("litellm._service_logger.ServiceLogging._dispatch_from_sync", lambda *_: None)
 
 
 @contextlib.contextmanager

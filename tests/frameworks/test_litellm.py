@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import surroundings
 from langchain_framework import LangChain
 from lazily import lazily
 from llamaindex_framework import LlamaIndex
@@ -22,12 +23,12 @@ litellm = lazily("litellm")
 KEY = "sk-0123456789abcdef0123"
 MODEL = "text-embedding-3-small"
 TEXTS = ["one text", "Straße, 東京"]
-# Of the package's own making: at its import, and where it closes clients after their event loop.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Items? '.* on TypedDict class:UserWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = surroundings.LITELLM
+
+
+@pytest.fixture(autouse=True)
+def _no_loops(monkeypatch):
+    surroundings.without_loops_of_litellm(monkeypatch)
 
 
 class LangChainLiteLLM(LangChain):

@@ -1,10 +1,11 @@
-"""One server, and every door to it: LangChain, LlamaIndex, Haystack, and the SDK's clients; each text is paid once."""
+"""One server, and every door to it: the frameworks, the SDK's clients, and LiteLLM; each text is paid once."""
 
 from __future__ import annotations
 
 import itertools
 
 import pytest
+import surroundings
 from lazily import lazily
 
 import embedonce
@@ -12,12 +13,19 @@ import embedonce
 hs = lazily("haystack.components.embedders", "haystack.utils", "haystack")
 lc = lazily("langchain_openai")
 li = lazily("llama_index.embeddings.openai")
+litellm = lazily("litellm")
 sdk = lazily("openai")
 
 KEY = "sk-0123456789abcdef0123"
 MODEL = "text-embedding-3-small"
 TEXTS = ["one text", "Straße, 東京", "a third"]
-DOORS = ("langchain", "llamaindex", "haystack", "sdk", "async-sdk")
+DOORS = ("langchain", "llamaindex", "haystack", "sdk", "async-sdk", "litellm")
+pytestmark = surroundings.LITELLM
+
+
+@pytest.fixture(autouse=True)
+def _no_loops(monkeypatch):
+    surroundings.without_loops_of_litellm(monkeypatch)
 
 
 def embedder(door, url, dimensions):
@@ -31,10 +39,12 @@ def embedder(door, url, dimensions):
     if door == "haystack":
         token = hs.Secret.from_token(KEY)
         return hs.OpenAITextEmbedder(model=MODEL, api_base_url=url, api_key=token, dimensions=dimensions)
+    if door == "litellm":
+        return litellm.embedding
     return (sdk.AsyncOpenAI if door == "async-sdk" else sdk.OpenAI)(base_url=url, api_key=KEY)
 
 
-async def ask(door, cached, texts, dimensions):
+async def ask(door, cached, texts, dimensions, url):
     if door == "langchain":
         return cached.embed_documents(texts)
     if door == "llamaindex":
@@ -42,6 +52,8 @@ async def ask(door, cached, texts, dimensions):
     if door == "haystack":
         return [cached.run(text)["embedding"] for text in texts]
     call = {"model": MODEL, "input": texts} | ({"dimensions": dimensions} if dimensions else {})
+    if door == "litellm":
+        return [each["embedding"] for each in cached(api_base=url, api_key=KEY, **call).data]
     response = cached.embeddings.create(**call)
     return [each.embedding for each in (await response if door == "async-sdk" else response).data]
 
@@ -50,14 +62,15 @@ async def ask(door, cached, texts, dimensions):
 async def test_each_text_is_paid_once_through_any_doors_in_any_order(service, url, dimensions):
     embedders = {door: embedder(door, url, dimensions) for door in DOORS}
     expected = [service.vector(MODEL, text, dimensions).tolist() for text in TEXTS]
-    for order in itertools.permutations(DOORS):
+    # Each of three doors pays for a text; the others find all of them.
+    for payers in itertools.permutations(DOORS, len(TEXTS)):
+        order = [*payers, *(door for door in DOORS if door not in payers)]
         service.requests.clear()
         store = embedonce.MemoryStore()
         for number, door in enumerate(order, 1):
-            # Each door but the last one brings something new, until there is nothing new.
             asked = TEXTS[: min(number, len(TEXTS))]
             cached = embedonce.wrap(embedders[door], store)
-            assert await ask(door, cached, asked, dimensions) == expected[: len(asked)]
+            assert await ask(door, cached, asked, dimensions, url) == expected[: len(asked)]
         assert sorted(service.texts) == sorted(TEXTS), order
     await embedders["async-sdk"].close()
     embedders["sdk"].close()
@@ -67,8 +80,12 @@ def test_the_namespaces_are_equal_on_openai_itself():
     names = set()
     for door in DOORS:
         cached = embedonce.wrap(embedder(door, None, 4), embedonce.MemoryStore())
-        is_sdk = door.endswith("sdk")
-        names.add(cached.embeddings.identity_of(model=MODEL, dimensions=4) if is_sdk else cached.identity)
+        if door == "litellm":
+            names.add(cached.identity_of(model=MODEL, dimensions=4))
+        elif door.endswith("sdk"):
+            names.add(cached.embeddings.identity_of(model=MODEL, dimensions=4))
+        else:
+            names.add(cached.identity)
     assert len(names) == 1
     assert {name.namespace for name in names} == {f"openai/{MODEL}?dimensions=4"}
 
@@ -84,6 +101,7 @@ def test_the_namespaces_are_equal_on_azure():
     ]
     names = {embedonce.wrap(each, embedonce.MemoryStore()).identity for each in framework}
     clients = [sdk.AzureOpenAI(api_key=KEY, **settings), sdk.AsyncAzureOpenAI(api_key=KEY, **settings)]
+    names.add(embedonce.wrap(litellm.embedding, embedonce.MemoryStore()).identity_of(model="azure/d1", api_base=url))
     for client in clients:
         names.add(embedonce.wrap(client, embedonce.MemoryStore()).embeddings.identity_of(model=MODEL))
     assert len(names) == 1

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 def in_order(data: Any) -> list[Any]:
     """Return the embeddings of a response in the order of the texts, which is that of their numbers."""
     found = list(data)
-    places: list[Any] = [getattr(each, "index", None) for each in found]
+    places: list[Any] = [_number(each) for each in found]
     # Some servers number nothing, and answer in order.
     if None not in places and sorted(places) == list(range(len(found))):
-        found.sort(key=lambda each: each.index)
+        found.sort(key=_number)
     return found
+
+
+def _number(embedding: Any) -> Any:
+    return embedding.get("index") if isinstance(embedding, dict) else getattr(embedding, "index", None)
 
 
 def used(paid: list[Paid], name: str) -> int:

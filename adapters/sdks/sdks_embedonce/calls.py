@@ -48,13 +48,14 @@ class Method(ABC):
 
     Attributes:
         texts: The argument that holds the texts.
-        known: The other arguments that it knows; a call with a further one bypasses the cache.
+        known: The other arguments that it knows; a call with a further one bypasses the cache. None if `identity` takes
+            any argument.
         takes_one: True if one text may be given instead of a list.
         names_model: True if each call names its model; a user's namespace then takes the place of the endpoint alone.
     """
 
     texts: ClassVar[str]
-    known: ClassVar[frozenset[str]]
+    known: ClassVar[frozenset[str] | None]
     takes_one: ClassVar[bool] = True
     names_model: ClassVar[bool] = True
 
@@ -252,7 +253,8 @@ class CachedMethod:
         bound.apply_defaults()
         given = _given(_flat(bound.arguments, self.signature))
         try:
-            unknown = sorted(given.keys() - self.method.known - {self.method.texts})
+            known = self.method.known
+            unknown = [] if known is None else sorted(given.keys() - known - {self.method.texts})
             if unknown:
                 msg = f"the argument {unknown[0]!r} is unknown"
                 raise BypassError(msg)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce import IdentityError, hookimpl
 from sdks_embedonce.calls import BypassError
 from sdks_embedonce.clients import known_sdk
+from sdks_embedonce.functions import cached_function, known_function
 from sdks_embedonce.twins import CachedClient, cached_client
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions) -> Any:
-    """Wrap a client of an SDK, a resource in it, or a method of one of them that embeds."""
+    """Wrap a client of an SDK, a resource in it, or a method or a function of an SDK that embeds."""
+    function = known_function(embedder)
+    if function is not None:
+        return cached_function(embedder, function, cache, options)
     owner: Any = embedder.__self__ if isinstance(embedder, MethodType) else embedder
     sdk = known_sdk(owner)
     if sdk is None:
@@ -34,6 +38,10 @@ def embedonce_wrap(embedder: object, cache: EmbeddingCache, options: WrapOptions
 @hookimpl
 def embedonce_identify(embedder: object) -> Identity | None:
     """Return the identity of a client of one model; refuse one that serves any number of models."""
+    if known_function(embedder) is not None:
+        name = getattr(embedder, "__name__", "")
+        msg = f"the function {name!r} has no identity of its own: each call names its model; wrap the function itself"
+        raise IdentityError(msg)
     sdk = known_sdk(embedder)
     if sdk is None:
         return None

@@ -13,7 +13,7 @@ from embedonce.identification.fields.held import settled
 from embedonce.identification.known_classes import Description, identity_of, in_host
 from embedonce.identification.providers.hosted import together
 from embedonce.identification.providers.openai_protocol import azure_openai, one_vocabulary, openai
-from embedonce.identification.settings.paths import Env, Global, group
+from embedonce.identification.settings.paths import Env, Global, Paths, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url
 from embedonce.identification.settings.routing import routed_by
 
@@ -85,6 +85,12 @@ class LiteLLM(NamedTuple):
     bases: _Bases = group(_Bases)
     other_bases: _OtherBases = group(_OtherBases)
 
+    @classmethod
+    def now(cls) -> LiteLLM:
+        """Return what it would read now."""
+        found: LiteLLM = _PATHS.called_with(_PATHS.values(None))
+        return found
+
     def described(self, documents: Mapping[str, Any], queries: Mapping[str, Any] | None = None) -> Description:
         """Describe calls of `litellm.embedding`.
 
@@ -104,7 +110,7 @@ class LiteLLM(NamedTuple):
             msg = f"another model or server may answer because of its argument `{unclear[0]}`"
             raise UnclearSettingError(msg)
         types = given.get("input_type"), (documents if queries is None else queries).get("input_type")
-        provider, model = self._route(given)
+        provider, model = self.route(given)
         identity = self._identity(provider, model, given, symmetric=types[0] == types[1])
         others = {name: value for name, value in given.items() if name not in _IS_READ and name not in _IS_UNCLEAR}
         identity = identity.with_parameters(
@@ -116,8 +122,12 @@ class LiteLLM(NamedTuple):
         )
         return Description(identity)
 
-    def _route(self, given: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the provider and the model that it is asked for."""
+    def route(self, given: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the provider of a call, and the model that it is asked for.
+
+        Raises:
+            UnclearSettingError: The arguments do not tell.
+        """
         model, provider = given.get("model"), given.get("custom_llm_provider")
         if not isinstance(model, str) or not model:
             msg = "its model is not a name"
@@ -172,6 +182,9 @@ class LiteLLM(NamedTuple):
             msg = f"neither `api_base` nor the environment holds a URL for its provider {provider!r}"
             raise UnclearSettingError(msg)
         return url if url is None else str(url)
+
+
+_PATHS = Paths(LiteLLM)
 
 
 def _sends_dimensions(provider: str, model: str) -> bool:
