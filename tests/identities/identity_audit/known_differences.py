@@ -82,6 +82,7 @@ NEEDLESS: dict[tuple[str, str], str] = {
     ): "is used where a model answers with a vector for each token",
     ("haystack:HuggingFaceAPI", "client huggingface_hub.provider"): "is used where the model is no URL",
     ("sdk:OpenAI", "call.extra_headers"): _PER_CALL,
+    ("sdk-of-one:Mistral", "call.http_headers"): _PER_CALL,
     ("sdk:AzureOpenAI", "call.extra_headers"): _PER_CALL,
 }
 """Settings that change the name and not the request, or send a call past the cache, and why that is so."""

@@ -63,7 +63,8 @@ class EmbedContent(Method):
             endpoint=url,
             api_version=called.api_version or always.api_version,
             routed_by=routed_by({**headers, **(always.headers or {})}, url),
-            scope=None if scope is None else scope.value,
+            # Else the URL has the version of the interface, the project and the location in it.
+            scope="collection" if scope == types.ResourceScope.COLLECTION else None,
             query=query,
             **{name: plain_only(body) for name, body in bodies.items() if body},
             **plain_only(settings),

@@ -167,6 +167,14 @@ class Sdk(LangChain):
         return _answers(*map(call.vectors, (documents, query, *_awaited(asked()))))
 
 
+class SdkOfOneClient(Sdk):
+    """Clients that have async methods too; the second one of a pair is asked through them."""
+
+    def names(self, name: str) -> list[str]:
+        """See `LangChain`."""
+        return [name, name]
+
+
 def _call(kind: type) -> Any:
     return next(call for base in kind.__mro__ if (call := CALLS.get(base.__module__.split(".")[0])))
 
@@ -234,4 +242,10 @@ def _arguments(kind: Any) -> list[Setting]:
     ]
 
 
-DOORS = {"langchain": LangChain(), "llamaindex": LlamaIndex(), "haystack": Haystack(), "sdk": Sdk()}
+DOORS = {
+    "langchain": LangChain(),
+    "llamaindex": LlamaIndex(),
+    "haystack": Haystack(),
+    "sdk": Sdk(),
+    "sdk-of-one": SdkOfOneClient(),
+}

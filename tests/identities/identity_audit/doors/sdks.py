@@ -33,6 +33,25 @@ class Call:
 _EXTRAS = (("extra_headers", dict), ("extra_query", dict), ("extra_body", dict))
 
 CALLS = {
+    "google": Call(
+        "models.embed_content",
+        "contents",
+        lambda response: [each.values for each in response.embeddings],
+        (("model", str), ("config", dict)),
+        {"config": {"task_type": "RETRIEVAL_DOCUMENT"}},
+        {"config": {"task_type": "RETRIEVAL_QUERY"}},
+        "aio.models.embed_content",
+    ),
+    "mistralai": Call(
+        "embeddings.create",
+        "inputs",
+        lambda response: [each.embedding for each in response.data],
+        (
+            *(("model", str), ("metadata", dict), ("output_dimension", int), ("output_dtype", str)),
+            *(("encoding_format", str), ("server_url", str), ("timeout_ms", int), ("http_headers", dict)),
+        ),
+        async_method="embeddings.create_async",
+    ),
     "openai": Call(
         "embeddings.create",
         "input",

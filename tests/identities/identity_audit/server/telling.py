@@ -23,7 +23,7 @@ MARK = "documents"
 OFFICIAL = (
     *("api.openai.com", "api.cohere.com", "api.voyageai.com", "api.mistral.ai", "api.fireworks.ai", "api.jina.ai"),
     *("generativelanguage.googleapis.com", "router.huggingface.co", "integrate.api.nvidia.com", "api.upstage.ai"),
-    *("api-atlas.nomic.ai", "ai.api.nvidia.com"),
+    *("api-atlas.nomic.ai", "ai.api.nvidia.com", "aiplatform.googleapis.com"),
 )
 """Hosts of providers: no header that is not theirs chooses a model there."""
 _OFFICIAL = (".openai.azure.com", ".amazonaws.com")
@@ -88,7 +88,7 @@ class Request:
         host = host.replace("127.0.0.1", "localhost")
         # Both versions of Cohere's interface embed alike, and so do those of Google's own.
         path = url.path.replace("/v2/embed", "/v1/embed")
-        path = path.replace("/v1beta/", "/v1/") if host in OFFICIAL else path
+        path = path.replace("/v1beta/", "/v1/").replace("/v1beta1/", "/v1/") if host in OFFICIAL else path
         query = sorted(pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] not in _QUERY)
         return json.dumps([host, path, query, kept, self._without_texts(self.body)], sort_keys=True, default=str)
 
@@ -100,6 +100,9 @@ class Request:
         if path.endswith("/api/embed") and name in _OPTIONS:
             return False
         if path.endswith("/embeddings") and name == "user":
+            return False
+        if name == "metadata" and urlsplit(self.url).hostname == "api.mistral.ai":
+            # They are kept with the request.
             return False
         default = _DEFAULTS.get(name, _DEFAULTS_OF_PATHS.get((path[path.rfind("/") :], name)))
         return name not in _FIELDS and (default is None or value != default)
