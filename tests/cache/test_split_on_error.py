@@ -50,6 +50,23 @@ def test_only_what_is_refused_alone_is_not_stored(way, batch_size):
     assert late.calls == []
 
 
+def all_at_once(texts):
+    yield from Choosy()(texts)
+
+
+def one_by_one(texts):
+    for text in texts:
+        yield from Choosy()([text])
+
+
+@pytest.mark.parametrize("embed", [all_at_once, one_by_one])
+def test_a_generator_that_refuses_is_asked_again_in_halves(way, embed):
+    cache = splitting(batch_size=16)
+    with pytest.raises(Refused, match="bad"):
+        ask(way, cache, [*texts_of("good", 10), *texts_of("bad", 2), *texts_of("better", 30)], embed)
+    assert cache.stats().stored == 40
+
+
 def test_many_refused_texts_at_the_head_keep_no_other_from_being_embedded(way):
     """A second run begins with them: all others are stored."""
     cache = splitting()

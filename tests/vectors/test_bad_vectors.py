@@ -154,6 +154,8 @@ def test_a_vector_of_another_length_is_bad_where_the_length_is_known():
     for known in (None, 4):
         with pytest.raises(EmbedderContractError, match=r"differing lengths \[1, 2, 3\]"):
             checked_answer(answer, 5, known)
+    # What most of them have is the length, if it is not known.
+    assert checked_answer([*answer, GOOD[0], GOOD[0]], 7).bad == checked.bad
     # What is bad anyway says nothing about the length.
     assert list(checked_answer([GOOD[0], [NAN]], 2).bad) == [1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -82,8 +83,9 @@ def checked_answer(
 ) -> Answer:
     """Check an embedder's answer for `count` texts.
 
-    A vector that cannot be used costs no other. It is bad if it is None, masked, of another length than `dimensions`,
-    not finite, anything but real numbers, or if float64 does not hold its numbers where that is the common dtype.
+    A vector that cannot be used costs no other. It is bad if it is None, masked, of another length than `dimensions`
+    (than most of them, if that is unknown), not finite, anything but real numbers, or if float64 does not hold its
+    numbers where that is the common dtype.
 
     Args:
         answer: A sequence of vectors, or an array of shape (count, d), or anything numpy can turn into one.
@@ -99,7 +101,8 @@ def checked_answer(
 
     Raises:
         EmbedderContractError: It cannot be told which vector belongs to which text, or how long vectors are: another
-            number of vectors, vectors of differing length while `dimensions` is unknown. Or none of them can be used.
+            number of vectors, or vectors of differing length while `dimensions` is unknown, with none that most of them
+            have. Or none of them can be used.
         Exception: What an iterator raises before its first vector. One that it raises later is in `Answer.error`.
     """
     error: BaseException | None = None
@@ -261,6 +264,10 @@ def _usable(vectors: list[Vector | str], dimensions: int | None) -> tuple[Matrix
     good = {i: vector for i, vector in enumerate(checked) if not isinstance(vector, str)}
     lengths = sorted({len(vector) for vector in good.values()})
     if len(lengths) > 1:
+        if dimensions is None:
+            # A few of another length do not cost the others.
+            length, count = Counter(map(len, good.values())).most_common(1)[0]
+            dimensions = length if 2 * count > len(vectors) else None
         if dimensions not in lengths:
             _broken(f"it returned vectors of differing lengths {lengths[:5]}")
         wrong = [i for i, vector in good.items() if len(vector) != dimensions]

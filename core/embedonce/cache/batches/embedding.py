@@ -153,6 +153,10 @@ class Embedding:
         if self._answers:
             # Interrupted just after it had answered.
             return
+        self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """Tell those who wait that the embedder has failed, unless the batch is split."""
         if self._splits(error):
             self.refused = self._positions
             if len(self._positions) > 1:
@@ -249,7 +253,11 @@ class Embedding:
         except Exception as error:
             if not self._may_be_interrupt(error):
                 self._is_kept = True
-                self._land_failure(error)
+                if isinstance(error, EmbedderContractError):
+                    self._land_failure(error)
+                else:
+                    # It is an iterator, which asks for its first vector only now.
+                    self._failed(error)
             raise
         assert self._checked is not None
         fault = self._fault(self._checked)
