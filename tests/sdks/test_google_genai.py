@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import itertools
@@ -445,50 +446,53 @@ async def test_what_a_tracer_has_put_around_the_method_is_called(url, place, ech
 # The classes of frameworks
 
 
-def embedders(url, task, settings):
-    """Return by door a function that embeds texts for a task."""
-    on_vertex = {"vertexai": True, "project": "p", "location": "us-central1", "credentials": sdk.Credentials("token")}
-    service = on_vertex if settings.get("vertexai") else {"api_key": KEY}
-    dimensions = settings.get("dimensions")
+def embedders(url, task, *, model=MODEL, dimensions=None, on_vertex=False):
+    """Return the embedders of all frameworks and a client, by door, and the config that they use."""
+    service = {"vertexai": True, "project": "p", "location": "us-central1", "credentials": sdk.Credentials("token")}
+    service = service if on_vertex else {"api_key": KEY}
     config = {"output_dimensionality": dimensions} if dimensions else {}
-    of_langchain = lc.GoogleGenerativeAIEmbeddings(
-        model=MODEL, base_url=url, output_dimensionality=dimensions, **service
-    )
-    of_llamaindex = li.GoogleGenAIEmbedding(
-        model_name=MODEL,
-        http_options={"base_url": url},
-        embedding_config=config or None,
-        **({"vertexai_config": {**on_vertex}} if settings.get("vertexai") else service),
-    )
-    client = (vertex if settings.get("vertexai") else gemini)(url)
-    made = {"langchain": of_langchain, "llamaindex": of_llamaindex, "sdk": client, "async-sdk": client}
-    own = {**config, "task_type": task}
-    if not settings.get("vertexai"):
-        kind = hs.GoogleGenAITextEmbedder if task == "RETRIEVAL_QUERY" else hs.GoogleGenAIDocumentEmbedder
+    client = (vertex if on_vertex else gemini)(url)
+    made = {
+        "langchain": lc.GoogleGenerativeAIEmbeddings(
+            model=model, base_url=url, output_dimensionality=dimensions, **service
+        ),
+        "llamaindex": li.GoogleGenAIEmbedding(
+            model_name=model,
+            http_options={"base_url": url},
+            embedding_config=config or None,
+            **({"vertexai_config": service} if on_vertex else service),
+        ),
+        "sdk": client,
+        "async-sdk": client,
+    }
+    config = {**config, "task_type": task}
+    if not on_vertex:
         # The component takes the URL from the environment, or from the config.
-        made["haystack"] = kind(
-            model=MODEL, api_key=hs.Secret.from_token(KEY), config={**own, "http_options": {"base_url": url}}
-        )
-    return made, own
+        own = {**config, "http_options": {"base_url": url}}
+        # Its package is not there for every version of Python.
+        with contextlib.suppress(ImportError):
+            kind = hs.GoogleGenAITextEmbedder if task == "RETRIEVAL_QUERY" else hs.GoogleGenAIDocumentEmbedder
+            made["haystack"] = kind(model=model, api_key=hs.Secret.from_token(KEY), config=own)
+    return made, config
 
 
-async def embed(door, cached, texts, config):
-    task = config["task_type"]
+async def embed(door, cached, texts, model, config):
+    is_query = config["task_type"] == "RETRIEVAL_QUERY"
     if door == "langchain":
-        if task == "RETRIEVAL_DOCUMENT":
-            return cached.embed_documents(texts)
-        return [cached.embed_query(text) for text in texts]
+        return [cached.embed_query(text) for text in texts] if is_query else cached.embed_documents(texts)
     if door == "llamaindex":
-        if task == "RETRIEVAL_DOCUMENT":
-            return cached.get_text_embedding_batch(texts)
-        return [cached.get_query_embedding(text) for text in texts]
+        if is_query:
+            return [cached.get_query_embedding(text) for text in texts]
+        return cached.get_text_embedding_batch(texts)
     if door == "haystack":
-        if task == "RETRIEVAL_DOCUMENT":
-            found = cached.run(documents=[hs.Document(content=text) for text in texts])["documents"]
-            return [each.embedding for each in found]
-        return [cached.run(text)["embedding"] for text in texts]
+        if is_query:
+            return [cached.run(text)["embedding"] for text in texts]
+        found = cached.run(documents=[hs.Document(content=text) for text in texts])["documents"]
+        return [each.embedding for each in found]
     models = cached.aio.models if door == "async-sdk" else cached.models
-    answer = models.embed_content(model=MODEL, contents=texts, config=config)
+    # Newer models take strings for one content.
+    contents = texts if model == MODEL else [content(text) for text in texts]
+    answer = models.embed_content(model=model, contents=contents, config=config)
     return values(await answer if inspect.isawaitable(answer) else answer)
 
 
@@ -496,20 +500,22 @@ async def embed(door, cached, texts, config):
     ("task", "settings"),
     [
         ("RETRIEVAL_DOCUMENT", {"dimensions": 4}),
+        ("RETRIEVAL_DOCUMENT", {"model": "gemini-embedding-2"}),
         ("RETRIEVAL_QUERY", {}),
-        ("RETRIEVAL_DOCUMENT", {"vertexai": True}),
-        ("RETRIEVAL_QUERY", {"vertexai": True, "dimensions": 4}),
+        ("RETRIEVAL_DOCUMENT", {"on_vertex": True}),
+        ("RETRIEVAL_QUERY", {"on_vertex": True, "dimensions": 4}),
     ],
 )
 async def test_each_text_is_paid_once_through_any_doors_in_any_order(url, echo, task, settings):
-    made, config = embedders(url, task, settings)
-    plain = made["sdk"].models.embed_content(model=MODEL, contents=TEXTS[:2], config=config)
-    expected = values(plain)
+    model = settings.get("model", MODEL)
+    made, config = embedders(url, task, **settings)
+    expected = await embed("sdk", made["sdk"], TEXTS[:2], model, config)
     for order in itertools.permutations(made):
         echo.requests.clear()
         store = embedonce.MemoryStore()
         for number, door in enumerate(order, 1):
             # The first door asks for one text, and each further one for both.
             texts = TEXTS[: min(number, 2)]
-            assert await embed(door, embedonce.wrap(made[door], store), texts, config) == expected[: len(texts)], order
+            cached = embedonce.wrap(made[door], store)
+            assert await embed(door, cached, texts, model, config) == expected[: len(texts)], order
         assert echo.texts == sorted(TEXTS[:2]), order

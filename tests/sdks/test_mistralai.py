@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import itertools
@@ -303,15 +304,20 @@ def embedders(url):
     # The class has no argument for it.
     llamaindex._client.sdk_configuration.server_url = url
     tokenizer = lc.Tokenizer(lazily("tokenizers.models").WordLevel({"[UNK]": 0}, "[UNK]"))
-    return {
+    made = {
         "langchain": lc.MistralAIEmbeddings(
             model=MODEL, api_key=KEY, endpoint=f"{url}/v1", tokenizer=tokenizer, max_retries=None
         ),
         "llamaindex": llamaindex,
-        "haystack": hs.MistralTextEmbedder(model=MODEL, api_base_url=f"{url}/v1", api_key=hs.Secret.from_token(KEY)),
         "create": client,
         "create_async": client,
     }
+    # Its package is not there for every version of Python.
+    with contextlib.suppress(ImportError):
+        made["haystack"] = hs.MistralTextEmbedder(
+            model=MODEL, api_base_url=f"{url}/v1", api_key=hs.Secret.from_token(KEY)
+        )
+    return made
 
 
 async def embed(door, cached, texts):
