@@ -66,4 +66,42 @@ AUDITED = [
             "call.metadata": [{"pool": "cls"}],
         },
     ),
+    AuditedClass(
+        "sdk",
+        "cohere.ClientV2",
+        "cohere",
+        {"api_key": KEY, "call.model": "embed-v4.0"},
+        ({}, {"base_url": GATEWAY}),
+        {
+            "call.truncate": ["NONE", "START", "END"],
+            "call.input_type": ["classification", "clustering"],
+            "call.embedding_types": [["float"], ["int8"], ["float", "int8"]],
+            "call.request_options": [
+                {"additional_headers": {"x-route": "b"}},
+                {"additional_headers": {"x-request-id": "1"}},
+                {"additional_query_parameters": {"pool": "cls"}},
+                {"additional_body_parameters": {"pool": "cls"}},
+                {"timeout_in_seconds": 3},
+            ],
+        },
+    ),
+    AuditedClass(
+        "sdk",
+        "ollama.Client",
+        "ollama",
+        {"call.model": "nomic-embed-text"},
+        ({}, {"host": GATEWAY}),
+        {
+            "headers": [{"x-route": "b"}, {"x-request-id": "1"}],
+            "call.options": [{"num_ctx": 77}, {"temperature": 0.5}, {"num_ctx": None}, {"rope_frequency_base": 1e4}],
+        },
+    ),
+    AuditedClass(
+        "sdk",
+        "voyageai.Client",
+        "voyage",
+        {"api_key": KEY, "call.model": "voyage-3.5"},
+        ({}, {"base_url": GATEWAY}),
+        {"call.input_type": ["document", "query"], "call.output_dtype": ["float", "int8", "ubinary"]},
+    ),
 ]

@@ -52,11 +52,42 @@ CALLS = {
         ),
         async_method="embeddings.create_async",
     ),
+    "cohere": Call(
+        "embed",
+        "texts",
+        lambda response: next(each for each in response.embeddings.model_dump().values() if each),
+        (
+            *(("model", str), ("output_dimension", int), ("max_tokens", int), ("priority", int)),
+            *(("input_type", str), ("embedding_types", list[str]), ("truncate", str), ("request_options", dict)),
+        ),
+        {"input_type": "search_document"},
+        {"input_type": "search_query"},
+    ),
+    "ollama": Call(
+        "embed",
+        "input",
+        lambda response: response.embeddings,
+        (
+            *(("model", str), ("dimensions", int), ("truncate", bool), ("keep_alive", float)),
+            ("options", dict),
+        ),
+    ),
     "openai": Call(
         "embeddings.create",
         "input",
         lambda response: [each.embedding for each in response.data],
         (("model", str), ("dimensions", int), ("user", str), ("timeout", float), *_EXTRAS),
+    ),
+    "voyageai": Call(
+        "embed",
+        "texts",
+        lambda response: response.embeddings,
+        (
+            *(("model", str), ("output_dimension", int), ("truncation", bool)),
+            *(("input_type", str), ("output_dtype", str)),
+        ),
+        {"input_type": "document"},
+        {"input_type": "query"},
     ),
 }
 """By the package of the SDK."""

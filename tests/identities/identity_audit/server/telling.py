@@ -46,7 +46,7 @@ _HEADERS = (
         "x-upstage-client",
     ),
 )
-_FIELDS = {"encoding_format", "keep_alive"}
+_FIELDS = {"encoding_format", "keep_alive", "priority"}
 _QUERY = {"api-version"}
 # What the provider's reference names as the default of a field: to write it down asks for nothing else.
 _DEFAULTS = {
@@ -56,7 +56,7 @@ _DEFAULTS = {
     "role": "user",
     "late_chunking": False,
 }
-_DEFAULTS_OF_PATHS = {("/embed", "truncate"): "END"}
+_DEFAULTS_OF_PATHS = {("/embed", "truncate"): "END", ("/embed", "embedding_types"): ["float"]}
 # Options of Ollama for writing text and for its machine; an embedding knows none of them.
 _OPTIONS = {
     *("mirostat", "mirostat_eta", "mirostat_tau", "num_gpu", "num_predict", "num_thread", "repeat_last_n"),
@@ -97,7 +97,8 @@ class Request:
         if name == "model" and "/openai/deployments/" in path:
             # The deployment in the path is what Azure reads of a model.
             return False
-        if path.endswith("/api/embed") and name in _OPTIONS:
+        if path.endswith("/api/embed") and (name in _OPTIONS or (name, value) == ("truncate", True)):
+            # Ollama cuts long texts unless it is told not to.
             return False
         if path.endswith("/embeddings") and name == "user":
             return False
