@@ -92,6 +92,7 @@ class Cohere(Case):
         {"embedding_types": ["ubinary"]},
         {"truncate": "NONE"},
         {"max_tokens": 4},
+        {"request_options": {"additional_headers": {"x-route": "b"}}},
     )
     equal = (
         {"priority": 3},
@@ -103,7 +104,6 @@ class Cohere(Case):
     bypass = (
         ({"embedding_types": ["float", "int8"]}, "not exactly one type"),
         ({"embedding_types": ["base64"]}, "not exactly one type"),
-        ({"request_options": {"additional_headers": {"x-route": "b"}}}, "the extra header 'x-route'"),
         ({"request_options": {"additional_body_parameters": {"model": "n"}}}, "'additional_body_parameters'"),
     )
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import plain, query_of, routing_headers
+from embedonce.identification import plain, query_of
 from sdks_embedonce.calls import BypassError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def check_headers(headers: Mapping[str, Any]) -> None:
-    """Refuse headers of one call by which a server may choose a model.
-
-    Raises:
-        BypassError: There is one.
-    """
-    routing = routing_headers(headers)
-    if routing:
-        msg = f"the extra header {min(routing)!r} may change the answer"
-        raise BypassError(msg)
+def together(*headers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return headers of a client and of a call; later ones win, and what is no text, such as a mark, removes one."""
+    merged = {name.lower(): value for each in headers for name, value in (each or {}).items()}
+    return {name: value for name, value in merged.items() if isinstance(value, str | bytes)}
 
 
 def added_by(http: Any) -> tuple[dict[str, Any], dict[str, Any]]:

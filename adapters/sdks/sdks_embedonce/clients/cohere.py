@@ -18,7 +18,7 @@ from cohere.v2.client import AsyncV2Client, V2Client
 
 from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import check_headers
+from sdks_embedonce.http import together
 from sdks_embedonce.twins import Attribute, Sdk, held
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ class Embed(Method):
         if not isinstance(input_type, str):
             msg = "its input_type is not a name"
             raise BypassError(msg)
+        options = given.get("request_options") or {}
         wrapper = (owner if hasattr(owner, "_client_wrapper") else owner._raw_client)._client_wrapper
         url, http = wrapper.get_base_url(), wrapper.httpx_client.httpx_client
+        headers = (http.headers, getattr(wrapper, "_headers", None), options.get("additional_headers"))
         return providers.cohere(
             model,
             embedding_type=_numbers_of(given),
@@ -62,7 +64,7 @@ class Embed(Method):
             dimensions=given.get("output_dimension"),
             max_tokens=given.get("max_tokens"),
             query=query_of(http.params),
-            routed_by=routed_by({**dict(http.headers), **(getattr(wrapper, "_headers", None) or {})}, url),
+            routed_by=routed_by(together(*headers), url),
         )
 
     def role(self, given: Mapping[str, Any]) -> Any:
@@ -76,7 +78,6 @@ class Embed(Method):
         if changing:
             msg = f"{changing[0]!r} of its request_options may change the answer"
             raise BypassError(msg)
-        check_headers(options.get("additional_headers") or {})
 
     def vectors(self, response: Any, given: Mapping[str, Any]) -> Any:
         """Return the vectors of a response."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import added_by, check_headers, plain_only
+from sdks_embedonce.http import added_by, plain_only, together
 from sdks_embedonce.twins import Sdk, held
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class EmbedContent(Method):
             task=None if task in _ROLES else task,
             endpoint=url,
             api_version=called.api_version or always.api_version,
-            routed_by=routed_by({**headers, **(always.headers or {})}, url),
+            routed_by=routed_by(together(headers, always.headers, called.headers), url),
             # Else the URL has the version of the interface, the project and the location in it.
             scope="collection" if scope == types.ResourceScope.COLLECTION else None,
             query=query,
@@ -73,11 +73,6 @@ class EmbedContent(Method):
     def role(self, given: Mapping[str, Any]) -> Role:
         """Return the role of the texts, which is what they are embedded for."""
         return _ROLES.get(_settings(given).get("task_type", ""), "document")
-
-    def check(self, given: Mapping[str, Any]) -> None:
-        """Refuse headers that may choose a model."""
-        options = _settings(given).get("http_options")
-        check_headers((options.headers if options else None) or {})
 
     def texts_in(self, value: Any) -> tuple[list[str], bool]:
         """Return the texts of contents that are nothing but a text each."""

@@ -11,7 +11,7 @@ from mistralai.client.models import EmbeddingResponse, EmbeddingResponseData, Us
 from embedonce.identification import is_providers_own, providers, routed_by
 from sdks_embedonce.answers import in_order, used
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import added_by, check_headers, plain_only
+from sdks_embedonce.http import added_by, plain_only, together
 from sdks_embedonce.twins import Sdk, held
 
 if TYPE_CHECKING:
@@ -58,13 +58,12 @@ class Create(Method):
             # Mistral itself only keeps them; a gateway may choose a model by them.
             "metadata": plain_only(metadata) if metadata and not is_providers_own(url) else None,
             "query": query,
-            "routed_by": routed_by(headers, url),
+            "routed_by": routed_by(together(headers, given.get("http_headers")), url),
         }
         return providers.mistral(model, endpoint=f"{url}/v1").with_parameters(settings)
 
     def check(self, given: Mapping[str, Any]) -> None:
-        """Refuse headers that may choose a model, and vectors that the SDK cannot read."""
-        check_headers(given.get("http_headers") or {})
+        """Refuse vectors that the SDK cannot read."""
         if given.get("encoding_format") not in (None, "float"):
             msg = "its encoding_format is not 'float'"
             raise BypassError(msg)

@@ -14,7 +14,7 @@ from openai.types.create_embedding_response import Usage
 from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.answers import in_order, used
 from sdks_embedonce.calls import Asked, BypassError, Method, Paid
-from sdks_embedonce.http import check_headers, plain_only
+from sdks_embedonce.http import plain_only, together
 from sdks_embedonce.twins import Attribute, Sdk, copying, held, remade
 
 if TYPE_CHECKING:
@@ -51,24 +51,23 @@ class Create(Method):
             msg = f"extra_body replaces {replaced[0]!r}"
             raise BypassError(msg)
         queries = (client._client.params, client._custom_query, given.get("extra_query"))
+        headers = (client._client.headers, client._custom_headers, given.get("extra_headers"))
         url = str(client.base_url)
         settings: dict[str, Any] = {
             "dimensions": dimensions,
             "request": {"extra_body": plain_only(extra)} if extra else None,
             "query": {name: value for each in queries for name, value in query_of(each).items()},
-            "routed_by": routed_by({**dict(client._client.headers), **client._custom_headers}, url),
+            "routed_by": routed_by(together(*headers), url),
         }
         if hasattr(client, "_azure_deployment"):
             return providers.azure_openai(model, url=url, exact=providers.one_vocabulary(model), **settings)
         return providers.openai(model, endpoint=url, **settings)
 
     def check(self, given: Mapping[str, Any]) -> None:
-        """Refuse raw responses, headers that may choose a model, and encodings that OpenAI does not have."""
-        headers = given.get("extra_headers") or {}
-        if any(name.lower() == _RAW for name in headers):
+        """Refuse raw responses, and encodings that OpenAI does not have."""
+        if any(name.lower() == _RAW for name in given.get("extra_headers") or {}):
             msg = "it asks for a raw response"
             raise BypassError(msg)
-        check_headers(headers)
         if given.get("encoding_format") not in (None, "float", "base64"):
             msg = "its encoding_format is neither 'float' nor 'base64'"
             raise BypassError(msg)
