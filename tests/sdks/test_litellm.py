@@ -129,12 +129,17 @@ def test_errors_are_those_of_litellm(call, service, store):
         cached(input=["a"], max_retries=0, **call)
 
 
-def test_a_namespace_takes_the_place_of_the_server_alone(store):
+def test_a_namespace_takes_the_place_of_the_server_that_no_call_names(store, monkeypatch):
     cached = embedonce.wrap(litellm.embedding, store, namespace="acme/gateway@1")
-    named = {cached.identity_of(model=model, api_base="http://gpu/v1").namespace for model in ("openai/a", "openai/b")}
+
+    def names(**call):
+        return {cached.identity_of(model=model, **call).namespace for model in ("openai/a", "openai/b")}
+
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu/v1")
+    named = names()
     assert len(named) == 2
-    assert named == {
-        cached.identity_of(model=model, api_base="http://b").namespace for model in ("openai/a", "openai/b")
-    }
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://b/v1")
+    assert names() == named
+    assert len(named | names(api_base="http://c/v1") | names(api_base="http://d/v1")) == 6
     with pytest.raises(IdentityError, match="write it as `provider/model`"):
         cached.identity_of(model="nobody-knows")
