@@ -49,10 +49,10 @@ async def test_many_vectors_are_not_made_lists_on_the_event_loop(framework, monk
     here, seen = threading.get_ident(), set()
     as_lists = embedonce.vectors.lists.as_lists
 
-    def watched(matrix):
+    def watched(matrix, *numbers):
         if len(matrix) > 1:
             seen.add(threading.get_ident())
-        return as_lists(matrix)
+        return as_lists(matrix, *numbers)
 
     monkeypatch.setattr(embedonce.vectors.lists, "as_lists", watched)
     store, model, texts = MemoryStore(), ModelBehind(dimensions=512), [f"text {i}" for i in range(200)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,35 @@ def test_row_67_a_url_is_not_a_path(tmp_path, monkeypatch, their_kv):
     assert list(tmp_path.iterdir()) == []
     their_kv.persist("memory://bucket/c.json")
     theirs(Path("memory:").is_dir())
+
+
+async def test_a_model_without_async_methods_of_its_own_is_paid_once_though_its_task_is_cancelled(place):
+    started, end = threading.Event(), threading.Event()
+
+    class Slow(li.BaseEmbedding):
+        calls: list[list[str]] = li.pydantic.Field(default_factory=list)
+
+        def _get_text_embedding(self, text):
+            return self._get_text_embeddings([text])[0]
+
+        def _get_text_embeddings(self, texts):
+            self.calls.append(texts)
+            started.set()
+            assert end.wait(60)
+            return [[float(len(text)), 1.0] for text in texts]
+
+        _get_query_embedding = _get_text_embedding
+
+        async def _aget_query_embedding(self, query):
+            return self._get_query_embedding(query)
+
+    wrapper = embedonce.wrap(Slow(), place, namespace="m")
+    call = asyncio.ensure_future(wrapper.aget_text_embedding_batch(["a", "bb"]))
+    await asyncio.to_thread(started.wait, 60)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    end.set()
+    assert await wrapper.aget_text_embedding_batch(["a", "bb"]) == [[1.0, 1.0], [2.0, 1.0]]
+    assert await wrapper.aget_text_embedding("bb") == [2.0, 1.0]
+    assert wrapper.inner.calls == [["a", "bb"]]

@@ -18,7 +18,7 @@ from embedonce.errors import IdentityError
 from embedonce.identification import EmbedRequest, IdentityTracker, attribute_inside, describe_with
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.wrappers import Wrapper
-from llama_index.embeddings.embedonce.identities import describer
+from llama_index.embeddings.embedonce.identities import describer, has_sync_methods_only
 from llama_index.embeddings.embedonce.store_arguments import place_of
 
 if TYPE_CHECKING:
@@ -345,12 +345,18 @@ class CachedEmbedding(BaseEmbedding):
         inner = self.inner
         given = {**kwargs, **({"show_progress": True} if show_progress else {})}
         request = self._request(texts, "document", self._changing(kwargs, "aget_text_embedding_batch"))
+
+        def twin(some: list[str]) -> list[list[float]]:
+            return inner.get_text_embedding_batch(some, **given)
+
+        is_sync = has_sync_methods_only(inner)
         vectors = await self._state.tracker.aembed(
             request,
-            lambda some: inner.aget_text_embedding_batch(some, **given),
+            twin if is_sync else lambda some: inner.aget_text_embedding_batch(some, **given),
             # Each call would show a bar of its own.
             may_divide=not show_progress,
-            twin=lambda some: inner.get_text_embedding_batch(some, **given),
+            is_sync=is_sync,
+            twin=twin,
         )
         return await inner.aget_text_embedding_batch(list(texts), **given) if vectors is None else vectors
 
@@ -369,7 +375,9 @@ class CachedEmbedding(BaseEmbedding):
             return [await embed(some[0])]
 
         twin = None if sync is None else lambda some: [sync(some[0])]
-        vectors = await self._state.tracker.aembed(self._request([text], role), embed_one, twin=twin)
+        is_sync = twin is not None and has_sync_methods_only(self.inner)
+        asked = twin if twin is not None and is_sync else embed_one
+        vectors = await self._state.tracker.aembed(self._request([text], role), asked, is_sync=is_sync, twin=twin)
         return await embed(text) if vectors is None else vectors[0]
 
     def _request(self, texts: Sequence[str], role: Role, arguments: Mapping[str, Any] | None = None) -> EmbedRequest:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from typing_extensions import override
 
 from embedonce.errors import IdentityError
@@ -98,3 +100,15 @@ describer = _LlamaIndexDescriber(
     placeholders=("unknown",),
     refuses=_refuses,
 )
+
+
+_OF_DOCUMENTS = ("aget_text_embedding", "aget_text_embedding_batch", "_aget_text_embedding", "_aget_text_embeddings")
+
+
+def has_sync_methods_only(model: BaseEmbedding) -> bool:
+    """True if the async methods for documents are LlamaIndex's own, which call the sync ones on the event loop.
+
+    The cache calls those in a thread: the answer is kept if the task is cancelled meanwhile.
+    """
+    # LlamaIndex wraps what subclasses inherit.
+    return all(unwrap(getattr(type(model), name)) is unwrap(getattr(BaseEmbedding, name)) for name in _OF_DOCUMENTS)
