@@ -145,7 +145,7 @@ async def test_a_model_without_async_methods_of_its_own_is_paid_once_though_its_
     started, end = threading.Event(), threading.Event()
 
     class Slow(li.BaseEmbedding):
-        calls: list[list[str]] = li.pydantic.Field(default_factory=list)
+        calls: list[list[str]] = li.Field(default_factory=list)
 
         def _get_text_embedding(self, text):
             return self._get_text_embeddings([text])[0]
