@@ -144,10 +144,11 @@ class Identity:
         """
         for word, value in (("provider", provider), ("model", model)):
             if not isinstance(value, str) or not value:
-                msg = f"the {word} of an identity must be a non-empty string, got {value!r}; pass namespace= instead"
+                shown = remedies.shown(value)
+                msg = f"the {word} of an identity must be a non-empty string, got {shown}; pass namespace= instead"
                 raise IdentityError(msg)
         if "/" in provider:
-            msg = f"the provider of an identity must not hold a slash, got {provider!r}"
+            msg = f"the provider of an identity must not hold a slash, got {remedies.shown(provider)}"
             raise IdentityError(msg)
         dimensions = parameters.get("dimensions")
         name = f"{_quoted(provider)}/{_quoted(model)}"
@@ -236,7 +237,7 @@ def _rebuilt(kind: type[Identity], *given: Any) -> Identity:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip():
-        msg = f"a namespace must be a non-empty string, got {name!r}; name the model, such as 'acme/e5@3'"
+        msg = f"a namespace must be a non-empty string, got {remedies.shown(name)}; name the model, such as 'acme/e5@3'"
         raise IdentityError(msg)
     if not name.isascii():
         try:

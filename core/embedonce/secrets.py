@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
 import re
@@ -22,11 +23,15 @@ _SECRET_WORD = re.compile(
 # Words that make a name with "key" or "token" a plain setting, such as `input_key` or `pad_token`.
 _BEFORE_KEY = re.compile(r"input|output|text|content|embeddings?|vector|field|result|response|document")
 _NEXT_TO_TOKEN = re.compile(r"pad|cls|eos|bos|sep|mask|unk|special|limit|count|type|length|budget|ids")
-SECRET_VALUE = re.compile(
-    r"(?:Bearer|Basic) [\w+/=.-]{16,}|(?:sk|pk|rk)-[\w-]*\d[\w-]{15,}|hf_\w{16,}|nvapi-\S+|AIza[\w-]{20,}"
-    r"|A[KS]IA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|xox[a-z]-\S+|eyJ[\w-]+\.[\w.-]+"
-    r"|dapi[0-9a-f]{16,}\S*|glpat-[\w-]{16,}|github_pat_\w{16,}|pa-[\w-]{24,}|jina_\w{16,}|(?:gsk|r8|pcsk|xai)_\w{16,}"
+# How the keys of well-known services begin.
+_KEYS = (
+    r"(?<![A-Za-z0-9])(?:(?:sk|pk|rk)-[\w-]*\d[\w-]{15,}|(?:sk|pk|rk)_(?:live|test)_\w{16,}|hf_\w{16,}|nvapi-\S+"
+    r"|AIza[\w-]{20,}|A[KS]IA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|xox[a-z]-\S+|eyJ[\w-]+\.[\w.-]+|dapi[0-9a-f]{16,}\S*"
+    r"|glpat-[\w-]{16,}|github_pat_\w{16,}|pa-[\w-]{24,}|jina_\w{16,}|(?:gsk|r8|pcsk|xai|fw|npm|tgp_v1)_\w{16,}"
+    r"|xai-\w{16,}|pypi-[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{16,}|\d{8,10}:AA[\w-]{20,})"
 )
+_TOKENS = re.compile(_KEYS)
+SECRET_VALUE = re.compile(rf"(?:Bearer|Basic) [\w+/=.-]{{16,}}|{_KEYS}")
 """Values that are secrets under any name: bearer tokens and the keys of well-known services."""
 
 
@@ -50,15 +55,28 @@ _PLAIN_KEY = re.compile(
 _AMBIGUOUS = re.compile(r"auth|signature")
 _IN_TEXT = re.compile(
     r"-----BEGIN|[\w-]*(?:key|password|passwd|pwd|token|secret|signature|credentials?)[\w-]*[\"']?\s*[=:]\s*[\"']?\S"
-    r"|//[^/\s]*:[^/\s]*@|hooks\.|/webhooks?/"
+    r"|//[^/\s]*:[^/\s]*@|hooks\.|/webhooks?/|authorization\s*:|login\s+\S+\s+password\s"
+    r"|(?<!\w)--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
     re.IGNORECASE,
 )
+# What settings of known classes hold is written in clear unless it certainly is a secret: revisions and the names of
+# deployments look like noise, too.
+_CERTAIN = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|(?:password|passwd|pwd|secret|key|token)(?:[\"']?\s*=\s*[\"']?|[\"']\s*:)\s*\S"
+    r"|(?:api|access|account|private)_?key\s*:\s*\S|//[^/\s]*:[^/\s]*@|hooks\.slack\.|/webhooks/|authorization\s*:"
+    r"|(?:bearer|basic)\s+(?=\S*\d)[\w+/=.-]{16,}|(?<!\w)--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
+    r"|login\s+\S+\s+password\s|[?&](?:sig|code|[\w-]*(?:token|key|secret|password|signature|credential))=[^&\s]",
+    re.IGNORECASE,
+)
+_MIXED = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/=]{20,}")
 # Long and without the breaks that names have: letters with digits among them, or very many letters.
-_RANDOM = re.compile(r"(?=[A-Za-z+/=]*\d)(?=[\d+/=]*[A-Za-z])[\w+=]{16,}|[A-Za-z0-9+=]{32,}")
+_RANDOM = re.compile(r"\d{16,}|(?=[A-Za-z+/=]*\d)(?=[\d+/=]*[A-Za-z])[\w+=]{16,}|[A-Za-z0-9+=]{32,}")
 
 # With breaks as tokens have them: many letters of both cases with digits, or many digits.
 _NOISE = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+=.~-]{32,}|(?=.*[A-Za-z])(?=(?:\D*\d){5})[\w+=.~-]{16,}")
+# Secret access keys of AWS, which have slashes.
+_AWS = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9/+]{40}")
 
 
 @lru_cache(maxsize=2048)
@@ -77,11 +95,29 @@ def is_credential(name: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Return whether a text looks like a secret or holds one: a key, a password in a list, a private key, noise."""
-    if SECRET_VALUE.search(text) or _IN_TEXT.search(text):
+    if SECRET_VALUE.search(text) or _IN_TEXT.search(text) or _CERTAIN.search(text):
         return True
-    return any(_RANDOM.fullmatch(part) for part in re.split(r"[\s/:;,.?&@_-]+", text)) or any(
-        _NOISE.fullmatch(part) for part in re.split(r"[\s/]+", text)
-    )
+    parts = ((_RANDOM, r"[\s/:;,.?&@_-]+"), (_NOISE, r"[\s/]+"), (_AWS, r"[\s:;,=&\"']+"))
+    return any(kind.fullmatch(part) for kind, breaks in parts for part in re.split(breaks, text))
+
+
+@lru_cache(maxsize=2048)
+def certainly_secret(text: str, *, is_name: bool = False) -> bool:
+    """Return whether a text certainly is or holds a secret; fewer are than `looks_secret` takes for one.
+
+    Args:
+        text: The text.
+        is_name: True for the name of a model, which may look random.
+    """
+    if _TOKENS.search(text) or _CERTAIN.search(text):
+        return True
+    return not is_name and _MIXED.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def stand_in(text: str) -> str:
+    """Return a digest of a text that must not be shown."""
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def _is_secret_in_url(name: str) -> bool:

@@ -350,7 +350,7 @@ KNOWN = {
     ),
     "tei": Known(
         tei,
-        "huggingface-inference/http://127.0.0.1:8080/embed?truncate=true",
+        "huggingface-inference/http://localhost:8080/embed?truncate=true",
         True,
         [
             {"base_url": "http://gpu:8080"},

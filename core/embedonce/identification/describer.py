@@ -25,6 +25,7 @@ from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.paths import Paths, read
 from embedonce.identification.settings.plain import UnclearSettingError
 from embedonce.identity import Identity, declared_identity
+from embedonce.secrets import certainly_secret, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -301,7 +302,8 @@ class Describer:
         for name in [name for name in fields if f"{name}_files" in files and Path(fields[name]).is_absolute()]:
             # What the files hold says more than where they are. Another name may be that of a folder by chance.
             fields[name] = LOCAL
-        identity = Identity.of(provider, fields.pop(chosen))
+        model = fields.pop(chosen)
+        identity = Identity.of(provider, stand_in(model) if certainly_secret(model, is_name=True) else model)
         for name in [name for name in fields if without_underscores(name) in _NAMES_THE_MODEL]:
             if isinstance(fields[name], str) and fields[name] in self._placeholders:
                 del fields[name]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, is_url, plain
 from embedonce.identity import Identity
+from embedonce.secrets import certainly_secret, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -79,6 +80,8 @@ def identity_of(
     """
     if isinstance(model, str) and is_url(model):
         model = clean_url(model)
+    if isinstance(model, str) and certainly_secret(model, is_name=True):
+        model = stand_in(model)
     identity = Identity.of(provider, model, symmetric=symmetric).with_parameters(plain(parameters))
     dimensions = parameters.get("dimensions")
     return replace(identity, dimensions=dimensions) if exact and type(dimensions) is int else identity

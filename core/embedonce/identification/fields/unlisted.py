@@ -122,7 +122,7 @@ def _counted_mapping(name: str, plain: str, value: Mapping[str, Any], stated: se
 
 
 def _key(key: str) -> str:
-    return digest(key) if len(key) > SHORT or looks_secret(key) else key
+    return digest(key) if len(key) > SHORT or looks_secret(key) or is_url(key) else key
 
 
 def _name_inside(plain: str, key: str) -> str:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from embedonce.secrets import is_secret
+from embedonce.secrets import is_credential, is_secret, looks_secret
 
 _OPERATIONAL = """
 batch_size callback_manager callbacks chunk_size embed_batch_size max_batch_size max_concurrency
@@ -37,5 +37,7 @@ def is_skipped(name: str, value: Any) -> bool:
     """Return whether a field stays out of an identity, because it is a secret or operational."""
     if is_operational(name) or type(value).__name__ in ("SecretStr", "SecretBytes", "Secret"):
         return True
-    # A flag is not a secret, and leaving it out might make two settings look alike.
-    return is_secret(name) and value is not None and type(value) is not bool
+    # A flag is not a secret, and leaving it out might make two settings look alike; nor is what only has such a name.
+    if not is_secret(name) or value is None or type(value) is bool:
+        return False
+    return is_credential(name) or not isinstance(value, str | int | float) or looks_secret(str(value))

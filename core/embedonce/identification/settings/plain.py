@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from embedonce.identification.settings.names import is_skipped
-from embedonce.secrets import SECRET_VALUE, query_without_secrets
+from embedonce.secrets import SECRET_VALUE, certainly_secret, is_secret, looks_secret, query_without_secrets, stand_in
 
 
 class UnclearSettingError(ValueError):
@@ -31,6 +31,9 @@ class UnclearSettingError(ValueError):
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _URL_NAME = re.compile(r"(?:.*_)?(?:url|uri|endpoint|base|host|server|address)", re.IGNORECASE)
 _THIS_MACHINE = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 - compared with, never bound to
+_STAND_IN = "sha256:"
+# Names of settings whose values look random, and are not secret.
+_ID = re.compile(r"revision|commit|model|deployment|version|(?:^|_)id$|name|files|digest|weights", re.IGNORECASE)
 _LEFT_OUT = object()
 TOO_DEEP = object()
 """Stands for what is nested more deeply than settings are."""
@@ -65,17 +68,29 @@ def clean_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), urlencode(sorted(kept)), ""))
 
 
-def _plain_text(name: str, value: str) -> Any:
+def _plain_text(name: str, value: str, depth: int) -> Any:
     if SECRET_VALUE.fullmatch(value):
         return _LEFT_OUT
+    if is_secret(name) and not value.startswith(_STAND_IN):
+        # A name such as `query_token`, whose value counts and may be a secret nevertheless.
+        return stand_in(value)
     if _URL.fullmatch(value) or (_URL_NAME.fullmatch(name) and ("@" in value or "?" in value)):
         try:
-            return clean_url(value)
+            value = clean_url(value)
         except UnclearSettingError:
             # Not chained, and without the value: either may hold a secret.
             msg = f"its field {name!r} holds a URL that cannot be parsed"
             raise UnclearSettingError(msg) from None
-    return value
+    # What a user adds to a request may be anything.
+    is_added = depth > 1 and not _ID.search(name) and not re.search(r"\s", value)
+    is_hidden = looks_secret(value) if is_added and not is_url(value) else certainly_secret(value)
+    return stand_in(value) if is_hidden and not value.startswith(_STAND_IN) else value
+
+
+def _key(key: str, depth: int) -> str:
+    """Return a name of a setting, a digest of one that may hold a secret."""
+    is_hidden = looks_secret(key) or is_url(key) if depth else certainly_secret(key)
+    return stand_in(key) if is_hidden else key
 
 
 def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
@@ -85,7 +100,7 @@ def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
     if isinstance(value, Enum):
         return _plain(name, value.value, depth, skips)
     if isinstance(value, str):
-        return _plain_text(name, str(value))
+        return _plain_text(name, str(value), depth)
     if isinstance(value, PurePath):
         return str(value)
     if kind is float and math.isfinite(value):
@@ -95,7 +110,7 @@ def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
         raise UnclearSettingError(msg)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         inner = ((key, _plain(key, each, depth + 1, skips)) for key, each in value.items() if not skips(key, each))
-        return {key: each for key, each in inner if each is not _LEFT_OUT}
+        return {_key(key, depth): each for key, each in inner if each is not _LEFT_OUT}
     if isinstance(value, list | tuple | set | frozenset):
         items = [each for each in (_plain(name, item, depth + 1, skips) for item in value) if each is not _LEFT_OUT]
         return sorted(items, key=json.dumps) if isinstance(value, set | frozenset) else items

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, is_url
-from embedonce.secrets import is_credential, looks_secret
+from embedonce.secrets import is_credential, looks_secret, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,9 +234,4 @@ def url_of(value: Any) -> str:
 def digest(value: object) -> str:
     """Return a digest of a text, or of a dictionary or list of plain values."""
     text = value if isinstance(value, str) else repr(sorted(value.items()) if isinstance(value, dict) else value)
-    return _digest_of(text)
-
-
-@lru_cache(maxsize=1024)
-def _digest_of(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode('utf-8')).hexdigest()[:32]}"
+    return stand_in(text)

@@ -14,8 +14,9 @@ from embedonce.identification.known_classes import Description, identity_of, in_
 from embedonce.identification.providers.hosted import together
 from embedonce.identification.providers.openai_protocol import azure_openai, one_vocabulary, openai
 from embedonce.identification.settings.paths import Env, Global, Paths, group
-from embedonce.identification.settings.plain import UnclearSettingError, clean_url
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
 from embedonce.identification.settings.routing import routed_by
+from embedonce.remedies import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class LiteLLM(NamedTuple):
         others = {name: value for name, value in given.items() if name not in _IS_READ and name not in _IS_UNCLEAR}
         identity = identity.with_parameters(
             {
-                "input_type": types[0] if types[0] == types[1] else list(types),
+                **plain({"input_type": types[0] if types[0] == types[1] else list(types)}),
                 "alias": (self.aliases or {}).get(given["model"]),
                 "litellm": settled(others),
             }
@@ -140,7 +141,7 @@ class LiteLLM(NamedTuple):
         if slash:
             return provider, name
         if model not in _OF_OPENAI:
-            msg = f"the name of its model, {model!r}, does not say whose it is; write it as `provider/model`"
+            msg = f"the name of its model, {shown(model)}, does not say whose it is; write it as `provider/model`"
             raise UnclearSettingError(msg)
         # Without a provider, the URL of one that LiteLLM knows decides how the request is made.
         base = str(given.get("api_base") or "")
@@ -174,12 +175,12 @@ class LiteLLM(NamedTuple):
             msg = "LiteLLM may read its URL from a secret manager; pass `api_base`"
             raise UnclearSettingError(msg)
         if provider not in _Bases._fields:
-            msg = f"where LiteLLM finds the URL of the provider {provider!r} is not known; pass `api_base`"
+            msg = f"where LiteLLM finds the URL of the provider {shown(provider)} is not known; pass `api_base`"
             raise UnclearSettingError(msg)
         others = self.other_bases._asdict()
         url = self.api_base or getattr(self.bases, provider) or others.get(provider) or None
         if url is None and provider in ("azure", "hosted_vllm", "litellm_proxy", "openai_like"):
-            msg = f"neither `api_base` nor the environment holds a URL for its provider {provider!r}"
+            msg = f"neither `api_base` nor the environment holds a URL for its provider, {shown(provider)}"
             raise UnclearSettingError(msg)
         return url if url is None else str(url)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from embedonce.identification import At, Description, Env, Urls, group, providers
+from embedonce.identification import At, Description, Env, Urls, group, plain, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Rows,
@@ -62,7 +62,7 @@ def _vllm(extra_parameters: Any, settings: _Settings = group(_Settings)) -> Desc
 def _mistral(settings: _Settings = group(_Settings)) -> Identity:
     identity = providers.mistral(settings.model, endpoint=settings.endpoint)
     # Not among the parameters of the component, but sent if set.
-    return identity.with_parameters({"dimensions": settings.dimensions, "query": settings.query})
+    return identity.with_parameters(plain({"dimensions": settings.dimensions, "query": settings.query}))
 
 
 def _azure_openai(
