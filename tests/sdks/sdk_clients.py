@@ -95,7 +95,6 @@ class Cohere(Case):
         {"request_options": {"additional_headers": {"x-route": "b"}}},
     )
     equal = (
-        {"priority": 3},
         {"truncate": "END"},
         {"embedding_types": ["float"]},
         {"embedding_types": None},
@@ -127,7 +126,6 @@ class Cohere(Case):
 
 class CohereV1(Cohere):
     apart = tuple(each for each in Cohere.apart if not each.keys() & {"output_dimension", "max_tokens"})
-    equal = tuple(each for each in Cohere.equal if "priority" not in each)
     call: ClassVar = {**Cohere.call, "embedding_types": ["float"]}
     bypass = (*Cohere.bypass, ({"images": ["data:,"]}, "'images'"))
 

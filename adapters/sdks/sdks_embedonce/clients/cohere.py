@@ -122,8 +122,11 @@ def _numbers_of(given: Mapping[str, Any]) -> str:
 
 def _by_type(vectors: NDArray[Any], asked: Asked) -> EmbedByTypeResponseEmbeddings:
     name = _numbers_of(asked.given)
+    embeddings = EmbedByTypeResponseEmbeddings()
+    # Versions differ in the name by which the constructor takes the field.
     rows = vectors.astype(np.float64 if name == "float" else np.int64).tolist()
-    return EmbedByTypeResponseEmbeddings(**{name: rows})
+    setattr(embeddings, "float_" if name == "float" else name, rows)
+    return embeddings
 
 
 def _others(asked: Asked, paid: list[Paid]) -> dict[str, Any]:
