@@ -188,6 +188,15 @@ KNOWN: dict[str, Known] = {
             {"config": {"task_type": "retrieval_query"}},
             {"config": {"http_options": {"base_url": "https://proxy.example"}}},
             {"config": {"http_options": {"base_url": "https://proxy.example", "api_version": "v1"}}},
+            *(
+                {
+                    "api": "vertex",
+                    "vertex_ai_project": "p",
+                    "vertex_ai_location": location,
+                    "config": {"http_options": {"base_url": "https://proxy.example"}},
+                }
+                for location in ("us-central1", "europe-west1")
+            ),
             {"config": {"http_options": {"extra_body": {"a": 1}}}},
         ],
         [

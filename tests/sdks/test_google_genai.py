@@ -42,15 +42,10 @@ def gemini(url, **settings):
     return sdk.Client(api_key=KEY, http_options={"base_url": url, **settings})
 
 
-def vertex(url, **settings):
+def vertex(url, project="p", location="us-central1", **settings):
     credentials = sdk.Credentials("token")
-    return sdk.Client(
-        vertexai=True,
-        project="p",
-        location="us-central1",
-        credentials=credentials,
-        http_options={"base_url": url, **settings},
-    )
+    options = {"base_url": url, **settings}
+    return sdk.Client(vertexai=True, project=project, location=location, credentials=credentials, http_options=options)
 
 
 @pytest.fixture(params=WAYS)
@@ -230,7 +225,8 @@ def clients(url):
         {"client_args": {"headers": {"x-route-to": "c"}}, "httpx_async_client": httpx(headers={"x-route-to": "c"})},
         {"client_args": {"params": {"route": "d"}}, "async_client_args": {"params": {"route": "d"}}},
     ]
-    return [service(**{"url": url, **each}) for service in (gemini, vertex) for each in settings]
+    both = [service(**{"url": url, **each}) for service in (gemini, vertex) for each in settings]
+    return [*both, vertex(url, project="q"), vertex(url, location="europe-west1")]
 
 
 def httpx(**settings):

@@ -124,6 +124,8 @@ def _google(
     _use_vertexai: Any,
     vertex: Any = At("client._api_client.vertexai"),
     version: Any = At("client._api_client._http_options.api_version"),
+    project: Any = At("client._api_client.project"),
+    location: Any = At("client._api_client.location"),
     urls: Any = _GOOGLE_URLS,
 ) -> Identity:
     return providers.google(
@@ -134,6 +136,8 @@ def _google(
         task=task_type.upper() if task_type else None,
         endpoint=endpoint_of(urls, base_url),
         api_version=version,
+        project=project,
+        location=location,
     )
 
 
@@ -143,6 +147,8 @@ def _vertex(
     tuned_model_name: Any,
     instance: Any,
     api_endpoint: Any,
+    project: Any = At("client._api_client.project"),
+    location: Any = At("client._api_client.location"),
     urls: Any = _GOOGLE_URLS,
 ) -> Identity:
     endpoint = endpoint_of(urls, api_endpoint)
@@ -152,6 +158,8 @@ def _vertex(
         dimensions=dimensions,
         # A host without a scheme is not a URL yet.
         endpoint=None if endpoint and endpoint.endswith("googleapis.com") else endpoint,
+        project=project,
+        location=location,
         tuned_model=tuned_model_name,
         # Up to version 2 the class spoke to another service and left the task out for models that it did not know.
         service=None if instance is None else "prediction",

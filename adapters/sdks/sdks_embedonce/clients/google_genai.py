@@ -62,6 +62,8 @@ class EmbedContent(Method):
             task=None if task in _ROLES else task,
             endpoint=url,
             api_version=called.api_version or always.api_version,
+            project=api.project,
+            location=api.location,
             routed_by=routed_by(together(headers, always.headers, called.headers), url),
             # Else the URL has the version of the interface, the project and the location in it.
             scope="collection" if scope == types.ResourceScope.COLLECTION else None,
@@ -175,11 +177,14 @@ def _check_contents(contents: list[Any], model: str, *, is_vertex: bool) -> None
 
 def _is_part(content: Any) -> bool:
     """True for what is not a content of its own, but a part of one."""
-    return isinstance(content, str | types.Part) or (isinstance(content, dict) and "text" in content)
+    return isinstance(content, str | types.Part)
 
 
 def _text_in(content: Any) -> str | None:
     """Return the text of a content or a part that is nothing but one text; None for any other."""
+    if isinstance(content, dict) and "parts" not in content:
+        # The SDK takes it for a part, or refuses it, depending on what is beside it.
+        return None
     content = _plain(content)
     if isinstance(content, dict) and content.keys() <= {"parts", "role"} and content.get("role") in (None, "user"):
         parts = content.get("parts")

@@ -213,6 +213,8 @@ def google(
     task: str | None = None,
     endpoint: str | None = None,
     api_version: str | None = None,
+    project: str | None = None,
+    location: str | None = None,
     routed_by: str | None = None,
     **more: Any,
 ) -> Identity:
@@ -227,8 +229,11 @@ def google(
         "dimensions": dimensions,
         "task": task,
         "endpoint": url,
-        # All versions of Google's own interface have the same models; a gateway may read what it likes from it.
+        # Google has the same models in all versions of its interface, for all who pay and in all its locations. A
+        # gateway may read what it likes from them, since they are in the URL.
         "api_version": unless("v1beta1" if vertex else "v1beta", api_version) if url else None,
+        "project": project if url and vertex else None,
+        "location": location if url and vertex else None,
         "routed_by": routed_by if url else None,
         **more,
     }

@@ -138,6 +138,8 @@ def _google(
     vertex: Any = At(f"{_API}.vertexai"),
     extra_body: Any = At(f"{_API}._http_options.extra_body"),
     version: Any = At(f"{_API}._http_options.api_version"),
+    project: Any = At(f"{_API}.project"),
+    location: Any = At(f"{_API}.location"),
     urls: Any = Urls(f"{_API}._http_options.base_url"),
 ) -> Identity:
     config = config or embedding_config or {}
@@ -149,6 +151,8 @@ def _google(
         dimensions=more.pop("output_dimensionality", None),
         endpoint=clean_url(str(own_url)) if own_url else endpoint_of(urls),
         api_version=own_version or version,
+        project=project,
+        location=location,
         extra_body=extra_body,
         config_body=config_body,
         **more,

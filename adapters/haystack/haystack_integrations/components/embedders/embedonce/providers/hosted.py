@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification import (
     At,
@@ -18,6 +18,7 @@ from embedonce.identification import (
     UnclearSettingError,
     Urls,
     clean_url,
+    group,
     providers,
     request_size,
 )
@@ -108,6 +109,14 @@ def _bedrock(
     )
 
 
+class _Service(NamedTuple):
+    """What a client of Google's asks: Vertex AI or not, and there for whom and where."""
+
+    vertexai: Any
+    project: Any
+    location: Any
+
+
 def _google(
     own: str,
     model: Any,
@@ -117,32 +126,41 @@ def _google(
     own_url: Any = At("config.http_options.base_url"),
     version: Any = At("config.http_options.api_version"),
     config_body: Any = At("config.http_options.extra_body"),
-    of_client: Any = At("_client._api_client.vertexai"),
-    of_async_client: Any = At("_async_client._api_client.vertexai"),
+    client: _Service = group(_Service, "_client._api_client"),
+    async_client: _Service = group(_Service, "_async_client._api_client"),
     is_enterprise: Any = Env("GOOGLE_GENAI_USE_ENTERPRISE"),
     is_vertex: Any = Env("GOOGLE_GENAI_USE_VERTEXAI"),
+    project: Any = At("_vertex_ai_project"),
+    location: Any = At("_vertex_ai_location"),
     vertex_url: Any = Env("GOOGLE_VERTEX_BASE_URL"),
     gemini_url: Any = Env("GOOGLE_GEMINI_BASE_URL"),
     urls: Any = Urls("_client._api_client._http_options.base_url _async_client._api_client._http_options.base_url"),
 ) -> Identity:
     # The package asks the environment if no argument says which service it is.
-    pending = api == "vertex" or (is_enterprise or is_vertex or "").lower() in ("true", "1")
+    is_pending = api == "vertex" or (is_enterprise or is_vertex or "").lower() in ("true", "1")
+    is_located = bool(api == "vertex" and project and location)
+    pending = _Service(is_pending, *((project, location) if is_located else (None, None)))
     # A client that is there decides, even if it shows nothing.
-    used = [bool(each) if url else pending for each, url in zip((of_client, of_async_client), urls, strict=True)]
-    vertex = bool(one_of(used, "services"))
+    used = [
+        each._replace(vertexai=bool(each.vertexai)) if url else pending
+        for each, url in zip((client, async_client), urls, strict=True)
+    ]
+    service: _Service = one_of(used, "services")
     more = {name: value for name, value in (config or {}).items() if name != "http_options"}
     task = str(more.pop("task_type", None) or "TASK_TYPE_UNSPECIFIED")
     hosts = ("googleapis.com",)
     return providers.google(
         model_name or model,
-        vertex=vertex,
+        vertex=service.vertexai,
         dimensions=more.pop("output_dimensionality", None),
         # LangChain and LlamaIndex send the role's task; these components send none unless it is set.
         task=None if task == own else task,
         endpoint=clean_url(str(own_url))
         if own_url
-        else endpoint_of(urls, vertex_url if vertex else gemini_url, hosts=hosts),
+        else endpoint_of(urls, vertex_url if service.vertexai else gemini_url, hosts=hosts),
         api_version=version,
+        project=service.project,
+        location=service.location,
         config_body=config_body,
         **more,
     )
