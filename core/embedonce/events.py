@@ -10,7 +10,8 @@ class EmbedEvent:
     """One finished call of `EmbeddingCache.embed` or `aembed`, and so of any wrapper's method.
 
     Counts are numbers of texts, as in `Stats`; those of a call that returned add up:
-    texts == duplicates + hits + joined + embedded.
+    texts == duplicates + hits + joined + embedded. Those of a call that raised may be less. What is stored in the
+    background after a call was cancelled is counted in `Stats` alone.
 
     Attributes:
         namespace: The namespace of the vectors.
