@@ -435,6 +435,30 @@ def test_the_resource_and_its_method_can_be_wrapped(door, place, service):
     assert len(service.requests) == 1
 
 
+class Proxy:
+    """What a tracer may put in the place of a resource."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def __getattr__(self, name):
+        return getattr(self.inside, name)
+
+
+def test_what_is_unknown_in_the_place_of_a_resource_is_not_cached(door, place, service, caplog):
+    client = door.client()
+    cached = embedonce.wrap(client, place)
+    client.embeddings = Proxy(client.embeddings)
+    for _ in range(2):
+        assert door.vectors(cached, "a") == door.expected(["a"])
+    assert len(service.requests) == 2
+    assert [record.message for record in caplog.records if "bypass the cache" in record.message] == [
+        "calls of embeddings bypass the cache because a Proxy has been put in the place of 'embeddings'"
+    ]
+    with pytest.raises(embedonce.CacheMissError, match="a Proxy has been put in the place"):
+        door.create(embedonce.wrap(client, place, mode="replay"), "a")
+
+
 def test_what_a_tracer_has_put_around_the_method_is_called(door, place):
     client = door.client()
     create, seen = client.embeddings.create, []

@@ -6,6 +6,7 @@ has of its own are the attributes that its `Sdk` lists: methods with a cache bef
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from types import MethodType
 from typing import Any
 
 from embedonce import EmbeddingCache, Identity, IdentityError, WrapOptions, Wrapper, remedies
+from embedonce.identification import check_replay
 from sdks_embedonce.calls import BypassError, CachedMethod, Method
+
+logger = logging.getLogger("embedonce")
 
 Attribute = Method | Callable[["CachedClient", str], Any]
 """A method that embeds, or a function that returns an attribute of a wrapped client, given that and its name."""
@@ -72,10 +76,18 @@ def cached_client(client: Any, sdk: Sdk, cache: EmbeddingCache, options: WrapOpt
 def held(client: CachedClient, name: str) -> Any:
     """Return an object in a client, such as a resource, as a wrapped one.
 
-    It is returned as it is if something of an unknown class has been put in its place.
+    Something of an unknown class that has been put in its place is returned as it is.
+
+    Raises:
+        CacheMissError: There is such a thing in its place, and the mode is `replay`.
     """
     inner = getattr(client.inner, name)
     if not client._sdk.attributes_of(inner.__class__):
+        why = f"a {type(inner).__name__} has been put in the place of {name!r}"
+        check_replay(client.inner, client.cache, why)
+        if name not in client._warned:
+            client._warned.add(name)
+            logger.warning("calls of %s bypass the cache because %s", name, why)
         return inner
     known = client._held.get(name)
     if known is None or known.inner is not inner:
