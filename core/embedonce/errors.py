@@ -65,9 +65,11 @@ class StoreError(EmbedOnceError, OSError):
 
     Attributes:
         fault: The kind of outage, for instance `denied`, `missing`, `timeout` or `full`; empty if it is not an outage.
+        is_partial: True if only some files of the store cannot be read; what the others hold was found.
     """
 
     fault: str = ""
+    is_partial: bool = False
 
 
 class FormatError(StoreError, ValueError):

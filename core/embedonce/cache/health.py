@@ -41,7 +41,7 @@ class Stats:
         pending: Vectors among them that wait in memory for a distant store just now; see `EmbeddingCache.flush`.
         lost: Vectors among them that were dropped, since the store has not accepted any for too long.
         damaged: Entries and files of the store that were damaged and counted as misses.
-        read_errors: Faults of the store while reading.
+        read_errors: Faults of the store while reading, those of single files included.
         write_errors: Faults of the store while writing; the vectors were returned nevertheless.
         skipped: Requests that were left out because the store had failed repeatedly just before: lookups that did not
             find everything in memory, writes, and attempts to open a namespace. It counts requests, not texts.
@@ -166,8 +166,8 @@ class StoreHealth:
         """
         circuit = self._circuit(writing=writing)
         with self._lock:
-            # A fault of this process says nothing about the place.
-            if error.fault != "process":
+            # A fault of this process says nothing about the place, and one of some files nothing about the others.
+            if error.fault != "process" and not error.is_partial:
                 circuit.faults += 1
                 if circuit.faults >= _FAULTS:
                     circuit.until = time.monotonic() + _PAUSE

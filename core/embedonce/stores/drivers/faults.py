@@ -13,7 +13,7 @@ from embedonce.errors import StoreError
 from embedonce.runtime.signals import let_through, raised_by_handler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Fault = Literal[
     "gone", "short", "denied", "missing", "timeout", "busy", "unavailable", "full", "read_only", "process", "broken"
@@ -38,6 +38,36 @@ _MEANINGS: dict[Fault, tuple[str, str]] = {
     "process": ("this process could not ask it", "see the cause; the place has no part in it"),
     "broken": ("it answered with something unexpected", "check the URL and storage_options"),
 }
+
+
+class UnreadableFilesError(Exception):
+    """Some files of a place cannot be read, while others may be.
+
+    Args:
+        files: What was raised for each.
+    """
+
+    def __init__(self, files: Mapping[str, Exception]) -> None:
+        file, self.__cause__ = next(iter(files.items()))
+        others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        super().__init__(f"{file}{others}: {type(self.__cause__).__name__}: {self.__cause__}")
+        self.files = dict(files)
+
+
+def unreadable(file: str, error: Exception) -> Exception:
+    """Return what to raise for a fault of reading a file: itself if it is gone, or the fault is not of the place."""
+    is_other = isinstance(error, FileNotFoundError | UnreadableFilesError) or fault_of(error) == "process"
+    return error if is_other else UnreadableFilesError({file: error})
+
+
+def worst(faults: Sequence[Exception]) -> Exception:
+    """Return what to raise for several faults: one that concerns more than some files, else all of these files."""
+    files: dict[str, Exception] = {}
+    for fault in faults:
+        if not isinstance(fault, UnreadableFilesError):
+            return fault
+        files.update(fault.files)
+    return UnreadableFilesError(files)
 
 
 def _table(**names: str) -> dict[str, Fault]:
@@ -183,10 +213,13 @@ def store_error(
         return error
     fault = fault_of(error)
     happened, remedy = _MEANINGS[fault]
+    is_partial = isinstance(error, UnreadableFilesError)
     cause = f"{type(error).__name__}: {error}" if _text(error) else type(error).__name__
+    if is_partial:
+        cause = str(error)
     message = f"cannot {action} {where}: {happened} ({scrub(cause)}); {note or remedy}"
     made = StoreError(message)
-    made.fault = fault
+    made.fault, made.is_partial = fault, is_partial
     if all(scrub(text) == text for text in map(_text, _chain(error))):
         made.__cause__ = error
     # Otherwise a traceback would print the secrets that `scrub` has removed.

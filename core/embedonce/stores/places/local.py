@@ -24,6 +24,7 @@ _SETTLED_NS = 50_000_000
 """A directory younger than this may change again without a new modification time (kernel ticks of 1-10 ms)."""
 _WHOLE_SECONDS_NS = 2_100_000_000
 _ALL_BITS = 0o7777
+_SUFFIXES = (".safetensors", ".json")
 
 
 class LocalDirectory:
@@ -84,7 +85,8 @@ class LocalDirectory:
                 if name in known:
                     sizes[name] = whole[name] = known[name]
                 elif name[0] != ".":
-                    with suppress(FileNotFoundError):
+                    # What is no file of the cache need not have a size that can be seen.
+                    with suppress(FileNotFoundError if name.endswith(_SUFFIXES) else OSError):
                         sizes[name] = size = entry.stat().st_size
                         if _is_whole(name, size):
                             whole[name] = size

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from embedonce.stores.drivers.faults import fault_of
+from embedonce.stores.drivers.faults import fault_of, unreadable, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,16 +74,17 @@ def read_spans(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[in
 
     Raises:
         FileNotFoundError: A file is gone. It is raised after everything that could be read.
-        Exception: Any other fault of the place, likewise.
+        UnreadableFilesError: Some files cannot be read, likewise.
+        Exception: A fault of this process, likewise.
     """
-    fault: Exception | None = None
+    faults: list[Exception] = []
     for number, answer in ask(directory, spans):
         if isinstance(answer, Exception):
-            fault = fault or answer
+            faults.append(unreadable(spans[number].file, answer))
         else:
             yield number, answer
-    if fault is not None:
-        raise fault
+    if faults:
+        raise worst(faults)
 
 
 def read_joined(directory: Directory, spans: Sequence[Span]) -> Iterator[tuple[int, memoryview | None]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import UnreadableFilesError, worst
 from embedonce.stores.segments.files.files import NotAtHandError
 from embedonce.vectors.rows import RowBuffer
 
@@ -83,7 +85,7 @@ class Search:
             for i, row in zip(missing, reader.read(view, [keys[i] for i in missing], faults), strict=True):
                 rows[i] = row
             if faults:
-                raise faults[0]
+                raise worst(faults)
             return rows.count(None)
 
         return bool(keys) and self._run([key.digest for key in keys if not key.text], look, at_hand=at_hand)
@@ -100,21 +102,25 @@ class Search:
             True if the place was asked, and has answered.
 
         Raises:
+            UnreadableFilesError: Something was not found, and may be in files that cannot be read.
             Exception: A fault of the place; what is at hand was taken nevertheless.
         """
         if at_hand:
             self._take_at_hand(digests, look)
             return False
-        catalog, before = self._catalog, self._catalog.directory.answers
+        catalog, before, missing = self._catalog, self._catalog.directory.answers, 0
         try:
             fault = catalog.refresh_for_hits()
             for attempt in range(catalog.attempts):
-                view = catalog.view
+                view, began = catalog.view, time.monotonic()
                 try:
                     view = self._resolver.resolve(digests)
                     missing = look(view, self._reader, _NOTHING)
                 except FileNotFoundError:
                     catalog.look_again(view)
+                    continue
+                except UnreadableFilesError as error:
+                    catalog.cannot_read(error, time.monotonic() - began)
                     continue
                 if missing and fault is not None:
                     # It was listed just now: once more would only take as long again.
@@ -124,6 +130,8 @@ class Search:
         except Exception:
             self._take_at_hand(digests, look)
             raise
+        if missing and catalog.faults.unreadable:
+            raise UnreadableFilesError(catalog.faults.unreadable.errors)
         return catalog.directory.answers != before
 
     def _take_at_hand(self, digests: Sequence[bytes], look: Look) -> None:

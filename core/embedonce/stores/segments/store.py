@@ -11,7 +11,8 @@ from embedonce.options import STORE_DEFAULTS, StoreOptions, checked_flag
 from embedonce.runtime.forking import renewed_in_child
 from embedonce.stores.locations.location import as_location
 from embedonce.stores.protocol import AsyncTwins, checked_keys, checked_pairs
-from embedonce.stores.segments.catalog.catalog import Catalog, StoreCounts
+from embedonce.stores.segments.catalog.catalog import Catalog
+from embedonce.stores.segments.catalog.faults import StoreCounts
 from embedonce.stores.segments.catalog.resolving import Resolver
 from embedonce.stores.segments.format.keys import IndexKey
 from embedonce.stores.segments.format.layout import DamagedSegmentError

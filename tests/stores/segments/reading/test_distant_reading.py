@@ -6,6 +6,7 @@ import errno
 
 import numpy as np
 import pytest
+from core_support import until
 from covering import each_once
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,14 @@ def found(store, keys, matrix):
     assert got is None or np.array_equal(got[there], matrix[there])
     assert there.all() or not there.any()
     return bool(there.all())
+
+
+def found_now(store, keys, matrix):
+    """The same, where what was out of order may still be left alone."""
+    try:
+        return found(store, keys, matrix)
+    except StoreError:
+        return False
 
 
 def test_ten_thousand_vectors_are_one_listing_and_two_reads_per_segment(distant, open_store, asked, digest, vectors):
@@ -334,7 +343,7 @@ def test_an_outage_is_never_a_miss(fault, written, distant, open_store, asked):
         with pytest.raises(StoreError):
             reader.mget([key.hex() for key in keys[:some]])
     asked.answer = lambda name, start, end, blob: blob
-    assert found(reader, keys, matrix)
+    until(lambda: found_now(reader, keys, matrix))
     assert (reader.counts.damaged_rows, reader.counts.damaged_segments) == (0, 0)
 
 
@@ -348,7 +357,7 @@ def test_an_outage_of_one_segment_keeps_what_the_others_had(written, distant, op
         reader.get_rows([*keys, *others])
     assert found(reader, others, more)
     asked.answer = lambda name, start, end, blob: blob
-    assert found(reader, keys, matrix)
+    until(lambda: found_now(reader, keys, matrix))
 
 
 def test_values_without_bytes_need_no_request(distant, open_store, asked):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedonce.errors import EmbedOnceError
 from embedonce.runtime.locks import ForkLock
 from embedonce.runtime.sharing import SharedAttempt
 from embedonce.runtime.signals import raised_by_handler
+from embedonce.stores.drivers.faults import UnreadableFilesError
+from embedonce.stores.segments.catalog.faults import SegmentFaults
 from embedonce.stores.segments.catalog.recency import Recency
 from embedonce.stores.segments.catalog.space_file import SpaceFile
 from embedonce.stores.segments.files.files import SegmentFiles
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedonce.stores.places.directory import Directory
+    from embedonce.stores.segments.catalog.faults import StoreCounts
     from embedonce.stores.segments.files.opening import OpenSegment
     from embedonce.stores.segments.files.tier import Tier
     from embedonce.stores.segments.lookup.key_index import KeyIndex
 
     T = TypeVar("T")
-
-logger = logging.getLogger("embedonce")
 
 _ATTEMPTS = 10
 _DISTANT_ATTEMPTS = 5
@@ -40,14 +39,6 @@ _DISTANT_ATTEMPTS = 5
 _FUTURE_US = 3_600_000_000
 _OVERLAY = 4096
 """So many keys may be in the overlay of a small index; a large one may have more, see `Catalog.add`."""
-
-
-@dataclass(slots=True)
-class StoreCounts:
-    """What a store has met since the object was made."""
-
-    damaged_rows: int = 0
-    damaged_segments: int = 0
 
 
 class Catalog:
@@ -81,10 +72,10 @@ class Catalog:
         self.attempts = _ATTEMPTS if directory.has_views else _DISTANT_ATTEMPTS
         self.space_file = SpaceFile(directory, namespace_directory, place)
         self._namespace_directory = namespace_directory
-        self._counts = counts
+        self.faults = SegmentFaults(directory, counts)
+        self.warn = self.faults.warn
         self._recency = Recency(interval)
         self._stamp = 0
-        self._warned: set[str] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -98,7 +89,7 @@ class Catalog:
         self._unlisted: dict[str, int] = {}
         # Names of the segments that each merged one replaces.
         self._replaces: dict[str, frozenset[str]] = {}
-        self._damaged: dict[str, int] = {}
+        self.faults.clear()
         self._recency.expire()
         # Lock order: the lock of an attempt is taken before `lock`, never after it.
         self._attempt = SharedAttempt()
@@ -147,7 +138,7 @@ class Catalog:
 
     def refresh_for_misses(self, count: int) -> bool:
         """Refresh if it is time, since others may have written what is missing; True to look it up again."""
-        return not self._recency.suffices_for_misses(count) and self.refresh()
+        return (self.faults.unreadable.is_due or not self._recency.suffices_for_misses(count)) and self.refresh()
 
     def retried(self, look: Callable[[], T]) -> T:
         """Return what a look at segments gives; after a refresh it looks again if some have just been merged away.
@@ -178,7 +169,7 @@ class Catalog:
             KeyEncoderError: Another process has written with another key encoder.
             OSError: Any other fault of the place.
         """
-        if not force and not self._stale and not self.directory.changed():
+        if not force and not self._stale and not self.faults.unreadable.is_due and not self.directory.changed():
             self._recency.listed()
             return False
         # A refresh that has already begun is recent enough, unless the caller knows of a change.
@@ -200,11 +191,10 @@ class Catalog:
         return self.view is not before
 
     def _look_at_space_file(self, listed: dict[str, int]) -> None:
-        was_damaged = self.space_file.damage
-        self.space_file.look(listed)
-        if (damage := self.space_file.damage) and not was_damaged:
-            self._counts.damaged_segments += 1
-            self.warn(SPACE_FILE, f"{self.directory}/{SPACE_FILE} is damaged: {damage}; the next write replaces it")
+        file, was_bad = self.space_file, self.space_file.damage or self.space_file.fault
+        file.look(listed)
+        if not was_bad and (file.damage or file.fault):
+            self.faults.space_file(SPACE_FILE, file.damage, file.fault)
 
     def ensure_namespace(self) -> None:
         """Make the directory and its `space.json` unless they exist.
@@ -233,25 +223,32 @@ class Catalog:
             shown = {segment.file for segment in self.view.segments}
         replaces = {file: names for file, names in self._replaces.items() if file in listed and file not in gone}
         hidden = frozenset[str]().union(*replaces.values())
+        self.faults.unreadable.keep(listed)
         appeared = [
             Segment(name, file)
             for file in (listed.keys() - shown - hidden) | (gone & listed.keys())
-            if self._damaged.get(file) != listed[file] and (name := SegmentName.parse(file)) is not None
+            if not self.faults.is_left_out(file, listed[file]) and (name := SegmentName.parse(file)) is not None
         ]
         # Replaced segments too: their mirrors must not outlive rows that were erased.
         self.files.forget(*gone, *(self.hidden - listed.keys()))
-        self.files.open_all(appeared)
+        began = time.monotonic()
+        faulty = self.files.open_all(appeared)
         good: list[Segment] = []
         is_complete = True
         for segment in appeared:
             try:
+                if segment.file in faulty:
+                    raise faulty[segment.file]
                 if self._is_good(segment, listed[segment.file]):
                     good.append(segment)
-                    self._damaged.pop(segment.file, None)
+                    self.faults.opened(segment.file)
                     if names := self.opened(segment, partly=True).index.replaces:
                         replaces[segment.file] = names
             except FileNotFoundError:
                 is_complete = False
+            except UnreadableFilesError as error:
+                self.files.forget(*error.files)
+                self.faults.cannot_read(error, time.monotonic() - began)
         with self.lock:
             for file in known:
                 self._unlisted.pop(file, None)
@@ -269,7 +266,8 @@ class Catalog:
             segment.file
             for segment in self.view.segments
             # A file with another size than its name says is of no more use than a missing one.
-            if listed.get(segment.file, own.get(segment.file)) != segment.name.size or segment.file in self._damaged
+            if listed.get(segment.file, own.get(segment.file)) != segment.name.size
+            or segment.file in self.faults.damaged
         )
 
     def _show_listed(self, gone: frozenset[str], good: Sequence[Segment], replaces: dict[str, frozenset[str]]) -> bool:
@@ -285,7 +283,7 @@ class Catalog:
         ]
         try:
             self._show(View(view.key_index.without(leave).extended(added, self.records, self.files.sparse_indexes)))
-        except FileNotFoundError:
+        except (FileNotFoundError, UnreadableFilesError):
             return False
         self.files.drop_sparse_indexes(
             self.files.sparse_indexes.keys() - {segment.file for segment in self.view.segments}
@@ -303,7 +301,7 @@ class Catalog:
             metadata = self.files.open_partly(segment).index.metadata
             self._namespace_directory.check_segment(metadata, f"{self.directory}/{segment.file}")
         except DamagedSegmentError as error:
-            self._leave_out(segment, size, str(error))
+            self.faults.is_damaged(segment.file, size, str(error))
             return False
         return True
 
@@ -391,7 +389,7 @@ class Catalog:
         """Return a view with further segments, without those that were merged away in the meantime."""
         try:
             return View(key_index.extended(added, self.records))
-        except FileNotFoundError:
+        except (FileNotFoundError, UnreadableFilesError):
             self._stale = True
         unreadable = frozenset(segment.file for segment in key_index.segments if not self._opens(segment))
         readable = [segment for segment in added if self._opens(segment)]
@@ -400,7 +398,7 @@ class Catalog:
     def _opens(self, segment: Segment) -> bool:
         try:
             self.opened(segment, partly=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, UnreadableFilesError):
             return False
         return True
 
@@ -424,22 +422,24 @@ class Catalog:
         with self.lock:
             self._stale = True
             self.files.forget(segment.file)
-            if segment.file not in self._damaged:
-                self._leave_out(segment, self.listed.get(segment.file, segment.name.size), what)
+            if segment.file not in self.faults.damaged:
+                self.faults.is_damaged(segment.file, self.listed.get(segment.file, segment.name.size), what)
+
+    def cannot_read(self, error: UnreadableFilesError, seconds: float) -> None:
+        """Leave files out for a while, which a look has tried to read for some seconds; show what they had replaced.
+
+        Raises:
+            Exception: The place cannot be listed either, so that this is not a fault of some of its files.
+        """
+        self.directory.listing()
+        self.files.forget(*error.files)
+        self.faults.cannot_read(error, seconds)
+        with self.lock:
+            newest = [segment for segment in self.view.newest if segment.file not in error.files]
+            self._show(self._extended(self.view.key_index.without(frozenset(error.files)), newest))
+            self._replaces = {file: names for file, names in self._replaces.items() if file not in error.files}
+        self.refresh(force=True)
 
     def damaged_rows(self, segment: Segment, count: int) -> None:
         """Count rows of a segment that have failed their checksums."""
-        self._counts.damaged_rows += count
-        self.warn(segment.file, f"{self.directory}/{segment.file} holds damaged rows; they count as misses")
-
-    def _leave_out(self, segment: Segment, size: int, what: str) -> None:
-        """Leave a segment out until its size changes, since it may be half copied."""
-        self._damaged[segment.file] = size
-        self._counts.damaged_segments += 1
-        self.warn(segment.file, f"{self.directory}/{segment.file} is damaged and left out: {what}; its rows are misses")
-
-    def warn(self, subject: str, message: str) -> None:
-        """Log a warning, once per subject."""
-        if subject not in self._warned:
-            self._warned.add(subject)
-            logger.warning(message)
+        self.faults.has_damaged_rows(segment.file, count)

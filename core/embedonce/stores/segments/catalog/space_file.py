@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedonce.errors import StoreError
+from embedonce.errors import EmbedOnceError, StoreError
 from embedonce.stores.places.directory import read_whole
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.format.namespace_directory import SPACE_FILE, DamagedNamespaceError
@@ -22,6 +22,7 @@ class SpaceFile:
     Attributes:
         seen: True if the file exists or has existed.
         damage: What is wrong with it, empty if nothing is.
+        fault: Why it cannot be read, empty if it can.
     """
 
     def __init__(self, directory: Directory, namespace_directory: NamespaceDirectory, place: str) -> None:
@@ -30,6 +31,7 @@ class SpaceFile:
         self._place = place
         self.seen = False
         self.damage = ""
+        self.fault = ""
 
     @property
     def is_good(self) -> bool:
@@ -44,7 +46,7 @@ class SpaceFile:
             FormatError: It is of another format.
             IdentityError: It belongs to another namespace.
             KeyEncoderError: The keys were made by another encoder.
-            OSError: It cannot be read.
+            OSError: It cannot be read, and no segment names the namespace instead.
         """
         if SPACE_FILE not in listed:
             if self.seen:
@@ -58,14 +60,20 @@ class SpaceFile:
                 error.fault = "missing"
                 raise error
         elif not self.seen:
-            # On a distant place every segment names its namespace too, and its header is read anyway.
-            if self._directory.has_views or all(SegmentName.parse(file) is None for file in listed):
+            # Every segment names its namespace too, and its header is read anyway.
+            has_segments = any(SegmentName.parse(file) is not None for file in listed)
+            if self._directory.has_views or not has_segments:
                 try:
-                    self._namespace_directory.check(
-                        read_whole(self._directory, SPACE_FILE, listed[SPACE_FILE]), str(self._directory)
-                    )
+                    content = read_whole(self._directory, SPACE_FILE, listed[SPACE_FILE])
+                    self._namespace_directory.check(content, str(self._directory))
                 except DamagedNamespaceError as error:
                     self.damage = str(error)
+                except EmbedOnceError:
+                    raise
+                except OSError as error:
+                    if isinstance(error, FileNotFoundError) or not has_segments:
+                        raise
+                    self.fault = type(error).__name__
             self.seen = True
 
     def write(self) -> None:

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
+from embedonce.stores.drivers.faults import unreadable
 from embedonce.stores.segments.files.opening import Opener, OpenSegment, open_whole
 from embedonce.stores.segments.format.layout import DamagedSegmentError, view_index
 
@@ -57,7 +58,8 @@ class SegmentFiles:
         Raises:
             FileNotFoundError: It is gone, probably merged into another one.
             DamagedSegmentError: Its bytes are not what its name says.
-            OSError: Any other fault of the place.
+            UnreadableFilesError: It cannot be read.
+            OSError: A fault of this process.
         """
         opened = self.open_partly(segment)
         if opened.sparse_index is not None:
@@ -107,16 +109,20 @@ class SegmentFiles:
             raise NotAtHandError(segment.file)
         return opened
 
-    def open_all(self, segments: Sequence[Segment]) -> None:
-        """Read the indexes of segments with few requests, where they are not mapped; `open` raises the faults.
+    def open_all(self, segments: Sequence[Segment]) -> dict[str, Exception]:
+        """Read the indexes of segments with few requests, where they are not mapped; `open` reads those left out.
 
         Only the header of a huge segment is read, if it is not open yet; see `sparse_indexes`.
+
+        Returns:
+            What the place has answered for files that cannot be read.
         """
+        faults: dict[str, Exception] = {}
         closed = [segment for segment in segments if segment.file not in self._open]
-        if self._directory.has_views or not closed:
-            return
-        for segment, opened in self._opener.open_all(closed):
-            self._keep(segment, opened)
+        if not self._directory.has_views and closed:
+            for segment, opened in self._opener.open_all(closed, faults):
+                self._keep(segment, opened)
+        return faults
 
     def drop_sparse_indexes(self, files: Iterable[str]) -> None:
         """Drop the sparse indexes of segments that lookups know completely now, or do not use any more."""
@@ -196,7 +202,10 @@ class SegmentFiles:
     def _opened(self, segment: Segment) -> OpenSegment:
         if not self._directory.has_views:
             return self._opener.open(segment)
-        view = self._directory.view(segment.file)
+        try:
+            view = self._directory.view(segment.file)
+        except OSError as error:
+            raise unreadable(segment.file, error) from error
         assert view is not None
         index = None
         if segment.file in self._checked and len(view) == segment.name.size:

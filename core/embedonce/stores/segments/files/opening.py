@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import unreadable
 from embedonce.stores.places.ranges import Span, ask, read_spans
 from embedonce.stores.segments.format.layout import (
     DamagedSegmentError,
@@ -119,8 +120,15 @@ class Opener:
         except DamagedSegmentError:
             return self._read(segment, mirror)
 
-    def open_all(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, OpenSegment]]:
-        """Yield the segments that can be opened, with few requests; of a huge index only the header is read."""
+    def open_all(
+        self, segments: Sequence[Segment], faults: dict[str, Exception]
+    ) -> Iterator[tuple[Segment, OpenSegment]]:
+        """Yield the segments that can be opened, with few requests; of a huge index only the header is read.
+
+        Args:
+            segments: The segments.
+            faults: Gets what the place has answered for files that cannot be read.
+        """
         unread: list[tuple[Segment, Mirror | None, range]] = []
         spans: list[Span] = []
         for segment in segments:
@@ -131,7 +139,12 @@ class Opener:
             first = len(spans)
             spans += _header_spans(segment) if can_be_sparse(segment.name) else [_index_span(segment)]
             unread.append((segment, mirror, range(first, len(spans))))
-        blocks = {number: answer for number, answer in ask(self._directory, spans) if isinstance(answer, bytes)}
+        blocks: dict[int, bytes] = {}
+        for number, answer in ask(self._directory, spans):
+            if isinstance(answer, bytes):
+                blocks[number] = answer
+            elif answer is not None:
+                faults[spans[number].file] = unreadable(spans[number].file, answer)
         for segment, mirror, numbers in unread:
             if not all(number in blocks for number in numbers):
                 continue

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import worst
 from embedonce.stores.places.ranges import Span, joined, read_joined, read_spans
 from embedonce.stores.segments.files.files import NotAtHandError
 from embedonce.stores.segments.files.tier import Piece
@@ -139,7 +140,7 @@ class Reader:
         if failed:
             self._gather_slowly(view, digests, failed, into, faults, again=True)
         if faults:
-            raise faults[0]
+            raise worst(faults)
 
     def _gather_mirrored(self, one: RowMatches, digests: Sequence[bytes], into: RowBuffer) -> RowMatches:
         """Collect what the local tier has; return what must be read from the distant place."""

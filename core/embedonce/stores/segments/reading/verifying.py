@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import unreadable
 from embedonce.stores.places.ranges import Span, ask
 from embedonce.stores.segments.format.layout import DamagedSegmentError, parse_index, row_checksum
 
@@ -26,7 +27,7 @@ def bad_rows(directory: Directory, name: SegmentName, file: str) -> int:
     Raises:
         FileNotFoundError: The segment is gone.
         DamagedSegmentError: It is damaged as a whole.
-        OSError: Any other fault of the place.
+        UnreadableFilesError: It cannot be read.
     """
     (block,) = _read(directory, [Span(file, 0, name.index_end)])
     if block is None:
@@ -66,7 +67,7 @@ def _read(directory: Directory, spans: list[Span]) -> Iterator[bytes | None]:
 
     Raises:
         FileNotFoundError: The file is gone.
-        OSError: Any other fault of the place.
+        UnreadableFilesError: It cannot be read.
     """
     for span in spans:
         if span.start == span.end:
@@ -75,5 +76,5 @@ def _read(directory: Directory, spans: list[Span]) -> Iterator[bytes | None]:
             continue
         for _, answer in ask(directory, [span]):
             if isinstance(answer, Exception):
-                raise answer
+                raise unreadable(span.file, answer)
             yield answer

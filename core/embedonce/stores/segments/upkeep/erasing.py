@@ -194,7 +194,11 @@ def purge(maintenance: MaintenanceRound, keys: Sequence[IndexKey], stamp: int, d
         holders, unknown = _holders(maintenance, listing, keys, stamp)
     if holders or unknown:
         left = ", ".join(sorted({*holders, *unknown}))
-        why = "other processes keep merging them; stop these" if holders else "they are damaged; delete these files"
+        why = (
+            "other processes keep merging them; stop these"
+            if holders
+            else "they are damaged or cannot be read; delete these files, or see to it that they can be read"
+        )
         msg = f"{maintenance.catalog.directory}: what was to be erased may still be in {left}: {why}, and purge again"
         raise StoreError(msg)
     return maintenance.report(before, listing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedonce.stores.drivers.faults import UnreadableFilesError
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import SegmentName
 from embedonce.stores.segments.reading.verifying import bad_rows
@@ -59,7 +60,7 @@ def verify(maintenance: MaintenanceRound) -> Verification:
         except FileNotFoundError:
             # It was merged away after the listing.
             continue
-        except DamagedSegmentError:
+        except (DamagedSegmentError, UnreadableFilesError):
             bad = 0
             damaged.append(file)
         else:

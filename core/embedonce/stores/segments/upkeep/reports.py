@@ -21,7 +21,7 @@ class Report:
         rewritten: Segments in use whose rows were copied into new ones.
         waiting: Replaced segments that still exist, until the grace period for readers is over.
         damaged_rows: Rows that were left out since they have failed their checksums.
-        damaged_segments: Segments that are damaged as a whole; they were not touched.
+        damaged_segments: Segments that are damaged as a whole or cannot be read; they were not touched.
         dry_run: True if nothing was changed.
     """
 
@@ -72,7 +72,7 @@ class Verification:
         segments: Segments that were read.
         rows: Rows whose checksums were compared.
         damaged_rows: How many of them failed.
-        damaged_segments: Segments that are damaged as a whole, or contain such rows.
+        damaged_segments: Segments that are damaged as a whole, cannot be read, or contain such rows.
     """
 
     namespace: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import UnreadableFilesError
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.format.names import Segment, SegmentName
 from embedonce.stores.segments.upkeep.reports import Report
@@ -51,7 +52,7 @@ class Listing:
 
     @cached_property
     def damaged(self) -> tuple[str, ...]:
-        """Files with names of segments that are neither in use nor replaced."""
+        """Files with names of segments that are neither in use nor replaced: they are damaged or cannot be read."""
         used = {segment.file for segment in self.segments}
         others = self.listed.keys() - used - self.hidden
         return tuple(sorted(file for file in others if SegmentName.parse(file) is not None))
@@ -112,7 +113,7 @@ class MaintenanceRound:
         return self.rewriter.liveness(listing.key_index)
 
     def indexes(self, files: Iterable[str]) -> Iterator[tuple[str, Index | None]]:
-        """Yield the files that hold rows, whether in use or replaced, and the index of each; None if it is damaged."""
+        """Yield the files that hold rows, whether in use or replaced, and the index of each; None if it is unusable."""
         for file in files:
             name = SegmentName.parse(file)
             if name is not None and name.kind != "del":
@@ -120,7 +121,7 @@ class MaintenanceRound:
                     yield file, self.catalog.files.open(Segment(name, file)).index
                 except FileNotFoundError:
                     continue
-                except DamagedSegmentError:
+                except (DamagedSegmentError, UnreadableFilesError):
                     yield file, None
 
     def older(self, listing: Listing, number: int, moment_us: int) -> NDArray[np.bool_]:
@@ -146,7 +147,7 @@ class MaintenanceRound:
     def rewrite(
         self, listing: Listing, liveness: Liveness, numbers: Sequence[int], leave: NDArray[np.bool_] | None = None
     ) -> Rewritten | None:
-        """Rewrite some segments, see `Rewriter.rewrite`; return None too if they are gone or damaged by now."""
+        """Rewrite some segments, see `Rewriter.rewrite`; return None too if they cannot be used any more."""
         usable = [number for number in numbers if self._is_usable(listing.segments[number])]
         if not usable:
             return None
@@ -162,7 +163,7 @@ class MaintenanceRound:
                 leave=leave,
                 dry_run=self.dry_run,
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, UnreadableFilesError):
             return None
         if done is None:
             return None
@@ -194,6 +195,9 @@ class MaintenanceRound:
             return False
         except DamagedSegmentError as error:
             self.catalog.damaged_segment(segment, str(error))
+            self._damaged.add(segment.file)
+            return False
+        except UnreadableFilesError:
             self._damaged.add(segment.file)
             return False
         return True

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from embedonce.runtime.locks import ForkLock
+from embedonce.stores.drivers.faults import UnreadableFilesError
 from embedonce.stores.segments.format.layout import DamagedSegmentError
 from embedonce.stores.segments.writing.planning import runs
 from embedonce.stores.segments.writing.rewriter import Rewriter
@@ -71,7 +72,10 @@ class Merger:
     def adopt_replaced(self, segments: Iterable[Segment], hidden: frozenset[str]) -> None:
         """Take over the deletion of replaced segments from other processes; raises as `adopt` does."""
         for segment in segments if hidden else ():
-            index = self._files.open_partly(segment).index
+            try:
+                index = self._files.open_partly(segment).index
+            except UnreadableFilesError:
+                continue
             obsolete = index.replaces & hidden
             if obsolete and segment not in self._replaced:
                 with self._lock:
@@ -133,7 +137,7 @@ class Merger:
     def _is_usable(self, segment: Segment) -> bool:
         try:
             self.rewriter.check(segment)
-        except (FileNotFoundError, DamagedSegmentError):
+        except (FileNotFoundError, DamagedSegmentError, UnreadableFilesError):
             return False
         return True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedonce.stores.drivers.faults import UnreadableFilesError, unreadable
 from embedonce.stores.places.ranges import Span, read_joined
 from embedonce.stores.segments.format.layout import (
     DamagedSegmentError,
@@ -164,24 +165,20 @@ class Rewriter:
         return True
 
     def is_whole(self, segment: Segment) -> bool:
-        """Read a segment back: its index, and its rows too where that takes no request.
-
-        Raises:
-            OSError: It cannot be read.
-        """
+        """Read a segment back: its index, and its rows too where that takes no request; False if it cannot be read."""
         name = segment.name
         try:
             if not self._directory.has_views:
                 (block,) = self._directory.get_ranges([segment.file], [0], [name.index_end])
                 if isinstance(block, Exception):
-                    raise block
+                    raise unreadable(segment.file, block)
                 parse_index(name, block)
                 return True
             opened = self._files.open(segment)
             if opened.view is None:
                 return False
             index, view = parse_index(name, opened.view), opened.view
-        except (FileNotFoundError, DamagedSegmentError):
+        except (FileNotFoundError, DamagedSegmentError, UnreadableFilesError):
             return False
         start, records = name.values_start, index.records
         spans = _spans(segment, index, records["row"].tolist())
