@@ -30,7 +30,10 @@ from core_support import (
     sync,
     task,
     until,
+    words,
 )
+
+from embedonce.cache.engine.waiting import Waiter
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_in_flight")
 
@@ -208,6 +211,29 @@ def test_an_embedder_may_ask_the_cache_from_threads_that_it_starts(place, way, i
 
     assert bits(Worker(ask, way, cache, texts, parallel).result()) == bits(model.rows(texts))
     assert sorted(model.seen) == texts
+
+
+def test_who_was_waited_for_in_vain_is_not_waited_for_again(place, monkeypatch):
+    """Else an embedder that asks the cache for its texts one by one, in threads, would wait for each of them."""
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", 0.5)
+    cache, model, waits = place.cache(), Model(), []
+    waiting = "embedonce.cache.engine.waiting.Waiter.waiting_for"
+    monkeypatch.setattr(waiting, lambda self, flights, _=Waiter.waiting_for: waits.append(1) or _(self, flights))
+
+    def one_by_one(texts):
+        with ThreadPoolExecutor(1) as pool:
+            return list(pool.map(lambda text: sync(cache, [text], model)[0], texts))
+
+    assert bits(sync(cache, words(20), one_by_one, batch_size=None)) == bits(model.rows(words(20)))
+    assert len(waits) == 1
+    # Once it has answered, it is waited for as ever.
+    held = Held()
+    leader = Worker(sync, cache, ["new"], held)
+    assert held.started.wait(LIMIT)
+    follower = Worker(sync, cache, ["new"], model)
+    until(is_awaited)
+    held.release.set()
+    assert bits(leader.result()) == bits(follower.result())
 
 
 async def test_a_task_goes_on_when_what_it_waits_for_arrives_bit_by_bit(place, monkeypatch):

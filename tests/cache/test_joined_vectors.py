@@ -114,6 +114,7 @@ def test_one_who_joins_and_may_not_write_stores_nothing(place, mode):
 
 
 async def test_joining_many_texts_takes_a_few_turns_of_the_loop(place, monkeypatch):
+    monkeypatch.setattr("embedonce.cache.engine.flight.PATIENCE", LIMIT)
     count, cache, held = 16_000, place.cache(), Held()
     texts = words(count)
     leader = Worker(sync, cache, texts, held, batch_size=None)

@@ -195,8 +195,9 @@ def _landed(state: CallState) -> list[list[tuple[int, Landed]]]:
     for position, flight in state.theirs.items():
         outcome = flight.outcome
         if outcome is None and not flight.has_landed:
-            # Waited for in vain: from now on this call waits for nobody.
+            # Waited for in vain: from now on this call waits for nobody, and nobody waits for the other one.
             state.leader.is_patient = False
+            flight.leader.is_overdue = True
         elif isinstance(outcome, Landed):
             landed.setdefault(outcome.vector.dtype, []).append((position, outcome))
         elif isinstance(outcome, Failed) and outcome.keys <= wanted:

@@ -74,20 +74,22 @@ class Leader:
         thread: The thread of the call.
         loop: The event loop that runs its task; None for a sync call, which blocks its thread.
         is_patient: False after it has waited for too long.
+        is_overdue: True after another call has waited for it in vain, until something of it has landed.
         tell: Tells the call that what it may wait for has landed.
     """
 
-    __slots__ = ("is_patient", "loop", "tell", "thread")
+    __slots__ = ("is_overdue", "is_patient", "loop", "tell", "thread")
 
     def __init__(self, loop: Any = None) -> None:
         self.is_patient = True
+        self.is_overdue = False
         self.tell: Callable[[], object] = lambda: None
         self.thread = threading.get_ident()
         self.loop = loop
 
     def may_wait_for(self, other: Leader) -> bool:
         """False if the other call cannot proceed while this one waits, or this one has waited for long enough."""
-        if not self.is_patient or other in LEADING.get():
+        if not self.is_patient or other.is_overdue or other in LEADING.get():
             # An embedder that asks the cache for what it was called for would wait for itself.
             return False
         if other.loop is None:

@@ -217,6 +217,7 @@ class CallState:
 
     def publish(self, positions: Sequence[int], outcome_of: Callable[[int], Outcome]) -> None:
         """Tell those who wait for claimed positions what came of them; see `Flights.publish`."""
+        self.leader.is_overdue = False
         self._flights.publish([(self.plan.keys[i], self.mine.get(i)) for i in positions], outcome_of)
 
     def leave(self, positions: Iterable[int]) -> None:
