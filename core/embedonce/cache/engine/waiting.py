@@ -49,6 +49,8 @@ class Waiter:
         self._told.append(None)
         wake = self._wake
         if wake is not None and len(self._told) >= self._left:
+            # Once: who is woken too early asks to be woken again.
+            self._wake = None
             wake()
 
     def run(self) -> None:
