@@ -169,9 +169,9 @@ class Embedding:
 
     async def _ask_thread(self) -> bool:
         """Ask in a thread of the loop's pool; True if it has kept the answer, too."""
-        self._state.leave(self._positions)
         job = Job(self._ask_in_thread)
         try:
+            self._state.leave(self._positions)
             return bool(await job.in_thread_of_loop())
         except BaseException:
             if job.cancel():
@@ -202,10 +202,11 @@ class Embedding:
     def _keep_anyway(self) -> None:
         """Keep an answer, if there is one, although the caller is not there for it any more."""
         if self._answers and not self._is_kept:
-            self._state.leave(self._positions)
             self._let_go_of_awaitable()
             if self._answers:
                 self._job.start_anyway()
+                # In this order, since an interrupt may come in between: what is left must be in somebody's hands.
+                self._state.leave(self._positions)
 
     def _let_go_of_awaitable(self) -> None:
         """Give up an answer that only a task could await."""

@@ -57,7 +57,7 @@ class UnreadableFilesError(Exception):
 def unreadable(file: str, error: Exception) -> Exception:
     """Return what to raise for a fault of reading a file: itself if it is gone, or the fault is not of the place."""
     is_other = isinstance(error, FileNotFoundError | UnreadableFilesError) or fault_of(error) == "process"
-    return error if is_other else UnreadableFilesError({file: error})
+    return error if is_other or raised_by_handler(error) else UnreadableFilesError({file: error})
 
 
 def worst(faults: Sequence[Exception]) -> Exception:

@@ -197,7 +197,7 @@ def purge(maintenance: MaintenanceRound, keys: Sequence[IndexKey], stamp: int, d
         why = (
             "other processes keep merging them; stop these"
             if holders
-            else "they are damaged or cannot be read; delete these files, or see to it that they can be read"
+            else "they cannot be read or are damaged; delete these files, or make them readable"
         )
         msg = f"{maintenance.catalog.directory}: what was to be erased may still be in {left}: {why}, and purge again"
         raise StoreError(msg)
