@@ -55,7 +55,7 @@ class Door:
 
 
 class _Runner:
-    """One event loop for all calls of a test, as connections belong to one."""
+    """One event loop for all calls, as connections belong to one."""
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
@@ -67,17 +67,21 @@ class _Runner:
         return self.loop.run_until_complete(awaited())
 
 
-@pytest.fixture(params=WAYS)
-def door(request, url, service):
-    made = Door(url, request.param, service)
-    if request.param == "sync":
-        yield made
-        return
-    made.runner = _Runner()
+@pytest.fixture(scope="module")
+def runner():
+    made = _Runner()
     yield made
+    # Clients that nobody has closed.
     gc.collect()
-    made.runner.loop.run_until_complete(made.runner.loop.shutdown_asyncgens())
-    made.runner.loop.close()
+    made.loop.run_until_complete(made.loop.shutdown_asyncgens())
+    made.loop.close()
+
+
+@pytest.fixture(params=WAYS)
+def door(request, url, service, runner):
+    made = Door(url, request.param, service)
+    made.runner = runner
+    return made
 
 
 # The client
