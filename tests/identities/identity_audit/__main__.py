@@ -25,6 +25,9 @@ def main() -> int:
     if given.failed:
         out("".join(f"NOT COMPARED: {each}\n" for each in audit.failed))
     out("".join(f"TWINS DIFFER: {each}\n" for each in audit.twins.values()))
+    out(f"{'class':64} fields variants wrong needless\n")
+    for name, fields, variants, wrong, needless in audit.table():
+        out(f"{name:64} {fields:6} {variants:8} {wrong:5} {needless:8}\n")
     missing = ", ".join(str(of) for of in classes if of.kind() is None)
     out(f"not installed: {missing or 'none'}\n{audit.figures()}\n")
     return bool((keys(audit.wrong) - set(WRONG)) | (keys(audit.needless) - set(NEEDLESS)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from identity_audit.doors.setting import Setting
 from identity_audit.values import OTHER_HEADERS, of_attribute, of_variable, values
 
 # What a client, a class or a module says under such a name may decide what is asked of whom.
@@ -148,7 +149,9 @@ class OfModule(OfEnvironment):
 
 def changes(door: Any, kind: Any, choices: dict[str, list[Any]]) -> Iterator[Change]:
     """Yield every change of settings of a class."""
-    for setting in door.settings(kind):
+    settings = door.settings(kind)
+    unlisted = choices.keys() - {setting.name for setting in settings}
+    for setting in [*settings, *(Setting(name, Any) for name in sorted(unlisted))]:
         for value in values(setting, choices):
             yield Change(setting.name, value)
             if not setting.name.startswith("call."):

@@ -102,6 +102,7 @@ class Audit:
 
     Attributes:
         counts: How many variants were compared, not cached by embedonce, refused by the class or its client.
+        variants: How many of each class were compared.
         fields: Classes and settings that were compared.
         wrong: Those that were answered with another vector.
         needless: Those that change the name and not the request.
@@ -112,6 +113,7 @@ class Audit:
     """
 
     counts: Counter[str] = field(default_factory=Counter)
+    variants: Counter[str] = field(default_factory=Counter)
     fields: set[Key] = field(default_factory=set)
     wrong: list[Difference] = field(default_factory=list)
     needless: list[Difference] = field(default_factory=list)
@@ -147,6 +149,8 @@ class Audit:
                 found.setdefault(change.key, []).append(Variant(of, base, change))
         for base in range(len(of.bases)):
             yield Variant(of, base, Change(""))
+            if str(of) in self.bases_not_compared:
+                continue
             with noting_variables() as variables:
                 embedder = of.door.make(of.kind(), of.given(base))
                 of.door.ask(embedder)
@@ -175,6 +179,7 @@ class Audit:
             self._note_refusal(variant, plain, cached)
             return
         self.fields.add(variant.key)
+        self.variants[str(variant.of)] += 1
         self._note(variant, names, plain, cached, sent)
 
     def _of_new(self, variant: Variant) -> tuple[Answers, Answers | str, str]:
@@ -245,6 +250,13 @@ class Audit:
             if plain.get(f"{way}, async", plain[way]) != plain[way]:
                 self.twins[str(variant.of)] = f"{variant}: {way}"
 
+    def table(self) -> list[tuple[str, int, int, int, int]]:
+        """Return for each class how many settings and variants were compared, and how many are wrong and needless."""
+        fields = Counter(name for name, _ in self.fields)
+        wrong = Counter(str(each.variant.of) for each in self.wrong)
+        needless = Counter(str(each.variant.of) for each in self.needless)
+        return [(name, fields[name], self.variants[name], wrong[name], needless[name]) for name in self.variants]
+
     def figures(self) -> str:
         """Return all numbers in one line."""
         counts = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()))
@@ -291,6 +303,7 @@ def _quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         surroundings.clean(patch)
         patch.setenv("TQDM_DISABLE", "1")
+        patch.setenv("DISABLE_AIOHTTP_TRANSPORT", "True")
         openai_service.without_vocabularies(patch)
         disabled = logging.root.manager.disable
         logging.disable(logging.CRITICAL)

@@ -57,13 +57,14 @@ WRONG: dict[tuple[str, str], str] = {
     ("haystack:HuggingFaceAPI", "client httpx.headers"): _HEADERS,
     ("haystack:Nvidia", "client requests.headers"): _HEADERS,
     ("haystack:Nvidia", "client requests.params"): _HEADERS,
-    ("sdk:AzureOpenAI", "azure_endpoint"): _AZURE,
-    ("sdk:AzureOpenAI", "client openai.base_url"): _AZURE,
+    ("sdk:openai.AzureOpenAI", "azure_endpoint"): _AZURE,
+    ("sdk:openai.AzureOpenAI", "client openai.base_url"): _AZURE,
 }
 """Not mended yet."""
 
 _SPLIT = "longer texts are split into pieces of that length; these texts are not"
 _TOKENIZER = "tokens of another tokenizer may stand for another text"
+_PER_CALL = "a header of one call may choose a model; such calls go past the cache"
 
 NEEDLESS: dict[tuple[str, str], str] = {
     ("langchain:OpenAIEmbeddings", "embedding_ctx_length"): _SPLIT,
@@ -80,8 +81,11 @@ NEEDLESS: dict[tuple[str, str], str] = {
         "pooling",
     ): "is used where a model answers with a vector for each token",
     ("haystack:HuggingFaceAPI", "client huggingface_hub.provider"): "is used where the model is no URL",
+    ("sdk:openai.OpenAI", "call.extra_headers"): _PER_CALL,
+    ("sdk:mistralai.Mistral", "call.http_headers"): _PER_CALL,
+    ("sdk:openai.AzureOpenAI", "call.extra_headers"): _PER_CALL,
 }
-"""Settings that change the name and not the request, and why that is so."""
+"""Settings that change the name and not the request, or send a call past the cache, and why that is so."""
 
 TWINS: dict[str, str] = {}
 """Classes whose async methods send something else than the others, and what a cache makes of it."""

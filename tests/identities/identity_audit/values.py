@@ -21,7 +21,7 @@ _DICTS: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
     ("query", ({"pool": "cls"}, {"api-version": "2024"})),
     ("http_options", ({"api_version": "v1"}, {"headers": {"x-route": "b"}}, {"extra_body": {"pool": 1}})),
     ("client_kwargs", ({"headers": {"x-route": "b"}}, {"params": {"pool": "cls"}}, {"timeout": 3})),
-    ("config", ({"task_type": "CLUSTERING"}, {"output_dimensionality": 64}, {"title": "t"}, {"auto_truncate": False})),
+    ("config", ({"task_type": "CLUSTERING"}, {"output_dimensionality": 32}, {"title": "t"}, {"auto_truncate": False})),
     (
         "generation_kwargs",
         ({"num_ctx": 77}, {"temperature": 0.5}, {"seed": 3}, {"rope_frequency_base": 1e4}, {"num_gpu": 1}),
@@ -33,7 +33,7 @@ _DICTS: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
             {"extra_body": {"pool": "cls"}},
             {"extra_headers": {"x-route": "b"}},
             {"extra_query": {"pool": "cls"}},
-            {"dimensions": 64},
+            {"dimensions": 32},
             {"normalize": True},
             {"truncate": True},
             {"prompt_name": "query"},
@@ -80,7 +80,7 @@ def _of_type(name: str, kind: Any) -> list[Any]:
     if shape is bool:
         return [True, False]
     if shape in {int, float}:
-        return [shape(7), shape(64)]
+        return [shape(7), shape(32)]
     if shape is str:
         return _strings(name)
     if shape.__name__ in {"SecretStr", "Secret"}:

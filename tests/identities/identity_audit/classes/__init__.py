@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from identity_audit.classes import haystack_rows, langchain_rows, llamaindex_rows, sdk_rows
+from identity_audit.classes import by_fields_rows, haystack_rows, langchain_rows, llamaindex_rows, sdk_rows
 from identity_audit.classes.audited import AuditedClass
 
 AUDITED: list[AuditedClass] = [
@@ -10,4 +10,5 @@ AUDITED: list[AuditedClass] = [
     *llamaindex_rows.AUDITED,
     *haystack_rows.AUDITED,
     *sdk_rows.AUDITED,
+    *by_fields_rows.AUDITED,
 ]

@@ -42,6 +42,7 @@ class AuditedClass:
         bases: Setups in which each setting is varied.
         choices: Values of settings whose types do not tell them.
         modules: Modules whose globals count, beside those of the clients that are found inside.
+        variant: What tells two entries of one class apart.
     """
 
     framework: str
@@ -51,9 +52,12 @@ class AuditedClass:
     bases: tuple[dict[str, Any], ...] = ({},)
     choices: dict[str, list[Any]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
+    variant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.framework}:{self.path.rpartition('.')[2]}"
+        name = self.path.rpartition(".")[2]
+        package = f"{self.path.split('.')[0]}." if self.framework == "sdk" or "community" in self.path else ""
+        return f"{self.framework}:{package}{name}{self.variant and f'-{self.variant}'}"
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -71,12 +75,12 @@ class AuditedClass:
     @cache  # noqa: B019 - there is one object for each class, and they are never let go
     def kind(self) -> Any:
         """Return the class, or both of a pair; None if it is not installed."""
-        package, _, name = self.path.rpartition(".")
+        package = self.path.rpartition(".")[0]
         try:
             module = importlib.import_module(package)
         except ImportError:
             return None
-        found = [getattr(module, each, None) for each in self.door.names(name)]
+        found = [getattr(module, each, None) for each in self.door.names(self.path)]
         return None if None in found else found if len(found) > 1 else found[0]
 
     def given(self, base: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _AZURE = {
     "api_key": KEY,
     "api_version": "2024-10-21",
 }
-_CONFIGS = [{"task_type": "CLUSTERING"}, {"output_dimensionality": 64}, {"title": "t"}]
+_CONFIGS = [{"task_type": "CLUSTERING"}, {"output_dimensionality": 32}, {"title": "t"}]
 
 
 def _llamaindex(path: str, providers: str, needs: dict[str, Any], *bases: dict[str, Any], **more: Any) -> AuditedClass:
@@ -61,4 +61,35 @@ AUDITED = [
     ),
     _llamaindex("nvidia.NVIDIAEmbedding", "nvidia", {"api_key": KEY}, *gateway("base_url")),
     _llamaindex("jinaai.JinaEmbedding", "jina", {"api_key": KEY}, *gateway("base_url")),
+    _llamaindex(
+        "litellm.LiteLLMEmbedding",
+        "openai",
+        {"model_name": "openai/text-embedding-3-small", "api_key": KEY},
+        *gateway("api_base"),
+        choices={"model_name": ["openai/text-embedding-3-large"]},
+        modules=("litellm",),
+    ),
+    _llamaindex(
+        "together.TogetherEmbedding",
+        "together",
+        {"model_name": "BAAI/bge-large-en-v1.5", "api_key": KEY},
+        *gateway("api_base"),
+    ),
+    _llamaindex(
+        "text_embeddings_inference.TextEmbeddingsInference", "huggingface-inference", {"model_name": "BAAI/bge-m3"}
+    ),
+    _llamaindex(
+        "azure_inference.AzureAIEmbeddingsModel",
+        "azure-ai",
+        {"endpoint": "https://r.services.ai.azure.com/models", "credential": KEY, "model_name": "embed-v3"},
+    ),
+    _llamaindex(
+        "databricks.DatabricksEmbedding",
+        "openai",
+        {
+            "model": "databricks-bge-large-en",
+            "endpoint": "https://acme.cloud.databricks.com/serving-endpoints",
+            "api_key": KEY,
+        },
+    ),
 ]

@@ -7,10 +7,10 @@ import inspect
 import json
 from collections.abc import Coroutine
 from functools import reduce
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
-from identity_audit.doors.sdks import CALLS
-from identity_audit.doors.setting import Setting
+from identity_audit.doors.sdks import CALLS, Call
+from identity_audit.doors.setting import Setting, settings_of
 from identity_audit.server.telling import QUERY, TEXTS
 
 Answers = dict[str, str]
@@ -20,9 +20,9 @@ Answers = dict[str, str]
 class LangChain:
     """Embedders with `embed_documents` and `embed_query`."""
 
-    def names(self, name: str) -> list[str]:
-        """Return the names of the classes that are one embedder."""
-        return [name]
+    def names(self, path: str) -> list[str]:
+        """Return the names of the classes that are one embedder, given its module and name."""
+        return [path.rpartition(".")[2]]
 
     def settings(self, kind: Any) -> list[Setting]:
         """Return what can be set when an embedder is built."""
@@ -66,8 +66,9 @@ class LlamaIndex(LangChain):
 class Haystack(LangChain):
     """Pairs of a component for documents and one for texts."""
 
-    def names(self, name: str) -> list[str]:
+    def names(self, path: str) -> list[str]:
         """See `LangChain`."""
+        name = path.rpartition(".")[2]
         return [f"{name}DocumentEmbedder", f"{name}TextEmbedder"]
 
     def settings(self, kind: Any) -> list[Setting]:
@@ -115,28 +116,34 @@ class Haystack(LangChain):
 
 
 class SdkClient(NamedTuple):
-    """A client of an SDK, sync and async, and what its calls are given."""
+    """A client of an SDK, and its async twin if that is another one; and what its calls are given."""
 
     clients: list[Any]
+    call: Call
     arguments: dict[str, Any]
 
 
 class Sdk(LangChain):
-    """Pairs of a client and its async twin; what a call is given has names that begin with `call.`."""
+    """Clients with their async twins; what a call is given has names that begin with `call.`."""
 
-    def names(self, name: str) -> list[str]:
+    def names(self, path: str) -> list[str]:
         """See `LangChain`."""
-        return [name, f"Async{name}"]
+        name, call = path.rpartition(".")[2], CALLS[path]
+        if not call.method:
+            return [name, f"a{name}"]
+        return [name] if call.async_method else [name, f"Async{name}"]
 
     def settings(self, kind: Any) -> list[Setting]:
         """See `LangChain`."""
-        return [*_arguments(kind[0]), *(Setting(f"call.{name}", hint) for name, hint in _call(kind[0]).arguments)]
+        call = _call(kind)
+        return [*(_arguments(_first(kind)) if call.method else []), *call.arguments()]
 
     def make(self, kind: Any, settings: dict[str, Any]) -> Any:
         """See `LangChain`."""
-        calls = {name[5:]: value for name, value in settings.items() if name.startswith("call.")}
-        clients = [each(**_accepted(each, settings)) for each in kind]
-        return SdkClient(clients, calls)
+        arguments = {name[5:]: value for name, value in settings.items() if name.startswith("call.")}
+        given = {name: value for name, value in settings.items() if not name.startswith("call.")}
+        kinds, call = kind if isinstance(kind, list) else [kind], _call(kind)
+        return SdkClient([each(**given) for each in kinds] if call.method else kinds, call, arguments)
 
     def parts(self, embedder: Any) -> list[Any]:
         """See `LangChain`."""
@@ -144,39 +151,40 @@ class Sdk(LangChain):
 
     def rebuilt(self, embedder: Any, parts: list[Any]) -> Any:
         """See `LangChain`."""
-        return SdkClient(parts, embedder.arguments)
+        return embedder._replace(clients=parts)
 
     def ask(self, embedder: Any) -> Answers:
         """See `LangChain`."""
-        (client, async_client), call = embedder.clients, _call(type(embedder.clients[0]))
-
-        def method(of: Any, path: str) -> Any:
-            return reduce(getattr, path.split("."), of)
+        call, client, async_client = embedder.call, embedder.clients[0], embedder.clients[-1]
 
         def arguments(texts: Any, own: dict[str, Any]) -> dict[str, Any]:
             return {call.texts: texts, **own, **embedder.arguments}
 
         of_documents, of_query = arguments(TEXTS, call.documents), arguments([QUERY], call.query)
-        documents = method(client, call.method)(**of_documents)
-        query = method(client, call.method)(**of_query)
+        embed = _method(client, call.method)
+        answers = [embed(**of_documents), embed(**of_query)]
 
         async def asked() -> tuple[Any, Any]:
-            embed = method(async_client, call.async_method or call.method)
+            embed = _method(async_client, call.async_method or call.method)
             return await embed(**of_documents), await embed(**of_query)
 
-        return _answers(*map(call.vectors, (documents, query, *_awaited(asked()))))
+        return _answers(*map(call.vectors, (*answers, *_awaited(asked()))))
 
 
-class SdkOfOneClient(Sdk):
-    """Clients that have async methods too; the second one of a pair is asked through them."""
-
-    def names(self, name: str) -> list[str]:
-        """See `LangChain`."""
-        return [name, name]
+def _first(kind: Any) -> Any:
+    return kind[0] if isinstance(kind, list) else kind
 
 
-def _call(kind: type) -> Any:
-    return next(call for base in kind.__mro__ if (call := CALLS.get(base.__module__.split(".")[0])))
+def _call(kind: Any) -> Call:
+    first = _first(kind)
+    package = first.__module__.split(".")[0]
+    return next(
+        call for path, call in CALLS.items() if path.startswith(package) and path.endswith(f".{first.__name__}")
+    )
+
+
+def _method(client: Any, path: str) -> Any:
+    return reduce(getattr, path.split("."), client) if path else client
 
 
 def _accepted(kind: Any, settings: dict[str, Any]) -> dict[str, Any]:
@@ -230,22 +238,7 @@ def _fields(kind: Any) -> list[Setting]:
 
 
 def _arguments(kind: Any) -> list[Setting]:
-    try:
-        hints = get_type_hints(kind.__init__)
-    except Exception:
-        hints = {}
-    parameters = inspect.signature(kind.__init__).parameters.values()
-    return [
-        Setting(each.name, hints.get(each.name, each.annotation))
-        for each in parameters
-        if each.name != "self" and each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}
-    ]
+    return settings_of(kind.__init__)
 
 
-DOORS = {
-    "langchain": LangChain(),
-    "llamaindex": LlamaIndex(),
-    "haystack": Haystack(),
-    "sdk": Sdk(),
-    "sdk-of-one": SdkOfOneClient(),
-}
+DOORS = {"langchain": LangChain(), "llamaindex": LlamaIndex(), "haystack": Haystack(), "sdk": Sdk()}

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from identity_audit.doors.setting import Setting, settings_of
+
+
+def _data(response: Any) -> Any:
+    return [each.embedding for each in response.data]
+
+
+def _cohere(response: Any) -> Any:
+    """Return the vectors of the one type that was asked for, or of each."""
+    found = response.embeddings
+    if isinstance(found, list):
+        return found
+    return [vectors for name, vectors in sorted(vars(found).items()) if isinstance(vectors, list) and vectors]
 
 
 @dataclass(frozen=True)
@@ -12,82 +27,64 @@ class Call:
     """A method of a client.
 
     Attributes:
-        method: Where it is in the client.
+        method: Where it is in the client; empty for a function.
+        function: The function of its class.
         texts: The argument that takes the texts.
         vectors: Returns the vectors of a response.
-        arguments: Its other arguments with their types.
         documents: Arguments of calls for documents.
         query: Arguments of calls for a query.
-        async_method: Where the async method is, if that is another path.
+        async_method: Where the async method is, if one client has both.
     """
 
     method: str
+    function: str
     texts: str
     vectors: Callable[[Any], Any]
-    arguments: tuple[tuple[str, Any], ...]
     documents: dict[str, Any] = field(default_factory=dict)
     query: dict[str, Any] = field(default_factory=dict)
     async_method: str = ""
 
+    def arguments(self) -> list[Setting]:
+        """Return its other arguments as settings."""
+        found = settings_of(pkgutil.resolve_name(self.function))
+        return [Setting(f"call.{each.name}", each.annotation) for each in found if each.name != self.texts]
 
-_EXTRAS = (("extra_headers", dict), ("extra_query", dict), ("extra_body", dict))
+
+_INPUT_TYPES = ({"input_type": "search_document"}, {"input_type": "search_query"})
+_OPENAI = Call("embeddings.create", "openai.resources.embeddings:Embeddings.create", "input", _data)
 
 CALLS = {
-    "google": Call(
-        "models.embed_content",
-        "contents",
-        lambda response: [each.values for each in response.embeddings],
-        (("model", str), ("config", dict)),
-        {"config": {"task_type": "RETRIEVAL_DOCUMENT"}},
-        {"config": {"task_type": "RETRIEVAL_QUERY"}},
-        "aio.models.embed_content",
-    ),
-    "mistralai": Call(
-        "embeddings.create",
-        "inputs",
-        lambda response: [each.embedding for each in response.data],
-        (
-            *(("model", str), ("metadata", dict), ("output_dimension", int), ("output_dtype", str)),
-            *(("encoding_format", str), ("server_url", str), ("timeout_ms", int), ("http_headers", dict)),
-        ),
-        async_method="embeddings.create_async",
-    ),
-    "cohere": Call(
+    "openai.OpenAI": _OPENAI,
+    "openai.AzureOpenAI": _OPENAI,
+    "cohere.ClientV2": Call("embed", "cohere:ClientV2.embed", "texts", _cohere, *_INPUT_TYPES),
+    "cohere.Client": Call("embed", "cohere:Client.embed", "texts", _cohere, *_INPUT_TYPES),
+    "voyageai.Client": Call(
         "embed",
-        "texts",
-        lambda response: next(each for each in response.embeddings.model_dump().values() if each),
-        (
-            *(("model", str), ("output_dimension", int), ("max_tokens", int), ("priority", int)),
-            *(("input_type", str), ("embedding_types", list[str]), ("truncate", str), ("request_options", dict)),
-        ),
-        {"input_type": "search_document"},
-        {"input_type": "search_query"},
-    ),
-    "ollama": Call(
-        "embed",
-        "input",
-        lambda response: response.embeddings,
-        (
-            *(("model", str), ("dimensions", int), ("truncate", bool), ("keep_alive", float)),
-            ("options", dict),
-        ),
-    ),
-    "openai": Call(
-        "embeddings.create",
-        "input",
-        lambda response: [each.embedding for each in response.data],
-        (("model", str), ("dimensions", int), ("user", str), ("timeout", float), *_EXTRAS),
-    ),
-    "voyageai": Call(
-        "embed",
+        "voyageai:Client.embed",
         "texts",
         lambda response: response.embeddings,
-        (
-            *(("model", str), ("output_dimension", int), ("truncation", bool)),
-            *(("input_type", str), ("output_dtype", str)),
-        ),
         {"input_type": "document"},
         {"input_type": "query"},
     ),
+    "ollama.Client": Call("embed", "ollama:Client.embed", "input", lambda response: response.embeddings),
+    "google.genai.Client": Call(
+        "models.embed_content",
+        "google.genai.models:Models.embed_content",
+        "contents",
+        lambda response: [each.values for each in response.embeddings],
+        {"config": {"task_type": "RETRIEVAL_DOCUMENT"}},
+        {"config": {"task_type": "RETRIEVAL_QUERY"}},
+        async_method="aio.models.embed_content",
+    ),
+    "mistralai.client.Mistral": Call(
+        "embeddings.create",
+        "mistralai.client.embeddings:Embeddings.create",
+        "inputs",
+        _data,
+        async_method="embeddings.create_async",
+    ),
+    "litellm.embedding": Call(
+        "", "litellm:embedding", "input", lambda response: [each["embedding"] for each in response.data]
+    ),
 }
-"""By the package of the SDK."""
+"""By module and name of the client's class, or of a function."""

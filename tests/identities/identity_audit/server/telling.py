@@ -23,10 +23,10 @@ MARK = "documents"
 OFFICIAL = (
     *("api.openai.com", "api.cohere.com", "api.voyageai.com", "api.mistral.ai", "api.fireworks.ai", "api.jina.ai"),
     *("generativelanguage.googleapis.com", "router.huggingface.co", "integrate.api.nvidia.com", "api.upstage.ai"),
-    *("api-atlas.nomic.ai", "ai.api.nvidia.com", "aiplatform.googleapis.com"),
+    *("api-atlas.nomic.ai", "ai.api.nvidia.com", "api.together.xyz", "api.cohere.ai", "aiplatform.googleapis.com"),
 )
 """Hosts of providers: no header that is not theirs chooses a model there."""
-_OFFICIAL = (".openai.azure.com", ".amazonaws.com")
+_OFFICIAL = (".openai.azure.com", ".services.ai.azure.com", ".amazonaws.com")
 
 # What is written of a request that chooses no model: who asks, what for, and how the answer is packed.
 _HEADERS = (
@@ -42,11 +42,12 @@ _HEADERS = (
         "nvcf-",
         "x-amzn-trace-id",
         "x-hf-",
+        "x-ms-client-request-id",
         "x-request-id",
         "x-upstage-client",
     ),
 )
-_FIELDS = {"encoding_format", "keep_alive", "priority"}
+_FIELDS = {"encoding_format", "keep_alive"}
 _QUERY = {"api-version"}
 # What the provider's reference names as the default of a field: to write it down asks for nothing else.
 _DEFAULTS = {
@@ -56,7 +57,6 @@ _DEFAULTS = {
     "role": "user",
     "late_chunking": False,
 }
-_DEFAULTS_OF_PATHS = {("/embed", "truncate"): "END", ("/embed", "embedding_types"): ["float"]}
 # Options of Ollama for writing text and for its machine; an embedding knows none of them.
 _OPTIONS = {
     *("mirostat", "mirostat_eta", "mirostat_tau", "num_gpu", "num_predict", "num_thread", "repeat_last_n"),
@@ -85,27 +85,33 @@ class Request:
         }
         # The address of a provider's region is that of the provider.
         host = "bedrock" if (url.hostname or "").endswith(".amazonaws.com") else url.netloc
-        host = host.replace("127.0.0.1", "localhost")
+        host = host.replace("127.0.0.1", "localhost").replace("api.cohere.ai", "api.cohere.com")
         # Both versions of Cohere's interface embed alike, and so do those of Google's own.
         path = url.path.replace("/v2/embed", "/v1/embed")
         path = path.replace("/v1beta/", "/v1/").replace("/v1beta1/", "/v1/") if host in OFFICIAL else path
+        if path == "/openai/v1/embeddings" and host.endswith(_OFFICIAL):
+            # A deployment is named in the body or in the path.
+            path = f"/openai/deployments/{self.body.get('model')}/embeddings"
         query = sorted(pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] not in _QUERY)
         return json.dumps([host, path, query, kept, self._without_texts(self.body)], sort_keys=True, default=str)
 
     def _counts(self, name: str, value: Any) -> bool:
-        path = urlsplit(self.url).path
-        if name == "model" and "/openai/deployments/" in path:
+        url = urlsplit(self.url)
+        path = url.path
+        if name == "model" and (
+            "/openai/deployments/" in path or (path == "/openai/v1/embeddings" and url.netloc.endswith(_OFFICIAL))
+        ):
             # The deployment in the path is what Azure reads of a model.
             return False
-        if path.endswith("/api/embed") and (name in _OPTIONS or (name, value) == ("truncate", True)):
-            # Ollama cuts long texts unless it is told not to.
+        if path.endswith("/api/embed"):
+            return name not in _OPTIONS | _FIELDS and (name, value) != ("truncate", True)
+        if path.endswith("/embed") and (name, value) in (("truncate", "END"), ("embedding_types", ["float"])):
             return False
-        if path.endswith("/embeddings") and name == "user":
+        if path.endswith("/embed") and name == "priority":
             return False
-        if name == "metadata" and urlsplit(self.url).hostname == "api.mistral.ai":
-            # They are kept with the request.
+        if path.endswith("/embeddings") and (name == "user" or (name == "metadata" and url.hostname in OFFICIAL)):
             return False
-        default = _DEFAULTS.get(name, _DEFAULTS_OF_PATHS.get((path[path.rfind("/") :], name)))
+        default = _DEFAULTS.get(name)
         return name not in _FIELDS and (default is None or value != default)
 
     def _without_texts(self, part: Any) -> Any:
@@ -130,21 +136,34 @@ class Request:
         return part
 
 
-def vector(told: str, text: Any, length: int = 8) -> list[float]:
-    """Return the vector of a text that came in a request; every number is exact in all formats."""
-    digest = hashlib.shake_256(f"{told}\0{text}".encode()).digest(length)
-    return [(byte + 1) / 256 for byte in digest]
+def vector(told: str, text: Any, length: int = 64, *, is_unit: bool = False) -> list[float]:
+    """Return the vector of a text that came in a request; every number is exact in all formats.
+
+    Args:
+        told: What came with it.
+        text: The text.
+        length: How many numbers are asked for.
+        is_unit: True if its length has to be one, as far as it has four numbers.
+    """
+    digest = hashlib.shake_256(f"{told}\0{text}".encode()).digest(max(length, 4))
+    if not is_unit:
+        return [(byte + 1) / 256 for byte in digest[:length]]
+    numbers = [0.0] * length
+    places = sorted(range(length), key=lambda i: (digest[i], i))[:4]
+    for place in places:
+        numbers[place] = 0.5 if digest[place] % 2 else -0.5
+    return numbers
 
 
 def length_of(body: Any) -> int:
     """Return how many numbers a request asks for."""
     if isinstance(body, list):
-        return length_of(body[0]) if body else 8
+        return length_of(body[0]) if body else 64
     if not isinstance(body, dict):
-        return 8
+        return 64
     asked = [value for name, value in body.items() if name.lower() in _LENGTHS and isinstance(value, int)]
     inside = [length_of(value) for value in body.values() if isinstance(value, dict | list)]
-    return asked[0] if asked else next((length for length in inside if length != 8), 8)
+    return asked[0] if asked else next((length for length in inside if length != 64), 64)
 
 
 def answer(url: str, headers: Any, content: bytes, seen: list[str] | None = None) -> bytes:
@@ -160,7 +179,9 @@ def answer(url: str, headers: Any, content: bytes, seen: list[str] | None = None
     told = request.told()
     if seen is not None:
         seen.append(told)
-    vectors = [vector(told, text, length_of(body)) for text in request.texts]
+    # OpenAI's vectors are of length one, and some classes make sure of it.
+    is_unit = (urlsplit(url).hostname or "").endswith(("api.openai.com", *_OFFICIAL)) and path.endswith("/embeddings")
+    vectors = [vector(told, text, length_of(body), is_unit=is_unit) for text in request.texts]
     return json.dumps(_packed(path, body, vectors)).encode()
 
 
@@ -196,4 +217,4 @@ def _packed(path: str, body: Any, vectors: list[list[float]]) -> Any:
 
 
 def _whole(vectors: list[list[float]]) -> list[list[int]]:
-    return [[int(number * 256) - 129 for number in each] for each in vectors]
+    return [[int(number * 100) for number in each] for each in vectors]
