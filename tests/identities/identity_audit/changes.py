@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sys
 import types
@@ -74,7 +75,7 @@ class SetLater(Change):
         """See `Change`."""
         for part in parts:
             if hasattr(part, self.name):
-                setattr(part, self.name, self.value)
+                setattr(part, self.name, copy.deepcopy(self.value))
         return contextlib.nullcontext()
 
 

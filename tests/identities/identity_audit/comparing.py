@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import warnings
 import zlib
@@ -216,7 +217,9 @@ class Audit:
             return plain, _cached(plain, lambda: door.ask(wrapped)), sent
 
     def _made(self, variant: Variant) -> Any:
-        return variant.of.door.make(variant.of.kind(), variant.of.given(variant.base) | variant.change.given())
+        # Classes may change dictionaries that they are given.
+        given = variant.of.given(variant.base) | copy.deepcopy(variant.change.given())
+        return variant.of.door.make(variant.of.kind(), given)
 
     def _plain(self, ask: Callable[[], Answers]) -> tuple[Answers, str]:
         del self._seen[:]

@@ -107,7 +107,18 @@ def _secret(kind: Any) -> Any:
 
 _VARIABLES = ("BASE", "DEPLOYMENT", "DIMENSION", "ENDPOINT", "HEADER", "HOST", "MODEL", "PROVIDER", "REGION", "URL")
 # Of the machine and of Python; what they lead to is no provider.
-_OF_MACHINE = ("AWS_S3", "AWS_SIGV4A", "AWS_STS", "CURL_CA", "HOSTNAME", "OTEL", "PYTHON", "REQUESTS_CA", "SSL")
+_OF_MACHINE = (
+    "AWS_S3",
+    "AWS_SIGV4A",
+    "AWS_STS",
+    "CURL_CA",
+    "HOSTNAME",
+    "LITELLM_LOCAL",
+    "OTEL",
+    "PYTHON",
+    "REQUESTS_CA",
+    "SSL",
+)
 
 
 def of_variable(name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ class AuditedClass:
     def given(self, base: int) -> dict[str, Any]:
         """Return the settings of one of its setups."""
         needs = {name: value.make() if isinstance(value, Made) else value for name, value in self.needs.items()}
-        return needs | self.bases[base]
+        return needs | copy.deepcopy(self.bases[base])
 
 
 def gateway(name: str) -> tuple[dict[str, Any], ...]:

@@ -118,7 +118,6 @@ AUDITED = [
         "langchain_community.embeddings.OpenAIEmbeddings",
         "openai",
         {"model": "text-embedding-3-small", "openai_api_key": KEY},
-        *gateway("openai_api_base"),
         choices=_TOKENS,
     ),
     _langchain(
