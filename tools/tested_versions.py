@@ -72,7 +72,7 @@ def _without_numbers(line: str) -> str:
     if len(cells) != len(_COLUMNS):
         return line
     *names, _, how, measured = cells
-    return " | ".join([*names, how, re.sub(r"^\d+ ", "", measured)])
+    return " | ".join([*names, how, re.sub(r"^\d* *\|$", "|", measured)])
 
 
 def _row(entry: Any, fields: dict[str, int]) -> str:

@@ -275,20 +275,20 @@ def keys(differences: Iterable[Difference]) -> set[Key]:
     return {each.variant.key for each in differences}
 
 
-def few(wrong: Iterable[Key], needless: Iterable[Key]) -> Callable[[list[Variant]], list[Variant]]:
+def few(listed: Iterable[Key], shared: Iterable[str]) -> Callable[[list[Variant]], list[Variant]]:
     """Return what chooses one variant of each setting, the same at every run.
 
     What surrounds embedders is changed for the first class alone. Of what is listed, all variants are chosen.
 
     Args:
-        wrong: Settings that are known to be wrong; one class may show the fault of another one.
-        needless: Settings that are known to change an identity needlessly.
+        listed: Settings of classes.
+        shared: Settings of any class.
     """
-    settings, listed, around = {setting for _, setting in wrong}, set(needless), set()
+    keys_listed, settings, around = set(listed), set(shared), set()
 
     def chosen(variants: list[Variant]) -> list[Variant]:
         key = variants[0].key
-        if key in listed or key[1] in settings:
+        if key in keys_listed or key[1] in settings:
             return variants
         if key[1].startswith(("$", "global ")):
             if key[1] in around:

@@ -207,6 +207,11 @@ def close_loop() -> None:
     """Close the event loop in which embedders have been asked."""
     global _loop
     if _loop is not None:
+        # SDKs have tasks of their own, such as those that write logs.
+        tasks = asyncio.all_tasks(_loop)
+        for task in tasks:
+            task.cancel()
+        _loop.run_until_complete(asyncio.wait(tasks) if tasks else asyncio.sleep(0))
         _loop.run_until_complete(_loop.shutdown_default_executor())
         _loop.close()
         _loop = None
