@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache, partial, wraps
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -19,13 +21,15 @@ from embedonce.identification import (
     attribute_inside,
     check_replay,
     describe_with,
+    providers,
 )
 from embedonce.options import WrapOptions, split_keywords
 from embedonce.vectors.answers import NotCacheable
 from embedonce.wrappers import Wrapper
-from sentence_transformers_embedonce.calls import Call, Settings, settings_of
-from sentence_transformers_embedonce.identities import describer, saved_of
+from sentence_transformers_embedonce.calls import Call
+from sentence_transformers_embedonce.identities import describer
 from sentence_transformers_embedonce.outputs import Form
+from sentence_transformers_embedonce.settings import METHODS, Settings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from embedonce import Identity
     from embedonce.options import Auto, WrapKeywords
 
+logger = logging.getLogger("embedonce")
+
 _TEXTS_OF_A_PROCESS = 1024
 """Texts between two writes for each process of a pool."""
 _TRAINED = (
@@ -43,6 +49,9 @@ _TRAINED = (
 )
 _FUNCTIONS = (BuiltinFunctionType, FunctionType, MethodType, partial)
 _PLAIN = ("encode_document", "encode_query")
+
+
+_ASKED: ContextVar[tuple[Any, ...]] = ContextVar("models that are asked by their own wrapper", default=())
 
 
 class _State:
@@ -59,36 +68,89 @@ class _State:
         self.inner = inner
         self.cache = cache
         self.options = options
-        self.saved = saved_of(inner)
+        self._loaded = providers.Loaded.of(inner)
+        # What was put in the place of a method before: the model is asked through it.
+        self._put = {name: vars(inner)[name] for name in METHODS if name in vars(inner)}
         self.tracker = IdentityTracker(describer, self._describe)
         if describer.was_trained(inner) and options.namespace is None and options.version is None:
             # It was wrapped before it was trained, and its name is still that of what it was then.
             was_trained = True
-        self._weights = -1 if was_trained else describer.weights(inner)
+        self._weights = None if was_trained else describer.weights(inner)
+        self._has_warned = False
         # What a call without arguments does under a name that the user vouches for.
         self._usual = self._usual_settings()
 
     @property
     def was_trained(self) -> bool:
         """True if the weights are no longer those that the model was wrapped with."""
-        return describer.weights(self.inner) != self._weights
+        before = self._weights
+        return before is None or bool(describer.weights(self.inner).were_trained_since(before))
 
     def _describe(self, embedder: object) -> Description:
         if self.was_trained:
             return Description(None, not_cacheable=_TRAINED)
         return describe_with(describer, embedder, WrapOptions(self.options.namespace))
 
+    @property
+    def _is_named(self) -> bool:
+        """True if a user vouches for what the model computes."""
+        return self.options.namespace is not None or hasattr(self.inner, "embedonce_identity")
+
     def _usual_settings(self) -> Settings:
         documents, queries = (self.settings(Call.of(self.inner, method, ("",), {})) for method in _PLAIN)
         return Settings(documents.documents, queries.queries)
 
     def settings(self, call: Call) -> Settings:
-        """Return what decides the vectors of a call besides the model."""
-        return settings_of(self.inner, call, self.saved)
+        """Return what decides the vectors of a call besides the model.
+
+        Raises:
+            UnclearSettingError: There is no prompt of the given name.
+        """
+        return settings_of(self._loaded.now(), call, providers.held_arguments(self.inner, "encode") or {})
+
+    def was_put_before(self, method: str, found: Any) -> bool:
+        """Return whether something was put in the place of a method before the model was wrapped."""
+        return found is not None and self._put.get(method) is found
+
+    def asking(self, method: str) -> Callable[..., Any]:
+        """Return the function that asks the model: a method of its class, or what was put in its place before."""
+        put = self._put.get(method)
+        if put is None or vars(self.inner).get(method) is not put or providers.held_arguments(self.inner, method):
+            own: Callable[..., Any] = getattr(type(self.inner), method).__get__(self.inner)
+        else:
+            own = put
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            # What is put on the model may lead to the wrapper, which then is in the place of the model.
+            token = _ASKED.set((*_ASKED.get(), self.inner))
+            try:
+                return own(*args, **kwargs)
+            finally:
+                _ASKED.reset(token)
+
+        return ask
+
+    def replaced(self, method: str) -> str:
+        """Return why a call is unclear: something was put in the place of a method; empty if it was not."""
+        if self._is_named:
+            return ""
+        for name in {method, "encode"}:
+            put = vars(self.inner).get(name)
+            # What was put there afterwards has already passed on what this call asks for.
+            is_behind = name != method or put is self._put.get(name)
+            if put is not None and is_behind and providers.held_arguments(self.inner, name) is None:
+                return f"its method `{name}` was replaced on the model, which may change texts and arguments"
+        return ""
+
+    def warn_of(self, why: str) -> None:
+        """Say once why calls bypass the cache."""
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("calls of %s bypass the cache because %s", type(self.inner).__name__, why)
 
     def refine(self, identity: Identity, call: Call, settings: Settings) -> Identity:
         """Return the identity of a call from that of the model."""
-        if self.options.namespace is None and not hasattr(self.inner, "embedonce_identity"):
+        if not self._is_named:
             return self.options.applied_to(settings.refine(identity))
         if settings.of(call.role) == self._usual.of(call.role):
             own = settings.refine(identity).symmetric and self._usual.is_symmetric
@@ -170,8 +232,10 @@ class CachedSentenceTransformer(SentenceTransformer):
         def __getattribute__(self, name: str) -> Any:
             found = super().__getattribute__(name)
             if isinstance(found, _FUNCTIONS) and name in object.__getattribute__(self, "__dict__"):
-                # Put on the model itself, such as another name of its `encode`: it asks that model.
                 state = object.__getattribute__(self, "_embedonce")
+                if state.was_put_before(name, found):
+                    return getattr(type(self), name).__get__(self)
+                # Put on the model itself, such as another name of its `encode`: it asks that model.
                 return attribute_inside(state.inner, name, state.cache)
             return found
 
@@ -238,22 +302,25 @@ class CachedSentenceTransformer(SentenceTransformer):
 
     def _ask(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         state = self._embedonce
-        inner, ask = state.inner, getattr(state.inner, method)
+        inner = state.inner
+        if any(each is inner for each in _ASKED.get()):
+            return getattr(type(inner), method)(inner, *args, **kwargs)
+        kwargs = {**(providers.held_arguments(inner, method) or {}), **kwargs}
+        ask = state.asking(method)
         try:
             call = Call.of(inner, method, args, kwargs)
             settings = state.settings(call)
             form = Form.of(inner, call)
-            size = int(call.arguments["batch_size"])
-        except (KeyError, TypeError, ValueError, RuntimeError):
-            # A call that the model will refuse, in its own words.
-            call, size = None, 0
-        if call is None or size < 1:
-            check_replay(inner, state.cache, "its arguments are not valid")
-            return ask(*args, **kwargs)
+            size = call.batch_size
+        except (TypeError, ValueError, RuntimeError) as error:
+            return self._not_understood(method, error, ask, args, kwargs)
+        if size < 1:
+            return self._not_understood(method, ValueError(f"batch_size={size}"), ask, args, kwargs)
         texts = call.texts()
         if texts == []:
             return ask(*args, **kwargs)
-        refusal = call.refusal() or _refusal(form) or ("" if texts else "of inputs that are not texts")
+        refusal = call.refusal() or state.replaced(method) or _refusal(form)
+        refusal = refusal or ("" if texts else "of inputs that are not texts")
 
         def embed(some: list[str]) -> Any:
             answer = ask(some, **form.arguments())
@@ -278,6 +345,19 @@ class CachedSentenceTransformer(SentenceTransformer):
             return ask(*args, **kwargs)
         with torch.inference_mode():
             return form.give(matrix)
+
+    def _not_understood(
+        self, method: str, error: Exception, ask: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Ask the model, which will refuse the call in its own words; if it does not, say that nothing is cached.
+
+        Raises:
+            CacheMissError: The mode is `replay`.
+        """
+        check_replay(self.inner, self.cache, f"its arguments are not valid ({error})")
+        answer = ask(*args, **kwargs)
+        self._embedonce.warn_of(f"arguments of `{method}` that it takes are not understood ({error})")
+        return answer
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute what the model inside computes of tokens; nothing of it is cached.

@@ -51,6 +51,6 @@ def embedonce_identify(embedder: object) -> Identity | None:
     """Identify a model of sentence-transformers, as `encode` without further arguments uses it."""
     if not _is_one(embedder, "SentenceTransformer"):
         return None
-    from sentence_transformers_embedonce.calls import identity_of_plain_call
+    from sentence_transformers_embedonce.settings import identity_of_plain_call
 
     return identity_of_plain_call(embedder)

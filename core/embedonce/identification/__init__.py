@@ -22,7 +22,7 @@ from embedonce.identification.known_classes import (
 from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped
-from embedonce.identification.settings.paths import At, Env, Global, Urls, group
+from embedonce.identification.settings.paths import At, Env, Global, Live, Urls, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
 from embedonce.identification.settings.routing import is_providers_own, query_of, routed_by, routing_headers
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
@@ -38,6 +38,7 @@ __all__ = [
     "Global",
     "IdentityTracker",
     "KnownClass",
+    "Live",
     "Requests",
     "Same",
     "UnclearSettingError",

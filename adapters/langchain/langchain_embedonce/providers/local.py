@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification import (
     At,
     Description,
     KnownClass,
+    Live,
     UnclearSettingError,
     group,
     newlines_to_spaces,
@@ -21,13 +24,29 @@ if TYPE_CHECKING:
     from embedonce import Identity
 
 
+class _Model(NamedTuple):
+    """A loaded SentenceTransformer, and what it was asked to load."""
+
+    model_name: Any
+    model_kwargs: Any
+    cache_folder: Any
+    client: Any = Live("client", providers.snapshot_of)
+    limits: providers.Limits = group(providers.Limits, at="client")
+
+    def identity(self, documents: Mapping[str, Any], queries: Mapping[str, Any]) -> Identity:
+        """Return what decides the vectors for arguments of `encode`."""
+        asked = self.model_kwargs or {}
+        if self.client is not None and providers.is_module(self.client.value):
+            caches = (Path(self.cache_folder),) if self.cache_folder else ()
+            owner = providers.Owner(self.model_name, revision=asked.get("revision"), caches=caches)
+            return providers.loaded_sentence_transformer(self.client, owner, documents=documents, queries=queries)
+        limit = self.limits.changed(None)
+        load = {**asked, **({} if limit is None else {"max_length": limit})}
+        return providers.sentence_transformers(self.model_name, load=load, documents=documents, queries=queries)
+
+
 def _sentence_transformers(
-    model_name: Any,
-    model_kwargs: Any,
-    encode_kwargs: Any,
-    query_encode_kwargs: Any,
-    multi_process: Any,
-    limits: providers.Limits = group(providers.Limits, at="client"),
+    encode_kwargs: Any, query_encode_kwargs: Any, multi_process: Any, model: _Model = group(_Model)
 ) -> Description:
     # The multi-process call passes no settings on.
     documents = {} if multi_process else encode_kwargs or {}
@@ -35,10 +54,7 @@ def _sentence_transformers(
     refused = providers.sentence_transformers_not_cacheable(documents, queries)
     if refused:
         return Description(None, not_cacheable=refused)
-    limit = limits.changed()
-    load = {**(model_kwargs or {}), **({} if limit is None else {"max_length": limit})}
-    identity = providers.sentence_transformers(model_name, load=load, documents=documents, queries=queries)
-    return Description(identity, effective_text=newlines_to_spaces)
+    return Description(model.identity(documents, queries), effective_text=newlines_to_spaces)
 
 
 class _Settings(NamedTuple):
@@ -55,6 +71,14 @@ class _Settings(NamedTuple):
         )
         return Description(identity, effective_text=newlines_to_spaces)
 
+    def prefixed(self, model: _Model) -> Identity:
+        """Return what decides the vectors of a loaded model behind which the prefixes stand for prompts."""
+        encode = self.encode_kwargs or {}
+        identity = model.identity(encode, encode)
+        prefixes = {"document_prefix": self.document_prefix, "query_prefix": self.query_prefix}
+        symmetric = identity.symmetric and (self.document_prefix or "") == (self.query_prefix or "")
+        return replace(identity.with_parameters(prefixes), symmetric=symmetric)
+
     def counting(self) -> dict[str, Any]:
         """Return the arguments that change vectors, those of sentence-transformers."""
         return {**providers.load_settings(self.model_kwargs), **providers.encode_settings(self.encode_kwargs)}
@@ -65,7 +89,10 @@ def _bge(
     backend: Any = At("client.backend"),
     dtype: Any = At("client.dtype"),
     settings: _Settings = group(_Settings),
+    model: _Model = group(_Model),
 ) -> Description:
+    if model.client is not None and providers.is_module(model.client.value):
+        return Description(settings.prefixed(model), effective_text=newlines_to_spaces)
     # The constructor removes these settings from `model_kwargs`, so the loaded model has to tell.
     if isinstance(backend, str) and backend != "torch":
         msg = f"which file of its {backend} model is in use is no longer visible"

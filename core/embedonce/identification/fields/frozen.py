@@ -29,6 +29,22 @@ class Same:
         return id(self.value)
 
 
+class Snapshot:
+    """A live object in a state: equal to the same object in an equal state."""
+
+    __slots__ = ("state", "value")
+
+    def __init__(self, value: object, state: object) -> None:
+        self.value = value
+        self.state = state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and other.value is self.value and other.state == self.state
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 class FrozenFields(tuple[tuple[str, object], ...]):
     """A copy of fields, as sorted pairs of a name and what `frozen` makes of the value."""
 
@@ -56,7 +72,7 @@ def frozen(value: Any, depth: int = 0) -> object:
     if value is None:
         return None
     kind = type(value)
-    if kind is str:
+    if kind is str or kind is Snapshot:
         return value
     if kind is int or kind is bool or kind is float:
         return (kind, value)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from embedonce.identification.settings.plain import UnclearSettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    _Digests = Mapping[str, tuple[list[int], str]]
+    _Digests = Mapping[str, list[Any]]
 
 LOCAL = "local"
 """Stands for the name of a model that is known by its files, wherever they are."""
@@ -33,7 +33,9 @@ _NOT_THE_MODEL = re.compile(
     r"|training_args\.bin|trainer_state\.json|optimizer\.(?:pt|bin)|scheduler\.pt|rng_state(?:_\d+)?\.pth",
     re.IGNORECASE,
 )
+_SHA256 = re.compile("[0-9a-f]{64}")
 _read_before: dict[str, _Digests] = {}
+_kept: dict[str, dict[str, Any]] = {}
 
 
 def local_files(path: str) -> dict[str, str]:
@@ -87,12 +89,12 @@ def _model_files(top: Path) -> Iterator[tuple[str, Path]]:
 
 def _digests_of(top: Path, found: Mapping[str, Path]) -> dict[str, str]:
     """Return the digest of each file, from memory where it was read before."""
-    key = hashlib.sha256(os.fsencode(os.path.realpath(top))).hexdigest()[:32]
+    key = _key(top)
     states = {name: _state(file) for name, file in found.items()}
     known = _read_before.get(key) or {}
     if not _all_known(states, known):
-        known = _remembered(key)
-    digests: dict[str, tuple[list[int], str]] = {}
+        known = {name: each for name, each in _remembered(key).items() if _is_valid(each)}
+    digests: dict[str, list[Any]] = {}
     lasting = {}
     for name, file in found.items():
         state, digest = known.get(name, (None, ""))
@@ -102,7 +104,7 @@ def _digests_of(top: Path, found: Mapping[str, Path]) -> dict[str, str]:
             is_lasting = _state(file) == states[name] and _is_settled(states[name], began)
         else:
             is_lasting = True
-        digests[name] = (states[name], digest)
+        digests[name] = [states[name], digest]
         if is_lasting:
             lasting[name] = digests[name]
     if lasting != known:
@@ -136,7 +138,37 @@ def _digest(file: Path) -> str:
     return digest.hexdigest()
 
 
+def remembered_of(file: Path, what: str, read: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """Return something that is read from a file, once for each machine and state of the file.
+
+    Args:
+        file: The file.
+        what: What is read, in any words.
+        read: Reads it.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    key = _key(file, what)
+    state = _state(file)
+    stated = ",".join(map(str, state))
+    known = _kept.get(key) or _remembered(key)
+    if known.get("state") == stated:
+        _kept[key] = known
+        return {name: str(each) for name, each in known.items() if name != "state"}
+    began = time.time_ns()
+    found = read()
+    if _state(file) == state and _is_settled(state, began):
+        _kept[key] = {**found, "state": stated}
+        _remember(key, _kept[key])
+    return found
+
+
 # What is remembered on the machine. That it cannot be read or written costs time and nothing else.
+
+
+def _key(path: Path, what: str = "") -> str:
+    return hashlib.sha256(os.fsencode(os.path.realpath(path)) + what.encode()).hexdigest()[:32]
 
 
 def _memory() -> Path:
@@ -145,24 +177,23 @@ def _memory() -> Path:
     return user_cache_path("embedonce-digests")
 
 
-def _remembered(key: str) -> _Digests:
+def _remembered(key: str) -> dict[str, Any]:
     try:
-        content = json.loads((_memory() / f"{key}.json").read_bytes())
-        return {name: (state, digest) for name, (state, digest) in content.items() if _is_valid(state, digest)}
-    except (OSError, ValueError, TypeError, AttributeError, RuntimeError):
+        return dict(json.loads((_memory() / f"{key}.json").read_bytes()))
+    except (OSError, ValueError, TypeError, RuntimeError):
         return {}
 
 
-def _is_valid(state: Any, digest: Any) -> bool:
-    return isinstance(state, list) and isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) is not None
+def _is_valid(entry: Any) -> bool:
+    return isinstance(entry, list) and len(entry) == 2 and _SHA256.fullmatch(str(entry[1])) is not None
 
 
-def _remember(key: str, digests: _Digests) -> None:
+def _remember(key: str, content: Mapping[str, Any]) -> None:
     with suppress(OSError, RuntimeError):
         file = _memory() / f"{key}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile("w", dir=file.parent, prefix=".", suffix=".tmp", delete=False, encoding="ascii") as new:
-            json.dump(digests, new)
+            json.dump(content, new)
         try:
             Path(new.name).replace(file)
         except OSError:

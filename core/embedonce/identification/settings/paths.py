@@ -1,6 +1,6 @@
 """What a describing function reads of an embedder: its parameters say it.
 
-A parameter is read from the field of its name, or from where its default says: `At`, `Urls`, `Env`, `Global` or
+A parameter is read from the field of its name, or from where its default says: `At`, `Live`, `Urls`, `Env`, `Global` or
 `group`. A parameter with any other default is not read.
 
 Example:
@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,6 +31,14 @@ class At:
     """A value that is read at a dotted path of attributes and keys; None where the path breaks off."""
 
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A live object at a path, empty for the embedder itself, as a function makes a `Snapshot` of it."""
+
+    path: str
+    made_by: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class _Group:
     at: str
 
 
-_Source = At | Urls | Env | Global | _Group
+_Source = At | Live | Urls | Env | Global | _Group
 
 
 def group(of: Callable[..., _T], at: str = "") -> _T:
@@ -87,12 +95,14 @@ class Paths:
         sources = dict.fromkeys(_flat(function))
         self._function = function
         self._fields = [(each.path, tuple(each.path.split("."))) for each in sources if isinstance(each, At)]
+        self._live = [(each, tuple(filter(None, each.path.split(".")))) for each in sources if isinstance(each, Live)]
         self._urls = [
             tuple(path.split(".")) for each in sources if isinstance(each, Urls) for path in each.paths.split()
         ]
         self._environment = [each.name for each in sources if isinstance(each, Env)]
         self._globals = [(each, each.path.rpartition(".")) for each in sources if isinstance(each, Global)]
-        self.names = {steps[0] for steps in (*self._urls, *(steps for _, steps in self._fields))}
+        read_at = (*self._urls, *(steps for _, steps in self._fields), *(steps for _, steps in self._live))
+        self.names = {steps[0] for steps in read_at if steps}
         """The fields of the embedder in which the paths begin."""
 
     def values(self, embedder: object) -> dict[object, Any]:
@@ -101,6 +111,8 @@ class Paths:
         values: dict[object, Any] = {
             path: own[path] if path in own else read(embedder, steps) for path, steps in self._fields
         }
+        for source, steps in self._live:
+            values[source] = source.made_by(read(embedder, steps))
         urls = tuple([_shown_url(embedder, steps) for steps in self._urls])
         values[Urls] = urls
         if self._environment and not (urls and all(urls)):
@@ -131,6 +143,8 @@ def _sources(function: Callable[..., Any], at: str) -> tuple[tuple[str, _Source]
         source = At(name) if parameter.default is parameter.empty else parameter.default
         if isinstance(source, At):
             found.append((name, At(_joined(at, source.path))))
+        elif isinstance(source, Live):
+            found.append((name, replace(source, path=_joined(at, source.path))))
         elif isinstance(source, Urls):
             found.append((name, Urls(" ".join(_joined(at, path) for path in source.paths.split()))))
         elif isinstance(source, _Group):
@@ -144,7 +158,7 @@ def _joined(at: str, path: str) -> str:
     return f"{at}.{path}" if at and path else at or path
 
 
-def _flat(function: Callable[..., Any], at: str = "") -> Iterator[At | Urls | Env | Global]:
+def _flat(function: Callable[..., Any], at: str = "") -> Iterator[At | Live | Urls | Env | Global]:
     for _, source in _sources(function, at):
         if isinstance(source, _Group):
             yield from _flat(source.of, source.at)
@@ -162,12 +176,13 @@ def _called(function: Callable[..., Any], values: Mapping[object, Any], at: str 
     return function(**arguments)
 
 
-def _key(source: At | Urls | Env | Global) -> object:
+def _key(source: At | Live | Urls | Env | Global) -> object:
+    """Return under what `Paths.values` has what a source says."""
     if isinstance(source, At):
         return source.path
     if isinstance(source, Env):
         return f"${source.name}"
-    return source if isinstance(source, Global) else Urls
+    return source if isinstance(source, Global | Live) else Urls
 
 
 def read(embedder: object, steps: tuple[str, ...]) -> Any:

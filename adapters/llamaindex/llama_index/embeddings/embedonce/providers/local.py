@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from embedonce.identification import (
     At,
     Description,
     Env,
     KnownClass,
+    Live,
     Requests,
     UnclearSettingError,
     endpoint_of,
-    group,
     identity_of,
     providers,
     request_size,
@@ -24,39 +24,15 @@ from embedonce.identification import (
 if TYPE_CHECKING:
     from embedonce import Identity
 
-# sentence-transformers: what the class was built with is kept by the loaded model alone.
-
-
-class _Encode(NamedTuple):
-    """What decides the arguments of `encode`."""
-
-    normalize: Any
-    prompts: Any = At("_model.prompts")
-    default_prompt_name: Any = At("_model.default_prompt_name")
-    include_prompt: Any = At("_model._modules.1.include_prompt")
-
-    def arguments(self, name: str) -> dict[str, Any]:
-        """Return the arguments of `encode` for texts with the prompt of that name."""
-        settings: dict[str, Any] = {"normalize_embeddings": bool(self.normalize)}
-        prompts = self.prompts or {}
-        if prompts.get(name):
-            settings["prompt"] = prompts[name]
-            if self.include_prompt is False:
-                settings["include_prompt"] = False
-        elif prompts.get(self.default_prompt_name):
-            # Without an argument, `encode` would put this prompt before each text.
-            settings["default_prompt"] = False
-        return settings
+# What the class was built with is kept by the loaded model alone.
 
 
 def _sentence_transformers(
-    model_name: Any,
-    loaded: providers.Loaded = group(providers.Loaded, at="_model"),
-    encode: _Encode = group(_Encode),
+    model_name: Any, normalize: Any, model: Any = Live("_model", providers.snapshot_of)
 ) -> Identity:
-    load = providers.load_settings_of(model_name, loaded, _caches())
-    documents, queries = encode.arguments("text"), encode.arguments("query")
-    return providers.sentence_transformers(model_name, load=load, documents=documents, queries=queries)
+    documents, queries = ({"prompt_name": name, "normalize_embeddings": bool(normalize)} for name in ("text", "query"))
+    owner = providers.Owner(model_name, caches=tuple(_caches()))
+    return providers.loaded_sentence_transformer(model, owner, documents=documents, queries=queries)
 
 
 def _caches() -> list[Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from embedonce.identification import (
     At,
     Description,
-    UnclearSettingError,
+    Live,
     group,
     identity_of,
     providers,
@@ -43,7 +43,7 @@ def _sentence_transformers(
     precision: Any,
     quantization_ranges: Any,
     encode_kwargs: Any,
-    named: Any = At("embedding_backend.model._modules.0.auto_model.config._name_or_path"),
+    loaded: Any = Live("embedding_backend.model", providers.snapshot_of),
     limits: providers.Limits = group(providers.Limits, at="embedding_backend.model"),
     load_with: _Load = group(_Load),
 ) -> Description | Identity:
@@ -54,31 +54,16 @@ def _sentence_transformers(
         refused = providers.sentence_transformers_not_cacheable(encode)
         if refused:
             return Description(None, not_cacheable=refused)
-    if not providers.names_loaded(model, named):
-        msg = "its field 'model' was changed and does not name the model that is loaded"
-        raise UnclearSettingError(msg)
     load = {name: value for name, value in load_with._asdict().items() if value}
     if "model_kwargs" in load:
         # Writing a component down turns the types of torch into text, in the component itself.
         load["model_kwargs"] = {name: _unprefixed(value) for name, value in load["model_kwargs"].items()}
-    limit = _limit((load_with.tokenizer_kwargs or {}).get("model_max_length"), limits)
-    if limit is not None:
-        load["max_length"] = limit
+    identity = providers.expected_sentence_transformer(
+        model, load, field="model", loaded=loaded, limits=limits, documents=encode, queries=encode
+    )
     if quantization_ranges is not None and encode["precision"] in ("int8", "uint8"):
-        load["quantization_ranges"] = _digest(quantization_ranges)
-    return providers.sentence_transformers(model, load=load, documents=encode, queries=encode)
-
-
-def _limit(given: Any, limits: providers.Limits) -> Any:
-    """Return the tokens beyond which texts are cut, None if the model's own limit holds.
-
-    The answer before the model is loaded has to be the one afterwards, unless another limit is set then.
-    """
-    length, own, positions = limits
-    if type(length) is not int or length == given:
-        return given
-    expected = {own, min(own, positions) if type(own) is type(positions) is int else own}
-    return given if not given and length in expected else length
+        identity = identity.with_parameters({"quantization_ranges": _digest(quantization_ranges)})
+    return identity
 
 
 def _unprefixed(value: Any) -> Any:
