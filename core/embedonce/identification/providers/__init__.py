@@ -26,7 +26,7 @@ from embedonce.identification.providers.hosted import (
     voyage_not_cacheable,
     watsonx,
 )
-from embedonce.identification.providers.loaded import (
+from embedonce.identification.providers.loaded_models import (
     Limits,
     Loaded,
     Owner,

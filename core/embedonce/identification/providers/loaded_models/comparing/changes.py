@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.providers.loaded.network import parts, unusual_parts
-from embedonce.identification.providers.loaded.saved import modules_of, read_json
-from embedonce.identification.providers.loaded.tokenizer import changed_tokenizer
+from embedonce.identification.providers.loaded_models.comparing.network import parts, unusual_parts
+from embedonce.identification.providers.loaded_models.comparing.saved import modules_of, read_json
+from embedonce.identification.providers.loaded_models.comparing.tokenizer import changed_tokenizer
 from embedonce.identification.settings.names import is_skipped
 from embedonce.identification.settings.plain import UnclearSettingError, plain
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from embedonce.identification.providers.loaded.saved import Saved
+    from embedonce.identification.providers.loaded_models.comparing.saved import Saved
 
 _NO_SETTINGS = (
     *("_name_or_path", "_commit_hash", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version"),

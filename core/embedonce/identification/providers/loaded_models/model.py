@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.providers.loaded.changes import differences
-from embedonce.identification.providers.loaded.saved import Saved
-from embedonce.identification.providers.loaded.shown import Owner, Shown, load_settings_of
-from embedonce.identification.providers.loaded.state import all_modules, is_module, shown_by, weights_state
-from embedonce.identification.providers.loaded.weights import unproven_weights
+from embedonce.identification.providers.loaded_models.comparing.changes import differences
+from embedonce.identification.providers.loaded_models.comparing.saved import Saved
+from embedonce.identification.providers.loaded_models.comparing.weights import unproven_weights
+from embedonce.identification.providers.loaded_models.shown import Owner, Shown, load_settings_of
+from embedonce.identification.providers.loaded_models.state import all_modules, is_module, shown_by, weights_state
 from embedonce.identification.providers.local import encoding_with, names_loaded, sentence_transformers
 from embedonce.identification.settings.plain import UnclearSettingError
 

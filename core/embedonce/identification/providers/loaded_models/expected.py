@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification.providers.loaded.changes import config_in
-from embedonce.identification.providers.loaded.model import Loaded
-from embedonce.identification.providers.loaded.saved import Saved, modules_of, read_json
-from embedonce.identification.providers.loaded.shown import Limits, Owner, Shown, load_settings_of
-from embedonce.identification.providers.loaded.state import is_module
-from embedonce.identification.providers.loaded.tokenizer import SETTINGS, place_of, settings_in
+from embedonce.identification.providers.loaded_models.comparing.changes import config_in
+from embedonce.identification.providers.loaded_models.comparing.saved import Saved, modules_of, read_json
+from embedonce.identification.providers.loaded_models.comparing.tokenizer import SETTINGS, place_of, settings_in
+from embedonce.identification.providers.loaded_models.model import Loaded
+from embedonce.identification.providers.loaded_models.shown import Limits, Owner, Shown, load_settings_of
+from embedonce.identification.providers.loaded_models.state import is_module
 from embedonce.identification.providers.local import (
     LOAD_DEFAULTS,
     encoding_with,

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedonce.identification.providers.loaded.saved import modules_of
+from embedonce.identification.providers.loaded_models.comparing.saved import modules_of
 from embedonce.identification.settings.files import remembered_of
 from embedonce.identification.settings.plain import UnclearSettingError
 

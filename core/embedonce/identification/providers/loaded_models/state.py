@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from embedonce.identification.fields.frozen import Same, Snapshot, frozen
-from embedonce.identification.providers.loaded.changes import structure
-from embedonce.identification.providers.loaded.shown import Shown
-from embedonce.identification.providers.loaded.tokenizer import tokenizer_state
+from embedonce.identification.providers.loaded_models.comparing.changes import structure
+from embedonce.identification.providers.loaded_models.comparing.tokenizer import tokenizer_state
+from embedonce.identification.providers.loaded_models.shown import Shown
 from embedonce.identification.settings.paths import Paths
 
 # Numbers of a tensor that are looked at in each call, as changes through `.data` leave its version as it is.

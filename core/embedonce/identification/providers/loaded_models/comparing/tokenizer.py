@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from embedonce.identification.fields.frozen import Same, frozen
-from embedonce.identification.providers.loaded.saved import read_json
+from embedonce.identification.providers.loaded_models.comparing.saved import read_json
 from embedonce.identification.settings.files import remembered_of
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedonce.identification.known_classes import unless
-from embedonce.identification.providers.loaded.saved import commit_of, hub_caches, hub_folders
+from embedonce.identification.providers.loaded_models.comparing.saved import commit_of, hub_caches, hub_folders
 from embedonce.identification.settings.paths import At, group
 from embedonce.identification.settings.plain import UnclearSettingError
 
 if TYPE_CHECKING:
-    from embedonce.identification.providers.loaded.saved import Saved
+    from embedonce.identification.providers.loaded_models.comparing.saved import Saved
 
 _NET = "_modules.0.auto_model"
 _COMMIT = re.compile(r"[0-9a-f]{40}")

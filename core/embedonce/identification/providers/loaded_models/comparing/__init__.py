@@ -1,0 +1,1 @@
+"""The files of a model, and in what a loaded one differs from them."""
