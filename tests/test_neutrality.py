@@ -9,7 +9,7 @@ import pytest
 
 FOREIGN = {
     *("langchain_core", "langchain_classic", "llama_index.core", "haystack"),
-    *("cohere", "google.genai", "litellm", "mistralai", "ollama", "openai", "voyageai"),
+    *("cohere", "fastembed", "google.genai", "litellm", "mistralai", "model2vec", "ollama", "openai", "voyageai"),
     *("sentence_transformers", "torch", "transformers"),
     *("s3fs", "gcsfs", "adlfs", "botocore", "boto3", "azure"),
     *("typer", "click", "rich"),

@@ -9,6 +9,8 @@ from pathlib import Path
 # Read when the packages are imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
+# Threads that wait for each other take much longer than these small models.
+os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 _PACKAGES = {
     "cohere": "cohere",
+    "fastembed": "fastembed",
     "google.genai": "google_genai",
     "mistralai": "mistralai",
+    "model2vec": "model2vec",
     "ollama": "ollama",
     "openai": "openai",
     "voyageai": "voyage",
