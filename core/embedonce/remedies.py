@@ -26,6 +26,8 @@ _METHODS = (
     "embed",
     "get_embeddings",
     "transform",
+    "aembed_documents",
+    "aembed",
 )
 _TEXTS = ("input", "inputs", "texts", "text", "documents", "sentences", "contents", "content", "prompt")
 
@@ -56,6 +58,12 @@ A_FUNCTION = f"pass a function that takes a list of texts and returns their vect
 """What to pass instead of anything that cannot be wrapped."""
 
 
+def method_of(kind: type) -> str:
+    """Return the method of a class that takes a list of texts, empty if none seems to."""
+    found = next((name for name in _METHODS if callable(getattr(kind, name, None))), "")
+    return "" if kind.__module__ == "builtins" else found
+
+
 def passing_a_method(embedder: object) -> str:
     """Return what to pass instead of an object that is not an embedder of a framework."""
     is_class = isinstance(embedder, type)
@@ -66,8 +74,8 @@ def passing_a_method(embedder: object) -> str:
             f"pass its method: {wrapping(f'{what}.invoke')} if it takes a list of texts, "
             f"{wrapping(f'{what}.batch')} if it takes one text"
         )
-    found = next((name for name in _METHODS if callable(getattr(kind, name, None))), None)
-    if found is not None and kind.__module__ != "builtins":
+    found = method_of(kind)
+    if found:
         return f"pass the method{' of an object' if is_class else ''}: {wrapping(f'{what}.{found}')}"
     if is_class and "__call__" in vars(kind):
         return f"pass an object of it: {wrapping(what)}"
@@ -91,6 +99,16 @@ def passing_a_function(parameters: Iterable[Any]) -> str:
     return (
         f"pass a function that takes the texts alone and returns their vectors: {wrapping(f'lambda texts: {vectors}')}"
     )
+
+
+def taking_vectors_of(answer: object) -> str:
+    """Return what to pass instead of a function that answers with a response of an SDK; empty for other answers."""
+    for name, vectors in (("data", "[each.embedding for each in embedder(texts).data]"), ("embeddings", "")):
+        # A property might compute something, or warn.
+        if isinstance(getattr(answer, "__dict__", {}).get(name), list | tuple):
+            line = wrapping(f"lambda texts: {vectors or 'embedder(texts).embeddings'}")
+            return f"; pass a function that returns the vectors in it: {line}"
+    return ""
 
 
 def shown(value: object) -> str:

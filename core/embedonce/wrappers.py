@@ -108,13 +108,10 @@ def _identity_of(function: Callable[..., Any]) -> Identity:
     declared = getattr(function, "embedonce_identity", None)
     name = getattr(function, "__qualname__", type(function).__name__)
     if declared is None:
-        if isinstance(function, _FUNCTIONS):
-            remedy = f"name it, {remedies.RAISE_IT}: {remedies.wrapping()}"
-        else:
-            remedy = (
-                f"name it, {remedies.RAISE_IT}: {remedies.wrapping()}, or in the class: "
-                f"{remedies.declaring(type(function))}"
-            )
+        method = "" if isinstance(function, _FUNCTIONS) else remedies.method_of(type(function))
+        remedy = f"name it, {remedies.RAISE_IT}: {remedies.wrapping(f'embedder.{method}' if method else 'embedder')}"
+        if not method and not isinstance(function, _FUNCTIONS):
+            remedy += f", or in the class: {remedies.declaring(type(function))}"
         msg = f"cannot tell what model {name!r} calls: a function has no identity to rely on; {remedy}"
         raise IdentityError(msg)
     try:

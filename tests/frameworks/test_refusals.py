@@ -153,6 +153,11 @@ class Called:
         return vectors(texts)
 
 
+class CalledForAnotherPurpose(Encoder):
+    def __call__(self, batch: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
 class Opaque:
     token = SECRET
 
@@ -195,6 +200,7 @@ CASES = {
     "a partial": Case(lambda: functools.partial(vectors), "'partial'", own=False),
     "a method": Case(lambda: Encoder().encode, r"'Encoder\.encode'", own=False),
     "an object that is called": Case(Called, "'Called'"),
+    "an object with encode that is called": Case(CalledForAnotherPurpose, "'CalledForAnotherPurpose'", own=False),
     "a class": Case(lambda: Encoder, "the class Encoder", own=False),
     "an object with embed_documents": Case(OnlyDocuments, "an OnlyDocuments", own=False),
     "an object with encode": Case(Encoder, "an Encoder", own=False),
@@ -270,6 +276,30 @@ def test_a_refusal_names_what_is_wrong_and_shows_lines_that_work(case: Case) -> 
         wrapped = embedonce.wrap(with_line(case.make(), line), embedonce.MemoryStore())
         assert "ignores" in line or wrapped.namespace.startswith("acme/my-model@1")
         check(wrapped)
+
+
+class Response(BaseModel):
+    """As SDKs answer; it can be iterated over."""
+
+    data: list[Any] = []
+    embeddings: list[Any] | None = None
+
+
+def of_a_client(texts: list[str]) -> Response:
+    return Response(data=[SimpleNamespace(embedding=each) for each in vectors(texts)])
+
+
+def of_another_client(texts: list[str]) -> Any:
+    return SimpleNamespace(embeddings=vectors(texts))
+
+
+@pytest.mark.parametrize("embedder", [of_a_client, of_another_client])
+def test_a_response_of_an_sdk_in_place_of_vectors_is_refused_with_a_line_that_works(embedder: Any) -> None:
+    wrapped = embedonce.wrap(embedder, embedonce.MemoryStore(), namespace="mine")
+    with pytest.raises(embedonce.EmbedderContractError, match=r"it returned \w+ instead of 1 vectors") as caught:
+        wrapped(["a"])
+    (line,) = CALL.findall(str(caught.value))
+    check(eval(line, {"embedonce": embedonce, "embedder": embedder, "store": embedonce.MemoryStore()}))
 
 
 class Ignoring(Counting):

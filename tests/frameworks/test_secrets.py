@@ -122,10 +122,7 @@ def test_no_secret_of_an_unknown_class_is_in_its_name_or_its_refusal(form: str) 
 
 
 KNOWN = [
-    *[
-        ("langchain", name)
-        for name in ("openai", "azure", "ollama", "cohere", "bedrock", "voyage", "google")
-    ],
+    *[("langchain", name) for name in ("openai", "azure", "ollama", "cohere", "bedrock", "voyage", "google")],
     *[("llamaindex", name) for name in ("openai", "cohere", "voyage", "ollama", "huggingface", "mistral", "jina")],
     *[("haystack", f"{name}-Text") for name in ("openai", "mistral", "cohere", "ollama", "nvidia", "vertex")],
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from embedonce import remedies
 from embedonce.errors import EmbedderContractError
 from embedonce.runtime.signals import let_through
 
@@ -145,8 +146,10 @@ def _rows(answer: Any, count: int) -> Rows | Iterator[Any]:
         if inspect.iscoroutine(answer):
             answer.close()
         _broken("it is async; use the async method, such as aembed, instead")
-    instead = f"it returned {type(answer).__name__} instead of {count} vectors"
-    if answer is None or isinstance(answer, str | bytes | Mapping | AbstractSet):
+    instead = f"it returned {type(answer).__name__} instead of {count} vectors{remedies.taking_vectors_of(answer)}"
+    # The fields of a model of pydantic are no vectors, although it can be iterated over.
+    is_response = hasattr(type(answer), "__pydantic_fields__")
+    if answer is None or is_response or isinstance(answer, str | bytes | Mapping | AbstractSet):
         _broken(instead)
     if hasattr(answer, "__array__") or isinstance(answer, memoryview):
         return _counted(_array(answer), count)
