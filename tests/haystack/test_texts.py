@@ -222,6 +222,20 @@ def test_sentence_transformers_of_a_version_that_runs_otherwise_has_no_texts() -
     assert of_documents(component, [hs.Document(content="a")]) == [None]
 
 
+def test_what_was_put_in_the_place_of_run_is_not_asked_for_texts() -> None:
+    """It would ask the model itself, once for each document, and nobody knows what it sends."""
+    asked: list[Any] = []
+    component = _sentence_transformers(
+        f"{INTEGRATIONS}.sentence_transformers.x",
+        meta_fields_to_embed=["n"],
+        embedding_backend=SimpleNamespace(embed=lambda texts, **_: asked.extend(texts) or [[1.0]] * len(texts)),
+    )
+    run = component.run
+    component.run = lambda documents: {**run(documents)}
+    assert of_documents(component, [hs.Document(content="a")]) == [None]
+    assert asked == []
+
+
 # -- subclasses of known components, and unknown ones --------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import warnings
 
@@ -149,9 +150,9 @@ CHANGES = [
 ]
 
 
-# Each change before and after wrapping, each framework with half of them.
+# Each change before and after wrapping, in a framework in turn; in all of them in the long run.
 CASES = [
-    (change, NAMES[(number + shift) % len(NAMES)], when)
+    pytest.param(change, NAMES[(number + shift) % len(NAMES)], when, marks=[pytest.mark.soak] if shift > 1 else [])
     for number, change in enumerate(CHANGES)
     for shift, when in ((0, "before"), (1, "after"), (2, "before"), (3, "after"))
 ]
@@ -241,6 +242,19 @@ def test_haystack_has_one_namespace_before_and_after_loading(folders, tmp_path, 
     before = wrapped.namespace
     component.warm_up()
     assert wrapped.namespace == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_that_are_bound_to_encode_count_in_all_frameworks(folders, tmp_path, name):
+    door = st.DOORS[name](folders.plain)
+    wrapped = door.wrapped(tmp_path)
+    st.vectors(door, wrapped, TEXTS)
+    namespace = wrapped.namespace
+    door.model.encode = functools.partial(door.model.encode, prompt="query: ")
+    assert wrapped.namespace != namespace
+    expected = st.vectors(door, door.embedder, TEXTS)
+    for each in (wrapped, door.wrapped(tmp_path)):
+        assert np.array_equal(st.vectors(door, each, TEXTS), expected)
 
 
 def test_normalising_twice_is_normalising_once(folders):

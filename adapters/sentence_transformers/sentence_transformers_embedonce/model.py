@@ -139,7 +139,7 @@ class CachedSentenceTransformer(SentenceTransformer):
             IdentityError: The model can no longer be told apart from another one.
         """
         state = self._embedonce
-        call = Call.of(state.inner, "encode", ("",), {})
+        call = Call.of(state.inner, "encode", ("",), providers.held_arguments(state.inner, "encode") or {})
         return state.refine(state.tracker.identity(state.inner), call, state.settings(call))
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embedonce.identification.providers.loaded_models.comparing.changes import config_in
 from embedonce.identification.providers.loaded_models.comparing.saved import Saved, modules_of, read_json
 from embedonce.identification.providers.loaded_models.comparing.tokenizer import SETTINGS, place_of, settings_in
-from embedonce.identification.providers.loaded_models.model import Loaded
+from embedonce.identification.providers.loaded_models.model import Loaded, held_arguments
 from embedonce.identification.providers.loaded_models.shown import Limits, Owner, Shown, load_settings_of
 from embedonce.identification.providers.loaded_models.state import is_module
 from embedonce.identification.providers.local import (
@@ -68,7 +68,8 @@ def expected_sentence_transformer(
             msg = f"its field {field!r} was changed and does not name the model that is loaded"
             raise UnclearSettingError(msg)
     identity = identity.with_parameters(given.others())
-    return encoding_with(identity, found.encoding(documents or {}), found.encoding(queries or {}))
+    held = held_arguments(found.model, "encode") or {}
+    return encoding_with(identity, *(found.encoding({**held, **(given or {})}) for given in (documents, queries)))
 
 
 @dataclass(frozen=True)

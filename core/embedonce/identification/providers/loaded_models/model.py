@@ -46,7 +46,9 @@ def loaded_sentence_transformer(
         UnclearSettingError: Something that decides the vectors cannot be seen.
     """
     found = Loaded.of(model.value, owner)
-    return encoding_with(found.identity(), found.encoding(documents or {}), found.encoding(queries or {}))
+    held = held_arguments(model.value, "encode") or {}
+    of_role = (found.encoding({**held, **(given or {})}) for given in (documents, queries))
+    return encoding_with(found.identity(), *of_role)
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def held_arguments(model: Any, method: str) -> dict[str, Any] | None:
     Returns:
         None if something else was put in the place of the method, which may do anything.
     """
-    put = vars(model).get(method)
+    put = getattr(model, "__dict__", {}).get(method)
     arguments: dict[str, Any] = {}
     while isinstance(put, partial) and not put.args:
         arguments = {**put.keywords, **arguments}

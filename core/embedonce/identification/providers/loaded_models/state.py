@@ -51,6 +51,7 @@ def snapshot_of(model: Any) -> Any:
         frozen(structure(modules)),
         tokenizer_state(modules),
         frozen(getattr(config, "__dict__", None)),
+        Same(model.__dict__.get("encode")),
         weights_state(model),
     )
     return Snapshot(model, state)

@@ -101,6 +101,9 @@ def _effective_text_of(component: Any, *, is_exact: bool) -> _TextOf | None:
     # What a subclass does in `run` is unknown.
     if not is_exact or "embedding_backend" not in vars(component):
         return None
+    if "run" in vars(component):
+        # What was put in the place of `run` asks the component itself, and may send any text.
+        return lambda _: None
     if not getattr(component, "meta_fields_to_embed", None):
         prefix, suffix = _affixes(component)
         return lambda document: f"{prefix}{document.content or ''}{suffix}"
@@ -142,7 +145,7 @@ def _sent_text_of(component: Any) -> _TextOf:
 
     def text_of(document: Document) -> str | None:
         listener.sent = None
-        copied.run(documents=[document])
+        type(copied).run(copied, documents=[document])
         return _only(listener.sent)
 
     return text_of
