@@ -19,7 +19,8 @@ def test_every_known_class_is_audited_or_has_a_reason_not_to_be():
 
 
 def test_every_reason_is_that_of_a_known_class():
-    assert NOT_AUDITED.keys() <= {(framework, name) for framework, _, name, _ in known()}
+    classes = {(framework, name) for framework, _, name, _ in known()}
+    assert {key for key in NOT_AUDITED if key[0] != "sdk"} <= classes
     names = {str(of) for of in AUDITED}
     assert len(names) == len(AUDITED)
     assert {name for name, _ in [*WRONG, *NEEDLESS]} | TWINS.keys() | REFUSED.keys() <= names

@@ -85,6 +85,10 @@ def entries() -> list[Entry]:
         is_there = package != "haystack" or hasattr(import_module("haystack.components.embedders"), name)
         title = _TITLES[framework]
         found.append(Entry(title, _joined(names), _distribution(package), "", how, "", remark, is_there=is_there))
+    for (framework, path), remark in NOT_AUDITED.items():
+        if framework == "sdk":
+            name, package = f"`{path.rpartition('.')[2]}`", _distribution(path)
+            found.append(Entry(_TITLES["sdk"], name, package, "", "known", "", remark, is_there=True))
     return sorted(found, key=lambda each: (each.framework, each.name.lower(), each.package))
 
 
@@ -100,14 +104,14 @@ def forgotten() -> list[str]:
         for framework, package, name, row in known()
         if (framework, package, name) not in audited and (framework, name) not in NOT_AUDITED and not _refused(row)
     ]
-    return classes + [f"sdk: {path}" for path in _clients() if path not in CALLS]
+    return classes + [f"sdk: {path}" for path in clients() if path not in CALLS and ("sdk", path) not in NOT_AUDITED]
 
 
-def _clients() -> list[str]:
+def clients() -> list[str]:
     """Return the classes of clients, and the functions, that the adapter for SDKs knows, without their async twins."""
-    clients, functions = import_module("sdks_embedonce.clients"), import_module("sdks_embedonce.functions")
+    sdks, functions = import_module("sdks_embedonce.clients"), import_module("sdks_embedonce.functions")
     found = []
-    for package, name in clients._PACKAGES.items():
+    for package, name in sdks._PACKAGES.items():
         try:
             sdk = import_module(f"sdks_embedonce.clients.{name}").SDK
         except ImportError:

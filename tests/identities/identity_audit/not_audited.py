@@ -21,6 +21,7 @@ _REASONS = {
             FastembedDocumentEmbedder FastembedTextEmbedder OptimumDocumentEmbedder OptimumTextEmbedder
             SentenceTransformersDocumentEmbedder SentenceTransformersTextEmbedder
         """,
+        "sdk": "fastembed.TextEmbedding model2vec.StaticModel",
     },
     _FAKE: {
         "langchain": "DeterministicFakeEmbedding FakeEmbeddings",
