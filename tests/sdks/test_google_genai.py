@@ -198,6 +198,8 @@ CALLS = [
             {"taskType": "CLUSTERING"},
             {"task_type": "clustering"},
             {"title": "a"},
+            {"title": f"{'a' * 200}b"},
+            {"title": f"{'a' * 200}c"},
             {"task_type": "RETRIEVAL_DOCUMENT", "title": "a"},
             {"output_dimensionality": 4},
             {"http_options": {"extra_body": {"route": "a"}}},
@@ -354,10 +356,14 @@ def past():
             {"contents": "a", "config": {"http_options": {"extra_body": {"api_key": KEY}}}},
             "an extra argument of the request cannot be written down",
         ),
+        (
+            {"contents": "a", "config": {"title": "sk-0123456789abcdef0123456789"}},
+            "an extra argument of the request cannot be written down",
+        ),
     ]
 
 
-@pytest.mark.parametrize("case", range(8))
+@pytest.mark.parametrize("case", range(9))
 async def test_other_calls_go_past_the_cache_unchanged(url, place, echo, ask, caplog, case):
     call, why = past()[case]
     client = gemini(url)
