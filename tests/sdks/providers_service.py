@@ -28,7 +28,12 @@ DEFAULTS = {"truncate": ("END", True), "truncation": (True,)}
 def computed_with(body):
     """Return what of a request decides its vectors, besides the texts and the type of numbers."""
     options = {k: v for k, v in (body.get("options") or {}).items() if v is not None and k != "num_thread"}
-    settings = {k: v for k, v in {**body, "options": options}.items() if k not in IGNORED and v not in (None, {})}
+    model = body["model"].removesuffix(":latest")
+    settings = {
+        k: v
+        for k, v in {**body, "model": model, "options": options}.items()
+        if k not in IGNORED and v not in (None, {})
+    }
     return {k: v for k, v in settings.items() if v not in DEFAULTS.get(k, ())}
 
 
@@ -101,7 +106,7 @@ def _cohere(body, texts, rows):
 
 
 def _cohere_2(body, texts, rows):
-    return _cohere({"embedding_types": ["float"], **body}, texts, rows)
+    return _cohere({**body, "embedding_types": body.get("embedding_types") or ["float"]}, texts, rows)
 
 
 def _voyage(body, texts, rows):
