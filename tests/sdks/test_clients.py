@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import random
 
 import pytest
 from sdk_clients import CASES, KEY, CohereV1, Voyage
@@ -321,3 +322,20 @@ async def test_a_long_call_is_one_request_where_the_sdk_sends_one(case, client, 
     await case.embed(embedonce.wrap(client, place), texts)
     # They are sent at once, and arrive in any order.
     assert sorted(map(len, service.requests)) == ([12, 96, 96, 96] if isinstance(case, CohereV1) else [300])
+
+
+@pytest.mark.soak
+async def test_random_calls_of_all_clients_have_the_vectors_of_unwrapped_ones(url, service):
+    """All of them in one store."""
+    store, chosen = embedonce.MemoryStore(), random.Random(7)
+    clients = [(case, client, embedonce.wrap(client, store)) for case in CASES for client in (case.client(url),)]
+    for _ in range(1500):
+        case, client, cached = chosen.choice(clients)
+        call = {}
+        for more in chosen.sample([*case.apart, *case.equal], chosen.randint(0, 3)):
+            call |= more
+        texts = [f"text {chosen.randint(1, 12)}" for _ in range(chosen.randint(1, 6))]
+        answers = [await case.embed(each, texts, **call) for each in (cached, client)]
+        assert case.vectors(answers[0]) == case.vectors(answers[1]), (case, call, texts)
+        assert type(answers[0]) is type(answers[1])
+    assert len(service.requests) < 2 * 1500
