@@ -264,7 +264,8 @@ class IdentityTracker:
         self._has_warned_of_change = True
         kind = type(embedder)
         remedy = (
-            f"if {' and '.join(map(repr, changed))} decide nothing about vectors, write in the class: "
+            f"if {' and '.join(map(repr, changed))} decide{'s' if len(changed) == 1 else ''} nothing about vectors, "
+            "write in the class: "
             f"{remedies.ignoring(changed, kind)}; else name the model"
             if changed
             else "name the model"
