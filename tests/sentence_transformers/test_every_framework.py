@@ -15,7 +15,9 @@ import embedonce
 from embedonce.errors import IdentityError
 
 torch = lazily("torch")
-st = lazily("st_support", "doors", "sentence_transformers.sentence_transformer.modules")
+st = lazily(
+    "st_support", "doors", "langchain_embedonce.identities", "sentence_transformers.sentence_transformer.modules"
+)
 
 NAMES = ["langchain", "llamaindex", "haystack", "sentence-transformers"]
 
@@ -255,6 +257,29 @@ def test_arguments_that_are_bound_to_encode_count_in_all_frameworks(folders, tmp
     expected = st.vectors(door, door.embedder, TEXTS)
     for each in (wrapped, door.wrapped(tmp_path)):
         assert np.array_equal(st.vectors(door, each, TEXTS), expected)
+
+
+@pytest.mark.parametrize("name", ["HuggingFaceBgeEmbeddings", "HuggingFaceInstructEmbeddings"])
+@pytest.mark.parametrize("change", [_halve, _train, _write_through_data, _cut_at_the_left, _drop_a_layer, _hook_inside])
+def test_classes_of_packages_that_cannot_be_installed_beside_notice_changes(folders, name, change):
+    """What looks like them holds a real model."""
+    kind = type(name, (), {"__module__": "langchain_community.embeddings.huggingface"})
+
+    def made():
+        embedder = kind()
+        vars(embedder).update(model_name=str(folders.plain), model_kwargs={}, encode_kwargs={}, cache_folder=None)
+        vars(embedder).update(embed_instruction="", query_instruction="q: ", client=st.load(folders.plain))
+        return embedder
+
+    changed = made()
+    before, seen = st.describer.describe(changed).identity, st.describer.fingerprint(changed)
+    assert st.describer.describe(made()).identity == before
+    change(changed.client)
+    assert st.describer.fingerprint(changed) != seen
+    try:
+        assert st.describer.describe(changed).identity != before
+    except IdentityError:
+        assert change in (_drop_a_layer, _hook_inside)
 
 
 def test_normalising_twice_is_normalising_once(folders):

@@ -113,14 +113,17 @@ def _openvino(model_name_or_path: Any, settings: _Settings = group(_Settings)) -
     return settings.described("openvino", model_name_or_path, {**load, **encode})
 
 
-def _instructor(model_name: Any, settings: _Settings = group(_Settings)) -> Identity:
-    return providers.instructor(
+def _instructor(
+    model_name: Any, settings: _Settings = group(_Settings), model: Any = Live("client", providers.snapshot_of)
+) -> Identity:
+    identity = providers.instructor(
         model_name,
         document_instruction=settings.document_prefix,
         query_instruction=settings.query_prefix,
         load=settings.model_kwargs,
         encode=settings.encode_kwargs,
     )
+    return identity.with_parameters(providers.changes_of_loaded(model, providers.Owner(model_name)))
 
 
 def _fastembed(model_name: Any, max_length: Any, doc_embed_type: Any) -> Identity:

@@ -2,7 +2,12 @@
 
 from embedonce.identification.providers.loaded_models.comparing.saved import Saved
 from embedonce.identification.providers.loaded_models.expected import expected_sentence_transformer
-from embedonce.identification.providers.loaded_models.model import Loaded, held_arguments, loaded_sentence_transformer
+from embedonce.identification.providers.loaded_models.model import (
+    Loaded,
+    changes_of_loaded,
+    held_arguments,
+    loaded_sentence_transformer,
+)
 from embedonce.identification.providers.loaded_models.shown import Limits, Owner
 from embedonce.identification.providers.loaded_models.state import is_module, snapshot_of, weights_state
 
@@ -11,6 +16,7 @@ __all__ = [
     "Loaded",
     "Owner",
     "Saved",
+    "changes_of_loaded",
     "expected_sentence_transformer",
     "held_arguments",
     "is_module",

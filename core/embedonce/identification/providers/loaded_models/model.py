@@ -51,6 +51,31 @@ def loaded_sentence_transformer(
     return encoding_with(found.identity(), *of_role)
 
 
+def changes_of_loaded(model: Snapshot | None, owner: Owner) -> dict[str, Any]:
+    """Return in what a loaded model of a class that inherits from SentenceTransformer differs from its files.
+
+    Its modules are not among it, which are of classes that only its package can load.
+
+    Args:
+        model: The model, None if there is none.
+        owner: What its owner knows of it.
+
+    Raises:
+        UnclearSettingError: Something that decides the vectors cannot be seen.
+    """
+    if model is None or not is_module(model.value):
+        return {}
+    found = Loaded.of(model.value, owner)
+    _refuse_what_has_no_name(found.model, found.origin)
+    changed = differences(found.model._modules, found.saved)
+    changed.pop("modules", None)
+    dtype = str(found.shown.dtype or "float32").removeprefix("torch.")
+    # Without files nothing can be compared, and weights that were never written to are those that were loaded.
+    if found.saved.folder is not None or weights_state(found.model).version:
+        changed["weights"] = _unproven(found.model, found.saved.folder)
+    return {**changed, "dtype": None if dtype == (found.saved.dtype or "float32") else dtype}
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A loaded model, and what its files say.

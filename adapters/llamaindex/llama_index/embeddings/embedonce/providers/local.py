@@ -46,7 +46,11 @@ def _caches() -> list[Path]:
 
 
 def _instructor(
-    model_name: Any, text_instruction: Any, query_instruction: Any, max_length: Any = At("_model.max_seq_length")
+    model_name: Any,
+    text_instruction: Any,
+    query_instruction: Any,
+    max_length: Any = At("_model.max_seq_length"),
+    model: Any = Live("_model", providers.snapshot_of),
 ) -> Identity:
     # What is used by default; the model was built by this package, so it can be imported.
     usual = import_module("llama_index.embeddings.instructor.utils")
@@ -54,12 +58,13 @@ def _instructor(
         text_instruction = usual.get_text_instruct_for_model_name(model_name)
     if query_instruction is None:
         query_instruction = usual.get_query_instruct_for_model_name(model_name)
-    return providers.instructor(
+    identity = providers.instructor(
         model_name,
         document_instruction=text_instruction,
         query_instruction=query_instruction,
         load={"max_length": unless(512, max_length)},
     )
+    return identity.with_parameters(providers.changes_of_loaded(model, providers.Owner(model_name)))
 
 
 def _fastembed(
