@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from core_support import NAMESPACE, Model, words
 
 from embedonce import EmbeddingCache, StoreError
 from embedonce.stores.places.local import LocalDirectory
+from embedonce.stores.segments.format import layout
 from embedonce.stores.segments.format.names import SegmentName
 
 BATCHES = [words(20), words(20, 20), words(20, 40)]
@@ -113,3 +116,13 @@ def test_an_unreadable_space_file_costs_nothing_where_there_are_segments(path, u
     unreadable.add("space.json")
     assert ask(EmbeddingCache(path), [*ALL, "new"]) == ["new"]
     assert ask(EmbeddingCache(path), [*ALL, "new"]) == []
+
+
+def test_a_caller_deep_in_the_stack_takes_no_file_for_damaged(path, monkeypatch):
+    """It may be a handler of a signal, or a callback of the garbage collector."""
+    cache = EmbeddingCache(path, mode="read_only")
+    with monkeypatch.context() as patch:
+        patch.setattr(layout, "json", SimpleNamespace(loads=Mock(side_effect=RecursionError)))
+        assert ask(cache, ALL[:1]) == ALL[:1]
+    assert ask(cache, ALL) == []
+    assert (cache.stats().damaged, cache.stats().read_errors) == (0, 1)

@@ -37,6 +37,7 @@ except ImportError:
 
 FORMAT = "embedonce/1"
 _HEADER_LENGTH = DATA_START - 8
+_MOST_NESTED = 100
 
 
 def buffer_of(array: NDArray[Any]) -> memoryview:
@@ -293,7 +294,7 @@ def _names(blob: memoryview) -> frozenset[str]:
 def _contradictions() -> Iterator[None]:
     try:
         yield
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         let_through(error)
         msg = f"the header contradicts the name: {error}"
         raise DamagedSegmentError(msg) from error
@@ -304,7 +305,12 @@ def _table(name: SegmentName, block: memoryview) -> tuple[dict[str, str], dict[s
     if int.from_bytes(block[:8], "little") != _HEADER_LENGTH:
         msg = "unexpected header length"
         raise ValueError(msg)
-    table = json.loads(bytes(block[8:DATA_START]))
+    header = bytes(block[8:DATA_START])
+    if header.count(b"[") + header.count(b"{") > _MOST_NESTED:
+        # So that a `RecursionError` says something about this process, and never about a file.
+        msg = "it is nested"
+        raise ValueError(msg)
+    table = json.loads(header)
     metadata = table.pop("__metadata__")
     if metadata["format"] != FORMAT:
         msg = f"format {metadata['format']!r}"
