@@ -144,13 +144,13 @@ def remembered_of(file: Path, what: str, read: Callable[[], dict[str, str]]) -> 
     Args:
         file: The file.
         what: What is read, in any words.
-        read: Reads it.
-
-    Raises:
-        OSError: There is no such file.
+        read: Reads it; what it does where there is no such file any more is its own.
     """
     key = _key(file, what)
-    state = _state(file)
+    try:
+        state = _state(file)
+    except OSError:
+        return read()
     stated = ",".join(map(str, state))
     known = _kept.get(key) or _remembered(key)
     if known.get("state") == stated:
@@ -158,10 +158,17 @@ def remembered_of(file: Path, what: str, read: Callable[[], dict[str, str]]) -> 
         return {name: str(each) for name, each in known.items() if name != "state"}
     began = time.time_ns()
     found = read()
-    if _state(file) == state and _is_settled(state, began):
+    if _is_settled(state, began) and _is_still(file, state):
         _kept[key] = {**found, "state": stated}
         _remember(key, _kept[key])
     return found
+
+
+def _is_still(file: Path, state: list[int]) -> bool:
+    try:
+        return _state(file) == state
+    except OSError:
+        return False
 
 
 # What is remembered on the machine. That it cannot be read or written costs time and nothing else.
