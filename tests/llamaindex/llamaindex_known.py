@@ -46,7 +46,14 @@ _OPENAI_KEEPS: list[dict[str, Any]] = [
     {"default_headers": {"Authorization": SECRET}},
     {"embed_batch_size": 7},
     {"num_workers": 2},
-    {"additional_kwargs": {"user": "me", "encoding_format": "float", "extra_headers": {"x": SECRET}, "timeout": 3}},
+    {
+        "additional_kwargs": {
+            "user": "me",
+            "encoding_format": "float",
+            "extra_headers": {"X-Request-Id": SECRET},
+            "timeout": 3,
+        }
+    },
 ]
 _NEWLINES = {"a\nb": "a b", " a\r\n": " a\r "}
 _STRIPPED = {" a\nb\n": "a\nb"}

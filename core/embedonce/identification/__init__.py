@@ -19,12 +19,12 @@ from embedonce.identification.known_classes import (
     newlines_to_spaces,
     unless,
 )
+from embedonce.identification.routing.headers import is_providers_own, query_of, routed_by, routing_headers
 from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.files import local_files
 from embedonce.identification.settings.names import is_operational, is_skipped
 from embedonce.identification.settings.paths import At, Env, Global, Live, Urls, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
-from embedonce.identification.settings.routing import is_providers_own, query_of, routed_by, routing_headers
 from embedonce.identification.tracker import EmbedRequest, IdentityTracker, describe_with
 from embedonce.inside import attribute_inside, check_replay
 from embedonce.secrets import is_secret

@@ -20,6 +20,7 @@ from embedonce.identification.fields.frozen import Same, changed_between, frozen
 from embedonce.identification.fields.held import fields_of, settled, without_underscores
 from embedonce.identification.fields.ignored import check_ignores
 from embedonce.identification.known_classes import Description, apart
+from embedonce.identification.routing.added import ADDED, Added, with_added
 from embedonce.identification.sending.requests import Requests, request_size
 from embedonce.identification.settings.files import LOCAL, local_files
 from embedonce.identification.settings.paths import Paths, read
@@ -68,13 +69,21 @@ class _Known(NamedTuple):
         base: The known class: that of the embedder or a base of it.
         row: What is known of it.
         paths: What the row reads.
+        added: What is added to requests.
         batch: What its function `batch` reads; None if it has none.
     """
 
     base: type
     row: KnownClass
     paths: Paths
+    added: Added
     batch: Paths | None
+
+    def values(self, embedder: object) -> dict[object, Any]:
+        """Return all that decides the vectors of an embedder."""
+        values, clients = self.paths.values_and_clients(embedder)
+        values[ADDED] = self.added.of(embedder, clients, values)
+        return values
 
 
 class Describer:
@@ -173,7 +182,7 @@ class Describer:
         known = self._known(kind)
         if known is None:
             return (kind, frozen_fields(self._fields(embedder)))
-        values = known.paths.values(embedder).values()
+        values = known.values(embedder).values()
         # Most values are strings or unset: a call for each of them would take longer than all the rest.
         now = tuple([each if each is None or each.__class__ is str else frozen(each) for each in values])
         return (kind, now) if known.base is kind else (kind, now, frozen_fields(self._own_fields(embedder, known)))
@@ -240,7 +249,8 @@ class Describer:
         for base in kind.__mro__:
             row = self._rows.get(self._package_and_name(base))
             if row is not None:
-                return _Known(base, row, Paths(row.describe), Paths(row.batch) if callable(row.batch) else None)
+                batch = Paths(row.batch) if callable(row.batch) else None
+                return _Known(base, row, Paths(row.describe), Added(row.headers), batch)
         return None
 
     def _package_and_name(self, kind: type) -> tuple[str, str]:
@@ -253,9 +263,12 @@ class Describer:
             check_ignores(embedder)
             return Description(self._identity_of_unknown(embedder))
         if known.base is not kind:
-            check_ignores(embedder, known.paths.names)
-        found = known.paths.called_with(known.paths.values(embedder))
+            check_ignores(embedder, known.paths.names | known.added.names)
+        values = known.values(embedder)
+        found = known.paths.called_with(values)
         description = Description(found) if isinstance(found, Identity) else found
+        if description.identity is not None:
+            description = replace(description, identity=with_added(description.identity, values))
         if known.base is kind or description.identity is None:
             return description
         base = replace(description.identity, symmetric=False, dimensions=None)
@@ -269,7 +282,7 @@ class Describer:
     def _own_fields(self, embedder: object, known: _Known) -> dict[str, Any]:
         """Return the fields that a subclass of a known class adds."""
         row, base = known.row, known.base
-        theirs = known.paths.names | {path.partition(".")[0] for path in row.ignores.split()}
+        theirs = known.paths.names | known.added.names | {path.partition(".")[0] for path in row.ignores.split()}
         for listing in ("__pydantic_fields__", "model_fields", "__private_attributes__"):
             listed = getattr(base, listing, None)
             if isinstance(listed, dict):

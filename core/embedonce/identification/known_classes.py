@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from embedonce.identification.settings.plain import UnclearSettingError, clean_url, is_url, plain
+from embedonce.identification.fields.unlisted import written
+from embedonce.identification.settings.plain import UnclearSettingError, clean_url, is_url
 from embedonce.identity import Identity
 from embedonce.secrets import certainly_secret, stand_in
 
@@ -53,12 +54,16 @@ class KnownClass:
         batch: Texts per request, where requests are sent one after the other: a number, or the path of the field that
             holds it and its default. For any other class a function whose parameters say what it reads, which returns
             how requests are sent; None or `"auto"` if that is not known or there are none, as for a local model.
+        headers: Paths of fields whose headers are in each request, separated by spaces, and by `|` if the second of two
+            clients sends others than the first. Those of clients at `Urls`, and of fields that such clients get theirs
+            from, count in any case.
         ignores: Further fields of the class that do not change vectors, where pydantic does not list them.
     """
 
     describe: Callable[..., Description | Identity]
     batch: int | tuple[str, int] | Literal["auto"] | Callable[..., Requests | None] = "auto"
     ignores: str = ""
+    headers: str = ""
 
 
 def newlines_to_spaces(text: str) -> str:
@@ -82,7 +87,7 @@ def identity_of(
         model = clean_url(model)
     if isinstance(model, str) and certainly_secret(model, is_name=True):
         model = stand_in(model)
-    identity = Identity.of(provider, model, symmetric=symmetric).with_parameters(plain(parameters))
+    identity = Identity.of(provider, model, symmetric=symmetric).with_parameters(written(parameters))
     dimensions = parameters.get("dimensions")
     return replace(identity, dimensions=dimensions) if exact and type(dimensions) is int else identity
 

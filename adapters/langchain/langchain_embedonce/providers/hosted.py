@@ -259,7 +259,9 @@ def _nomic_requests(inference_mode: Any) -> Requests | None:
 
 
 ROWS = {
-    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(_huggingface_inference, _ALL),
+    ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(
+        _huggingface_inference, _ALL, headers="client.headers | async_client.headers"
+    ),
     ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama, _ALL),
     ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, _cohere_requests),
     ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(_voyage, _voyage_requests),
@@ -269,6 +271,8 @@ ROWS = {
     ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(_mistral, _mistral_requests),
     ("langchain_nomic", "NomicEmbeddings"): KnownClass(_nomic, _nomic_requests, ignores="device vision_model"),
     ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks, _ALL),
-    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(_nvidia, ("max_batch_size", 50)),
+    ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(
+        _nvidia, ("max_batch_size", 50), headers="_client.headers_tmpl.call default_headers"
+    ),
     ("langchain_upstage", "UpstageEmbeddings"): KnownClass(_upstage, ("embed_batch_size", 10)),
 }

@@ -13,6 +13,7 @@ from embedonce.identification import (
     Urls,
     endpoint_of,
     group,
+    is_providers_own,
     newlines_to_spaces,
     providers,
     request_size,
@@ -66,7 +67,6 @@ class _Request(NamedTuple):
 
     dimensions: Any
     request: Any = At("model_kwargs")
-    query: Any = At("default_query")
 
 
 OPENAI_URLS = Urls("client._client.base_url async_client._client.base_url")
@@ -97,16 +97,17 @@ def _azure_openai(
     request: _Request = group(_Request),
     tokens: _Tokens = group(_Tokens),
 ) -> Description:
+    url = endpoint_of(urls, azure_endpoint, openai_api_base, endpoint)
     # The class's default model name does not identify the deployment, but it chooses the vocabulary.
-    trusted = providers.one_vocabulary(tokens.vocabulary)
-    parameters, text = tokens.described(trusted=trusted)
+    same = providers.one_vocabulary(tokens.vocabulary)
+    parameters, text = tokens.described(trusted=same and bool(url) and is_providers_own(url))
     identity = providers.azure_openai(
         model,
-        url=endpoint_of(urls, azure_endpoint, openai_api_base, endpoint),
+        url=url,
         # A client whose URL names no deployment sends the request to the one named like the model.
         deployment=None if any(each is not None for each in urls) else deployment,
         **request._asdict(),
-        exact=trusted,
+        exact=same,
         **parameters,
     )
     return Description(identity, **text)

@@ -16,17 +16,10 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from embedonce.identification.settings.names import is_operational
-from embedonce.identification.settings.plain import TOO_DEEP, is_url
-from embedonce.identification.settings.routing import (
-    SHORT,
-    digest,
-    is_part_of_client,
-    is_part_of_route,
-    route_of,
-    routing_headers,
-    url_of,
-)
+from embedonce.identification.routing.clients import is_part_of_client, is_part_of_route, route_of
+from embedonce.identification.routing.headers import SHORT, digest, routing_headers, url_of
+from embedonce.identification.settings.names import is_operational, is_skipped
+from embedonce.identification.settings.plain import TOO_DEEP, is_url, plain
 from embedonce.secrets import SECRET_VALUE, is_credential, is_secret, looks_secret
 
 # Numbers and flags under these names only say how a request travels or how much of it there is at once.
@@ -88,6 +81,29 @@ def counting(fields: Mapping[str, Any], names_of_models: frozenset[str] = frozen
     return found
 
 
+def written(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that a known class passes on as plain JSON.
+
+    Their names are the user's, and those inside too: of one that is named like a secret or like a part of a request's
+    transport, what counts is what would count of a class that is not known.
+    """
+    return plain(_passed_on(settings, 0), skips=lambda _, __: False)
+
+
+def _passed_on(value: Any, depth: int) -> Any:
+    if depth > _DEEPEST:
+        return value
+    if isinstance(value, list | tuple):
+        return [_passed_on(each, depth + 1) for each in value]
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return value
+    found = {
+        name: _counted(name, each, set(), depth) if is_skipped(name, each) else _passed_on(each, depth + 1)
+        for name, each in value.items()
+    }
+    return {name: each for name, each in found.items() if each is not _LEFT_OUT}
+
+
 def _counted(name: str, value: Any, stated: set[str], depth: int) -> Any:
     if value is None:
         return _LEFT_OUT if is_operational(name) else None
@@ -95,52 +111,53 @@ def _counted(name: str, value: Any, stated: set[str], depth: int) -> Any:
         return TOO_DEEP
     if type(value).__name__ in ("SecretStr", "SecretBytes", "Secret"):
         return _LEFT_OUT
-    plain = name.lstrip("_").lower()
+    bare = name.lstrip("_").lower()
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return _counted_mapping(name, plain, value, stated, depth)
+        return _counted_mapping(name, bare, value, stated, depth)
     if isinstance(value, list | tuple | set | frozenset):
         items = [_counted(name, each, stated, depth + 1) for each in value]
         kept = [each for each in items if each is not _LEFT_OUT]
         return _LEFT_OUT if items and not kept else set(kept) if _is_set_of_hashable(value, kept) else kept
     if isinstance(value, str | bool | int | float | Enum | PurePath):
-        return _counted_scalar(name, plain, value)
-    return _counted_live(name, plain, value, stated, depth)
+        return _counted_scalar(name, bare, value)
+    return _counted_live(name, bare, value, stated, depth)
 
 
 def _is_set_of_hashable(value: Any, kept: list[Any]) -> bool:
     return isinstance(value, set | frozenset) and not any(isinstance(each, dict | list) for each in kept)
 
 
-def _counted_mapping(name: str, plain: str, value: Mapping[str, Any], stated: set[str], depth: int) -> Any:
+def _counted_mapping(name: str, bare: str, value: Mapping[str, Any], stated: set[str], depth: int) -> Any:
     if is_credential(name):
         return _LEFT_OUT
-    if _HEADERS.fullmatch(plain):
+    if _HEADERS.fullmatch(bare):
         routing = routing_headers(value)
         return digest(routing) if routing else _LEFT_OUT
-    inside = {key: _counted(_name_inside(plain, key), each, stated, depth + 1) for key, each in value.items()}
-    return {_key(key): each for key, each in inside.items() if each is not _LEFT_OUT}
+    inside = {key: _counted(_name_inside(bare, key), each, stated, depth + 1) for key, each in value.items()}
+    kept = {_key(key): each for key, each in inside.items() if each is not _LEFT_OUT}
+    return _LEFT_OUT if value and not kept else kept
 
 
 def _key(key: str) -> str:
     return digest(key) if len(key) > SHORT or looks_secret(key) or is_url(key) else key
 
 
-def _name_inside(plain: str, key: str) -> str:
+def _name_inside(bare: str, key: str) -> str:
     """Return the name that a value inside has: that of the whole where that says more, as in `timeouts={"read": 3}`."""
-    return plain if _NUMBERS.fullmatch(plain) or _TEXTS.fullmatch(plain) else key
+    return bare if _NUMBERS.fullmatch(bare) or _TEXTS.fullmatch(bare) else key
 
 
-def _counted_scalar(name: str, plain: str, value: Any) -> Any:
+def _counted_scalar(name: str, bare: str, value: Any) -> Any:
     if type(value) is bool:
-        return _LEFT_OUT if _NUMBERS.fullmatch(plain) else value
+        return _LEFT_OUT if _NUMBERS.fullmatch(bare) else value
     if is_credential(name):
         return _LEFT_OUT
     if isinstance(value, int | float) and not isinstance(value, Enum):
-        return _LEFT_OUT if _NUMBERS.fullmatch(plain) or _TEXTS.fullmatch(plain) else value
+        return _LEFT_OUT if _NUMBERS.fullmatch(bare) or _TEXTS.fullmatch(bare) else value
     text = value.value if isinstance(value, Enum) else str(value)
     if not isinstance(text, str):
         return value
-    if _TEXTS.fullmatch(plain) or SECRET_VALUE.fullmatch(text):
+    if _TEXTS.fullmatch(bare) or SECRET_VALUE.fullmatch(text):
         return _LEFT_OUT
     if is_secret(name):
         # The name may be that of a key or of a setting such as `query_token`, which only the look of the value tells.
@@ -151,23 +168,23 @@ def _counted_scalar(name: str, plain: str, value: Any) -> Any:
     return digest(text) if len(text) > SHORT or looks_secret(text) else value
 
 
-def _counted_live(name: str, plain: str, value: Any, stated: set[str], depth: int) -> Any:
+def _counted_live(name: str, bare: str, value: Any, stated: set[str], depth: int) -> Any:
     packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
     package = type(value).__module__.partition(".")[0]
-    if package in _HARMLESS or (_OBSERVERS.fullmatch(plain) and packages & _OBSERVING):
+    if package in _HARMLESS or (_OBSERVERS.fullmatch(bare) and packages & _OBSERVING):
         return _LEFT_OUT
     if is_credential(name) and (isinstance(value, _FUNCTIONS) or packages & _CREDENTIALS):
         return _LEFT_OUT
-    if _CLIENT.fullmatch(plain) or (_is_of_sdk(value) and route_of(value) is not None):
+    if _CLIENT.fullmatch(bare) or (_is_of_sdk(value) and route_of(value) is not None):
         return _counted_client(value, stated, depth)
     if (package, type(value).__name__) == ("torch", "device"):
-        return _counted_scalar(name, plain, str(value))
+        return _counted_scalar(name, bare, str(value))
     # SDKs name themselves as the module of `httpx.Timeout`, which holds nothing but numbers.
     numbers = vars(value).values() if hasattr(value, "__dict__") and not isinstance(value, type) else ()
     is_timing = package in _TIMING or (
         bool(numbers) and all(each is None or isinstance(each, int | float) for each in numbers)
     )
-    return _LEFT_OUT if is_timing and (_NUMBERS.fullmatch(plain) or plain.endswith("limits")) else value
+    return _LEFT_OUT if is_timing and (_NUMBERS.fullmatch(bare) or bare.endswith("limits")) else value
 
 
 def _counted_client(client: Any, stated: set[str], depth: int) -> Any:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from embedonce.identification.known_classes import apart, identity_of, in_host, unless
 from embedonce.identification.providers.openai_protocol import requested
+from embedonce.identification.routing.headers import is_providers_own
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from embedonce.identity import Identity
 
-_AMAZON = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _OLLAMA_URL = "http://localhost:11434"
 # Nothing is sampled, and hardware only adds noise to the last digits.
 _NOISE = """
@@ -171,8 +171,8 @@ def bedrock_family(model: Any) -> str:
 
 
 def is_amazon(endpoint: str | None) -> bool:
-    """Return whether a URL is one of Amazon's own, as None is."""
-    return _foreign(endpoint, hosts=_AMAZON) is None
+    """Return whether a URL is one of Bedrock's own, as None is; anybody's gateway may be elsewhere at Amazon."""
+    return not endpoint or is_providers_own(endpoint)
 
 
 def bedrock(
@@ -199,7 +199,7 @@ def bedrock(
         "normalize": normalize or None,
         "model_kwargs": sent,
         "model_provider": unless(guessed, family),
-        "endpoint": _foreign(endpoint, hosts=_AMAZON),
+        "endpoint": None if is_amazon(endpoint) else endpoint,
         **more,
     }
     return identity_of("bedrock", model, parameters, symmetric=not cohere_model or "input_type" in sent)
@@ -339,14 +339,10 @@ def upstage(
     **more: Any,
 ) -> Identity:
     """Identify a model of Upstage, whose role is a suffix of its name."""
-    model = str(model or "").replace("-query", "").replace("-passage", "")
-    parameters = {
-        "dimensions": dimensions,
-        "model_kwargs": request,
-        "endpoint": _foreign(endpoint, ("https://api.upstage.ai/v1", "https://api.upstage.ai/v1/solar")),
-        **more,
-    }
-    return identity_of("upstage", model, parameters)
+    model, parameters = requested(str(model or ""), dimensions, request)
+    official = ("https://api.upstage.ai/v1", "https://api.upstage.ai/v1/solar")
+    parameters |= {"endpoint": _foreign(endpoint, official), **more}
+    return identity_of("upstage", model.replace("-query", "").replace("-passage", ""), parameters)
 
 
 def jina(

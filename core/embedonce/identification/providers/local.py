@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedonce.identification.fields.unlisted import written
 from embedonce.identification.known_classes import apart, identity_of, unless
 from embedonce.identification.settings.files import LOCAL, local_files
-from embedonce.identification.settings.plain import UnclearSettingError, plain
+from embedonce.identification.settings.plain import UnclearSettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ _IGNORED = ("convert_to_numpy", "convert_to_tensor", "pool", "use_auth_token", "
 def settings(given: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as plain JSON without those that are ignored or at their default."""
     kept = {key: value for key, value in dict(given or {}).items() if key not in _IGNORED}
-    return {key: value for key, value in plain(kept).items() if key not in defaults or value != defaults[key]}
+    return {key: value for key, value in written(kept).items() if key not in defaults or value != defaults[key]}
 
 
 def load_settings(given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -43,9 +43,15 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """The URLs of the clients that the embedder has built, at paths separated by spaces; None for one not built."""
+    """The URLs of the clients that the embedder has built, at paths separated by spaces; None for one not built.
+
+    Attributes:
+        paths: The paths. What their clients add to requests counts as well.
+        kept_if: A field that is False if each call builds a client of its own and asks none that is there.
+    """
 
     paths: str
+    kept_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +102,9 @@ class Paths:
         self._function = function
         self._fields = [(each.path, tuple(each.path.split("."))) for each in sources if isinstance(each, At)]
         self._live = [(each, tuple(filter(None, each.path.split(".")))) for each in sources if isinstance(each, Live)]
-        self._urls = [
-            tuple(path.split(".")) for each in sources if isinstance(each, Urls) for path in each.paths.split()
-        ]
+        urls = [each for each in sources if isinstance(each, Urls)]
+        self._urls = [tuple(path.split(".")) for each in urls for path in each.paths.split()]
+        self._kept_if = [tuple(each.kept_if.split(".")) for each in urls if each.kept_if]
         self._environment = [each.name for each in sources if isinstance(each, Env)]
         self._globals = [(each, each.path.rpartition(".")) for each in sources if isinstance(each, Global)]
         read_at = (*self._urls, *(steps for _, steps in self._fields), *(steps for _, steps in self._live))
@@ -107,18 +113,27 @@ class Paths:
 
     def values(self, embedder: object) -> dict[object, Any]:
         """Return what the function reads: by path, by `$NAME`, by `Global`, and all URLs under `Urls`."""
+        return self.values_and_clients(embedder)[0]
+
+    def values_and_clients(self, embedder: object) -> tuple[dict[object, Any], list[Any]]:
+        """Return what the function reads, and for each of the URLs what holds it; None for a client not built."""
         own = getattr(embedder, "__dict__", None) or _NOTHING
         values: dict[object, Any] = {
             path: own[path] if path in own else read(embedder, steps) for path, steps in self._fields
         }
         for source, steps in self._live:
             values[source] = source.made_by(read(embedder, steps))
-        urls = tuple([_shown_url(embedder, steps) for steps in self._urls])
+        if any(read(embedder, steps) is False for steps in self._kept_if):
+            clients = [None for _ in self._urls]
+            urls: tuple[Any, ...] = tuple(clients)
+        else:
+            clients = [read(embedder, steps[:-1]) for steps in self._urls]
+            urls = tuple([_shown_url(embedder, *each) for each in zip(clients, self._urls, strict=True)])
         values[Urls] = urls
         if self._environment and not (urls and all(urls)):
             values.update({f"${name}": os.environ.get(name) for name in self._environment})
         values.update({each: read(sys.modules.get(module), (name,)) for each, (module, _, name) in self._globals})
-        return values
+        return values, clients
 
     def called_with(self, values: Mapping[object, Any]) -> Any:
         """Return what the function makes of values.
@@ -146,7 +161,8 @@ def _sources(function: Callable[..., Any], at: str) -> tuple[tuple[str, _Source]
         elif isinstance(source, Live):
             found.append((name, replace(source, path=_joined(at, source.path))))
         elif isinstance(source, Urls):
-            found.append((name, Urls(" ".join(_joined(at, path) for path in source.paths.split()))))
+            paths = " ".join(_joined(at, path) for path in source.paths.split())
+            found.append((name, Urls(paths, source.kept_if and _joined(at, source.kept_if))))
         elif isinstance(source, _Group):
             found.append((name, _Group(source.of, _joined(at, source.at))))
         elif isinstance(source, Env | Global):
@@ -220,13 +236,19 @@ def _read_further(value: Any, step: str) -> Any:
         return None
 
 
-def _shown_url(embedder: object, steps: tuple[str, ...]) -> Any:
-    """Return the URL of a client; None if there is no client, or one that has left its URL to the provider."""
-    value = read(embedder, steps)
+def _shown_url(embedder: object, holder: Any, steps: tuple[str, ...]) -> Any:
+    """Return the URL of a client; None if there is no client, or one that has left its URL to the provider.
+
+    Args:
+        embedder: The embedder.
+        holder: What the client keeps its URL in.
+        steps: The path to the URL.
+    """
+    last = steps[-1]
+    value = None if holder is None else read(holder, (last,))
     url = _as_url(value)
     if url is not None or read(embedder, steps[:1]) is None:
         return url
-    holder, last = read(embedder, steps[:-1]), steps[-1]
     is_left_open = not value and (isinstance(holder, dict) or hasattr(holder, last) or hasattr(holder, f"_{last}"))
     return None if is_left_open else _SHOWS_NONE
 

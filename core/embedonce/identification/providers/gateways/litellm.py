@@ -13,9 +13,9 @@ from embedonce.identification.fields.held import settled
 from embedonce.identification.known_classes import Description, identity_of, in_host
 from embedonce.identification.providers.hosted import together
 from embedonce.identification.providers.openai_protocol import azure_openai, one_vocabulary, openai
+from embedonce.identification.routing.headers import routed_by
 from embedonce.identification.settings.paths import Env, Global, Paths, group
 from embedonce.identification.settings.plain import UnclearSettingError, clean_url, plain
-from embedonce.identification.settings.routing import routed_by
 from embedonce.remedies import shown
 
 if TYPE_CHECKING:

@@ -271,11 +271,13 @@ ROWS: dict[tuple[str, str], KnownClass] = {
     ("llama_index.embeddings.cohere", "CohereEmbedding"): KnownClass(_cohere, _BATCH),
     ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(_voyage, _voyage_requests),
     ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(_bedrock, _bedrock_requests),
-    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(_google, _BATCH),
+    ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(
+        _google, _BATCH, headers="embedding_config.http_options.headers"
+    ),
     ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(_mistral, _BATCH),
     ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(_ollama, _BATCH),
     ("llama_index.embeddings.huggingface_api", "HuggingFaceInferenceAPIEmbedding"): KnownClass(
-        _huggingface_inference, _BATCH
+        _huggingface_inference, _BATCH, headers="_async_client.headers"
     ),
     ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): KnownClass(_nvidia, _BATCH),
     ("llama_index.embeddings.jinaai", "JinaEmbedding"): KnownClass(_jina, _BATCH),

@@ -41,16 +41,9 @@ class _Settings(NamedTuple):
 
     additional_kwargs: Any
     api_base: Any
-    reuse_client: Any
     text_engine: Any = At("_text_engine")
     query_engine: Any = At("_query_engine")
-    clients: Any = Urls("_client.base_url _aclient.base_url")
-
-    @property
-    def urls(self) -> tuple[Any, ...]:
-        """The URLs of the clients; without reuse, a client that was built before is no longer asked."""
-        clients: tuple[Any, ...] = self.clients
-        return (None,) * len(clients) if self.reuse_client is False else clients
+    urls: Any = Urls("_client.base_url _aclient.base_url", kept_if="reuse_client")
 
     @property
     def roles(self) -> dict[str, Any]:
@@ -104,10 +97,7 @@ def _upstage(settings: _Settings = group(_Settings)) -> Description:
         msg = "its models for documents and queries are not a pair"
         raise UnclearSettingError(msg)
     endpoint = lazy_endpoint(settings.urls, settings.api_base, default="https://api.upstage.ai/v1/solar")
-    _, asked = providers.requested(model, None, settings.additional_kwargs)
-    identity = providers.upstage(
-        model, dimensions=asked["dimensions"], request=asked["model_kwargs"], endpoint=endpoint
-    )
+    identity = providers.upstage(model, request=settings.additional_kwargs, endpoint=endpoint)
     # A single document is the only text whose newlines the class forgets: let it have the vector that it gets in
     # a batch, so that one entry is never filled from two texts.
     return Description(identity, effective_text=newlines_to_spaces)

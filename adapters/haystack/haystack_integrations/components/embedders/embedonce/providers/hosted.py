@@ -298,6 +298,7 @@ ROWS: Rows = {
         "GoogleGenAI",
         _google,
         roles=_TASKS,
+        headers="config.http_options.headers",
         ignores="_model _model_name _api _config _vertex_ai_project _vertex_ai_location",
     ),
     **pair(
@@ -307,15 +308,20 @@ ROWS: Rows = {
         roles=_TASKS,
         ignores="embedder gcp_project_id gcp_region_name max_tokens_total time_sleep",
     ),
-    **pair(f"{INTEGRATIONS}.jina", "Jina", _jina, ignores="_headers"),
-    **pair(f"{INTEGRATIONS}.nvidia", "Nvidia", _nvidia),
+    **pair(f"{INTEGRATIONS}.jina", "Jina", _jina, headers="_headers"),
+    **pair(f"{INTEGRATIONS}.nvidia", "Nvidia", _nvidia, headers="backend.session.headers"),
     # The text component keeps its own options and sends those of the call alone.
     **pair(f"{INTEGRATIONS}.ollama", "Ollama", _ollama, roles=({"sends_options": False}, {}), batch=_ollama_requests),
     **{
         key: known
         for package in (f"{INTEGRATIONS}.huggingface_api", "haystack")
         for key, known in pair(
-            package, "HuggingFaceAPI", _huggingface, batch=_huggingface_requests, ignores=_HUGGINGFACE_IGNORES
+            package,
+            "HuggingFaceAPI",
+            _huggingface,
+            batch=_huggingface_requests,
+            ignores=_HUGGINGFACE_IGNORES,
+            headers="_client.headers | _async_client.headers",
         ).items()
     },
     **pair(f"{INTEGRATIONS}.watsonx", "Watsonx", _watsonx, batch=("batch_size", 1000), ignores="project_id"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from embedonce.identification import At, Description, Env, Urls, group, plain, providers
+from embedonce.identification import Description, Env, Urls, group, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Rows,
@@ -30,7 +30,6 @@ class _Settings(NamedTuple):
     model: Any
     dimensions: Any
     api_base_url: Any
-    query: Any = At("http_client_kwargs.params")
     base_url: Any = Env("OPENAI_BASE_URL")
     urls: Any = _CLIENTS
 
@@ -41,9 +40,7 @@ class _Settings(NamedTuple):
 
     def described(self, request: dict[str, Any]) -> Description:
         """Describe a component that sends further arguments in each request."""
-        identity = providers.openai(
-            self.model, dimensions=self.dimensions, request=request, query=self.query, endpoint=self.endpoint
-        )
+        identity = providers.openai(self.model, dimensions=self.dimensions, request=request, endpoint=self.endpoint)
         return Description(identity)
 
 
@@ -62,7 +59,7 @@ def _vllm(extra_parameters: Any, settings: _Settings = group(_Settings)) -> Desc
 def _mistral(settings: _Settings = group(_Settings)) -> Identity:
     identity = providers.mistral(settings.model, endpoint=settings.endpoint)
     # Not among the parameters of the component, but sent if set.
-    return identity.with_parameters(plain({"dimensions": settings.dimensions, "query": settings.query}))
+    return identity.with_parameters({"dimensions": settings.dimensions})
 
 
 def _azure_openai(
@@ -70,7 +67,6 @@ def _azure_openai(
     dimensions: Any,
     azure_endpoint: Any,
     azure_deployment: Any,
-    query: Any = At("http_client_kwargs.params"),
     urls: Any = _CLIENTS,
 ) -> Identity:
     pending = azure_endpoint
@@ -81,7 +77,6 @@ def _azure_openai(
         model,
         url=endpoint_of(urls, default=pending),
         dimensions=dimensions,
-        query=query,
         exact=providers.one_vocabulary(model),
     )
 

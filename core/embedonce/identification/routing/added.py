@@ -1,0 +1,119 @@
+"""What an embedder of a known class adds to each request, besides the URL and the body that its row tells of.
+
+Gateways choose models by headers and by the query. So the query counts, and headers do where requests go to another
+server than a provider's own. Both are those of the clients that are there; the fields of the class count for a client
+that it has yet to build.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from embedonce.identification.routing.clients import Sent, sent_by
+from embedonce.identification.routing.headers import is_providers_own, query_of, routed_by, routing_headers
+from embedonce.identification.settings.paths import Urls, read
+from embedonce.identification.settings.plain import UnclearSettingError, is_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from embedonce.identity import Identity
+
+ADDED = object()
+"""The key of what is added among the values that are read of an embedder."""
+
+
+def _steps(paths: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in paths.split())
+
+
+# Further arguments of each request, as classes that speak OpenAI's protocol take them.
+_OF_REQUESTS = _steps("model_kwargs.extra_headers additional_kwargs.extra_headers")
+# What a client gets that is yet to be built, the strongest last.
+_HTTP_CLIENTS = _steps("http_client http_async_client async_http_client")
+_HEADERS_TO_BE = _steps("http_client_kwargs.headers default_headers")
+_QUERIES_TO_BE = _steps("http_client_kwargs.params default_query")
+
+
+class Added:
+    """What embedders of one class add to requests.
+
+    Args:
+        headers: See `KnownClass`.
+    """
+
+    def __init__(self, headers: str = "") -> None:
+        self._headers = [_OF_REQUESTS + _steps(paths) for paths in headers.split("|")]
+        self.names = {path.partition(".")[0] for path in headers.replace("|", " ").split()}
+        """The fields of the embedder in which the paths begin."""
+
+    def of(self, embedder: object, clients: Sequence[Any], values: Mapping[object, Any]) -> tuple[Sent, ...] | None:
+        """Return what each client adds to requests; None if that is nothing.
+
+        Args:
+            embedder: The embedder.
+            clients: What holds the URL of each of its clients, None for one that is yet to be built.
+            values: What its row reads; where all of it leads to providers' own servers, no header is looked at.
+        """
+        urls = values[Urls]
+        may_route = not (urls and all(urls)) or not all(map(_is_own, (*urls, *values.values())))
+        found = []
+        for client, paths in zip_longest(clients, self._headers, fillvalue=None):
+            headers, query = _to_be_sent(embedder) if client is None else sent_by(client, with_headers=may_route)
+            for steps in paths or self._headers[0]:
+                headers = {**headers, **_headers_at(embedder, steps)} if may_route else {}
+            found.append((headers, query))
+        return tuple(found) if any(map(any, found)) else None
+
+
+def with_added(identity: Identity, values: Mapping[object, Any]) -> Identity:
+    """Return an identity with what is added to requests, as `query` and a digest of the headers, `routed_by`.
+
+    Raises:
+        UnclearSettingError: The synchronous and the asynchronous client add different things.
+    """
+    added = values[ADDED]
+    if added is None:
+        return identity
+    model = unquote(identity.name.partition("/")[2])
+    endpoint = json.loads(dict(identity.parameters).get("endpoint", "null")) or (model if is_url(model) else None)
+    foreign = [str(url) for url in (endpoint, *values[Urls]) if url and not is_providers_own(str(url))]
+    queries = [query for _, query in added]
+    routes = [routed_by(headers, foreign[0]) if foreign else None for headers, _ in added]
+    for what, each in (("parameters to the query", queries), ("headers", routes)):
+        if any(other != each[0] for other in each):
+            msg = f"its synchronous and its asynchronous client add different {what}"
+            raise UnclearSettingError(msg)
+    return identity.with_parameters({"query": queries[0], "routed_by": routes[0]})
+
+
+def _is_own(value: Any) -> bool:
+    """Return whether a value is anything but a URL that leads to another server than a provider's own."""
+    if value.__class__ is str:
+        return "://" not in value or is_providers_own(value)
+    return type(value).__name__ != "URL" or is_providers_own(str(value))
+
+
+def _headers_at(embedder: object, steps: tuple[str, ...]) -> Mapping[str, str]:
+    found = read(embedder, steps)
+    return routing_headers(found) if found and hasattr(found, "items") else {}
+
+
+def _to_be_sent(embedder: object) -> Sent:
+    """Return what a client adds that is yet to be built."""
+    headers: dict[str, str] = {}
+    query: dict[str, Any] = {}
+    for steps in _HTTP_CLIENTS:
+        client = read(embedder, steps)
+        if client is not None:
+            more = sent_by(client)
+            headers.update(more[0])
+            query.update(more[1])
+    for steps in _HEADERS_TO_BE:
+        headers.update(_headers_at(embedder, steps))
+    for steps in _QUERIES_TO_BE:
+        query.update(query_of(read(embedder, steps)))
+    return headers, query
