@@ -57,7 +57,7 @@ def vector(*told):
 def gateway():
     with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
+        yield f"http://localhost:{server.server_port}/v1"
         server.shutdown()
 
 

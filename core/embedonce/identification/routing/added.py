@@ -8,7 +8,6 @@ that it has yet to build.
 from __future__ import annotations
 
 import json
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -58,15 +57,20 @@ class Added:
             clients: What holds the URL of each of its clients, None for one that is yet to be built.
             values: What its row reads; where all of it leads to providers' own servers, no header is looked at.
         """
-        urls = values[Urls]
-        may_route = not (urls and all(urls)) or not all(map(_is_own, (*urls, *values.values())))
-        found = []
-        for client, paths in zip_longest(clients, self._headers, fillvalue=None):
-            headers, query = _to_be_sent(embedder) if client is None else sent_by(client, with_headers=may_route)
-            for steps in paths or self._headers[0]:
-                headers = {**headers, **_headers_at(embedder, steps)} if may_route else {}
-            found.append((headers, query))
+        if not clients:
+            found = [(_headers_at(embedder, paths), dict[str, Any]()) for paths in self._headers if self.names]
+        elif self._may_route(values):
+            of_requests = _headers_at(embedder, self._headers[0])
+            sent = [_to_be_sent(embedder) if client is None else sent_by(client) for client in clients]
+            found = [({**headers, **of_requests}, query) for headers, query in sent]
+        else:
+            found = [sent_by(client, with_headers=False) for client in clients]
         return tuple(found) if any(map(any, found)) else None
+
+    def _may_route(self, values: Mapping[object, Any]) -> bool:
+        """Return whether requests may go to another server than a provider's own."""
+        urls = values[Urls]
+        return not all(urls) or not all(map(_is_own, (*urls, *values.values())))
 
 
 def with_added(identity: Identity, values: Mapping[object, Any]) -> Identity:
@@ -97,9 +101,14 @@ def _is_own(value: Any) -> bool:
     return type(value).__name__ != "URL" or is_providers_own(str(value))
 
 
-def _headers_at(embedder: object, steps: tuple[str, ...]) -> Mapping[str, str]:
-    found = read(embedder, steps)
-    return routing_headers(found) if found and hasattr(found, "items") else {}
+def _headers_at(embedder: object, paths: tuple[tuple[str, ...], ...]) -> dict[str, str]:
+    """Return the headers of all fields at some paths, those of a later one in the place of an earlier one's."""
+    headers: dict[str, str] = {}
+    for steps in paths:
+        found = read(embedder, steps)
+        if found and hasattr(found, "items"):
+            headers.update(routing_headers(found))
+    return headers
 
 
 def _to_be_sent(embedder: object) -> Sent:
@@ -112,8 +121,7 @@ def _to_be_sent(embedder: object) -> Sent:
             more = sent_by(client)
             headers.update(more[0])
             query.update(more[1])
-    for steps in _HEADERS_TO_BE:
-        headers.update(_headers_at(embedder, steps))
+    headers.update(_headers_at(embedder, _HEADERS_TO_BE))
     for steps in _QUERIES_TO_BE:
         query.update(query_of(read(embedder, steps)))
     return headers, query
