@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from embedonce.identification.routing.clients import Sent, sent_by
+from embedonce.identification.routing.clients import Sent, adds_to_query, sent_by
 from embedonce.identification.routing.headers import is_providers_own, query_of, routed_by, routing_headers
 from embedonce.identification.settings.paths import Urls, read
 from embedonce.identification.settings.plain import UnclearSettingError, is_url
@@ -34,6 +34,7 @@ _OF_REQUESTS = _steps("model_kwargs.extra_headers additional_kwargs.extra_header
 # What a client gets that is yet to be built, the strongest last.
 _HTTP_CLIENTS = _steps("http_client http_async_client async_http_client")
 _HEADERS_TO_BE = _steps("http_client_kwargs.headers default_headers")
+_KINDS_OF_URLS = ("URL", "Url", "AnyUrl", "HttpUrl")
 _QUERIES_TO_BE = _steps("http_client_kwargs.params default_query")
 
 
@@ -59,18 +60,15 @@ class Added:
         """
         if not clients:
             found = [(_headers_at(embedder, paths), dict[str, Any]()) for paths in self._headers if self.names]
-        elif self._may_route(values):
+        elif _may_route(values):
             of_requests = _headers_at(embedder, self._headers[0])
             sent = [_to_be_sent(embedder) if client is None else sent_by(client) for client in clients]
             found = [({**headers, **of_requests}, query) for headers, query in sent]
+        elif any(map(adds_to_query, clients)):
+            found = [({}, sent_by(client)[1]) for client in clients]
         else:
-            found = [sent_by(client, with_headers=False) for client in clients]
+            return None
         return tuple(found) if any(map(any, found)) else None
-
-    def _may_route(self, values: Mapping[object, Any]) -> bool:
-        """Return whether requests may go to another server than a provider's own."""
-        urls = values[Urls]
-        return not all(urls) or not all(map(_is_own, (*urls, *values.values())))
 
 
 def with_added(identity: Identity, values: Mapping[object, Any]) -> Identity:
@@ -94,11 +92,17 @@ def with_added(identity: Identity, values: Mapping[object, Any]) -> Identity:
     return identity.with_parameters({"query": queries[0], "routed_by": routes[0]})
 
 
-def _is_own(value: Any) -> bool:
-    """Return whether a value is anything but a URL that leads to another server than a provider's own."""
-    if value.__class__ is str:
-        return "://" not in value or is_providers_own(value)
-    return type(value).__name__ != "URL" or is_providers_own(str(value))
+def _may_route(values: Mapping[object, Any]) -> bool:
+    """Return whether requests may go to another server than a provider's own; asked at each call."""
+    for url in values[Urls]:
+        if url is None or not is_providers_own(str(url)):
+            return True
+    for value in values.values():
+        kind = value.__class__
+        is_url = "://" in value if kind is str else kind.__name__ in _KINDS_OF_URLS
+        if is_url and not is_providers_own(str(value)):
+            return True
+    return False
 
 
 def _headers_at(embedder: object, paths: tuple[tuple[str, ...], ...]) -> dict[str, str]:

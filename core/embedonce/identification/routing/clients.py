@@ -27,9 +27,25 @@ _ADDED = _HEADERS | _attributes("custom_query", "default_query", "params")
 # Clients of these classes send to any URL that they are given, so that one without a URL of its own has none to show.
 _SENDS_ANYWHERE = frozenset({"requests.Session", "httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession"})
 _MOST_INSIDE = 12
+_MOST_BEHIND = 4
 
 
-def sent_by(client: Any, *, with_headers: bool = True) -> Sent:
+def adds_to_query(client: Any) -> bool:
+    """Return whether a live client or the one behind it adds parameters to each query; asked at each call."""
+    part = client
+    for _ in range(_MOST_BEHIND):
+        own = part if part.__class__ is dict else getattr(part, "__dict__", None)
+        if not own:
+            return False
+        if own.get("_custom_query") or own.get("_params") or own.get("params"):
+            return True
+        part = own.get("_client") or own.get("httpx_client") or own.get("client") or own.get("client_args")
+        if part is None:
+            return False
+    return False
+
+
+def sent_by(client: Any) -> Sent:
     """Return what a live client adds to each request.
 
     Only dictionaries are read, since a property might open a connection.
@@ -46,7 +62,7 @@ def sent_by(client: Any, *, with_headers: bool = True) -> Sent:
                 # Some SDKs call their own settings so.
                 if name != "_params" or type(value).__name__ == "QueryParams":
                     query.update(query_of(value))
-            elif with_headers and hasattr(value, "items"):
+            elif hasattr(value, "items"):
                 headers.update(routing_headers(value))
     return headers, query
 
