@@ -250,7 +250,7 @@ class Describer:
             row = self._rows.get(self._package_and_name(base))
             if row is not None:
                 batch = Paths(row.batch) if callable(row.batch) else None
-                return _Known(base, row, Paths(row.describe), Added(row.headers), batch)
+                return _Known(base, row, Paths(row.describe), Added(row.adds), batch)
         return None
 
     def _package_and_name(self, kind: type) -> tuple[str, str]:

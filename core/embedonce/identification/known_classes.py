@@ -54,16 +54,16 @@ class KnownClass:
         batch: Texts per request, where requests are sent one after the other: a number, or the path of the field that
             holds it and its default. For any other class a function whose parameters say what it reads, which returns
             how requests are sent; None or `"auto"` if that is not known or there are none, as for a local model.
-        headers: Paths of fields whose headers are in each request, separated by spaces, and by `|` if the second of two
-            clients sends others than the first. Those of clients at `Urls`, and of fields that such clients get theirs
-            from, count in any case.
+        adds: Paths of headers that are in each request, and of clients that add headers or parameters to the query,
+            separated by spaces, and by `|` where a second client has its own. What clients at `Urls` add counts in any
+            case, as do the usual fields that they get it from.
         ignores: Further fields of the class that do not change vectors, where pydantic does not list them.
     """
 
     describe: Callable[..., Description | Identity]
     batch: int | tuple[str, int] | Literal["auto"] | Callable[..., Requests | None] = "auto"
     ignores: str = ""
-    headers: str = ""
+    adds: str = ""
 
 
 def newlines_to_spaces(text: str) -> str:

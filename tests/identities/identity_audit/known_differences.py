@@ -89,8 +89,11 @@ _SPLIT = "longer texts are split into pieces of that length; these texts are not
 _SPECIAL = "texts with special tokens become other tokens; these have none"
 _TOKENIZER = "tokens of another tokenizer may stand for another text"
 _DEPLOYMENT = "the tokenizer follows the model, which may not be that of the deployment"
+_ASTRAY = "a client of Azure's whose URL was changed to one that it does not send to is not cached"
 
 NEEDLESS: dict[tuple[str, str], str] = {
+    ("haystack:AzureOpenAI", "client openai.base_url"): _ASTRAY,
+    ("sdk:AzureOpenAI", "client openai.base_url"): _ASTRAY,
     ("langchain:OpenAIEmbeddings", "embedding_ctx_length"): _SPLIT,
     ("langchain:OpenAIEmbeddings", "allowed_special"): _SPECIAL,
     ("langchain:OpenAIEmbeddings", "tiktoken_model_name"): _TOKENIZER,

@@ -260,19 +260,23 @@ def _nomic_requests(inference_mode: Any) -> Requests | None:
 
 ROWS = {
     ("langchain_huggingface", "HuggingFaceEndpointEmbeddings"): KnownClass(
-        _huggingface_inference, _ALL, headers="client.headers | async_client.headers"
+        _huggingface_inference, _ALL, adds="client | async_client async_client._async_client"
     ),
     ("langchain_ollama", "OllamaEmbeddings"): KnownClass(_ollama, _ALL),
     ("langchain_cohere", "CohereEmbeddings"): KnownClass(_cohere, _cohere_requests),
     ("langchain_voyageai", "VoyageAIEmbeddings"): KnownClass(_voyage, _voyage_requests),
     ("langchain_aws", "BedrockEmbeddings"): KnownClass(_bedrock, _bedrock_requests),
-    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(_google, _google_requests),
+    ("langchain_google_genai", "GoogleGenerativeAIEmbeddings"): KnownClass(
+        _google,
+        _google_requests,
+        adds="client._api_client._httpx_client | client._api_client._async_httpx_client",
+    ),
     ("langchain_google_vertexai", "VertexAIEmbeddings"): KnownClass(_vertex, _vertex_requests),
     ("langchain_mistralai", "MistralAIEmbeddings"): KnownClass(_mistral, _mistral_requests),
     ("langchain_nomic", "NomicEmbeddings"): KnownClass(_nomic, _nomic_requests, ignores="device vision_model"),
     ("langchain_fireworks", "FireworksEmbeddings"): KnownClass(_fireworks, _ALL),
     ("langchain_nvidia_ai_endpoints", "NVIDIAEmbeddings"): KnownClass(
-        _nvidia, ("max_batch_size", 50), headers="_client.headers_tmpl.call default_headers"
+        _nvidia, ("max_batch_size", 50), adds="_client.headers_tmpl.call default_headers"
     ),
     ("langchain_upstage", "UpstageEmbeddings"): KnownClass(_upstage, ("embed_batch_size", 10)),
 }

@@ -93,10 +93,12 @@ def _azure_openai(
     azure_endpoint: Any,
     openai_api_base: Any,
     endpoint: Any = Env("AZURE_OPENAI_ENDPOINT"),
+    built_for: Any = At("client._client._azure_deployment"),
     urls: Any = OPENAI_URLS,
     request: _Request = group(_Request),
     tokens: _Tokens = group(_Tokens),
 ) -> Description:
+    in_use = any(each is not None for each in urls)
     url = endpoint_of(urls, azure_endpoint, openai_api_base, endpoint)
     # The class's default model name does not identify the deployment, but it chooses the vocabulary.
     same = providers.one_vocabulary(tokens.vocabulary)
@@ -105,7 +107,9 @@ def _azure_openai(
         model,
         url=url,
         # A client whose URL names no deployment sends the request to the one named like the model.
-        deployment=None if any(each is not None for each in urls) else deployment,
+        deployment=None if in_use else deployment,
+        in_use=in_use,
+        built_for=built_for if in_use else None,
         **request._asdict(),
         exact=same,
         **parameters,

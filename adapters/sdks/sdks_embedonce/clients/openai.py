@@ -60,7 +60,8 @@ class Create(Method):
             "routed_by": routed_by(together(*headers), url),
         }
         if hasattr(client, "_azure_deployment"):
-            return providers.azure_openai(model, url=url, exact=providers.one_vocabulary(model), **settings)
+            exact, built_for = providers.one_vocabulary(model), client._azure_deployment
+            return providers.azure_openai(model, url=url, in_use=True, built_for=built_for, exact=exact, **settings)
         return providers.openai(model, endpoint=url, **settings)
 
     def check(self, given: Mapping[str, Any]) -> None:

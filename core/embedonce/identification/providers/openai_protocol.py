@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _URL = "https://api.openai.com/v1"
 _IGNORED = ("dimensions", "user", "extra_headers")
-_DEPLOYMENT = re.compile(r"(?P<root>.*?)(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?")
+_DEPLOYMENT = re.compile(r"(?P<root>.*?)(?P<openai>/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?")
 
 
 def is_official(endpoint: str | None) -> bool:
@@ -61,6 +61,8 @@ def azure_openai(
     *,
     url: str | None,
     deployment: str | None = None,
+    in_use: bool = False,
+    built_for: str | None = None,
     dimensions: int | None = None,
     request: Mapping[str, Any] | None = None,
     query: Mapping[str, Any] | None = None,
@@ -74,6 +76,8 @@ def azure_openai(
         model: Its name in the request, which is the deployment's if nothing else names one.
         url: Where requests go: with or without `/openai/deployments/<name>`, which wins over `deployment`.
         deployment: The deployment that requests are sent to.
+        in_use: True if the URL is that of a client, which asks exactly there; else `/openai` is added to it if missing.
+        built_for: The deployment that the URL of such a client named when it was built, if it did.
         dimensions: Its length of vectors as requested.
         request: Further arguments of the request.
         query: What is added to the URL.
@@ -82,7 +86,7 @@ def azure_openai(
         **more: Further parameters of the identity.
 
     Raises:
-        UnclearSettingError: There is no URL.
+        UnclearSettingError: There is no URL, or that of the client was changed and is not where requests go.
     """
     if not url:
         msg = "neither its client nor its field `azure_endpoint` shows an endpoint"
@@ -91,9 +95,15 @@ def azure_openai(
     scheme, host, path, asked, _ = urlsplit(clean_url(url))
     parts = _DEPLOYMENT.fullmatch(path)
     in_url = parts and parts["deployment"]
+    if built_for and not in_url:
+        msg = "the URL of its client was changed to one that names no deployment, and requests do not go there"
+        raise UnclearSettingError(msg)
+    root = path if parts is None else parts["root"]
+    if parts is not None and in_use and not parts["openai"]:
+        root = f"{root}/deployments"
     deployment = unquote(in_url) if in_url else deployment or model
     asked = urlencode([pair for pair in parse_qsl(asked) if pair[0] != "api-version"])
-    endpoint = urlunsplit((scheme, host, parts["root"] if parts else path, asked, ""))
+    endpoint = urlunsplit((scheme, host, root, asked, ""))
     parameters |= {"endpoint": endpoint, **more}
     return identity_of("azure-openai", deployment, parameters, symmetric=symmetric, exact=exact)
 

@@ -32,8 +32,7 @@ def _steps(paths: str) -> tuple[tuple[str, ...], ...]:
 # Further arguments of each request, as classes that speak OpenAI's protocol take them.
 _OF_REQUESTS = _steps("model_kwargs.extra_headers additional_kwargs.extra_headers")
 # What a client gets that is yet to be built, the strongest last.
-_HTTP_CLIENTS = _steps("http_client http_async_client async_http_client")
-_HEADERS_TO_BE = _steps("http_client_kwargs.headers default_headers")
+_TO_BE = _steps("http_client http_async_client async_http_client http_client_kwargs.headers default_headers")
 _KINDS_OF_URLS = ("URL", "Url", "AnyUrl", "HttpUrl")
 _QUERIES_TO_BE = _steps("http_client_kwargs.params default_query")
 
@@ -42,12 +41,12 @@ class Added:
     """What embedders of one class add to requests.
 
     Args:
-        headers: See `KnownClass`.
+        paths: See `KnownClass.adds`.
     """
 
-    def __init__(self, headers: str = "") -> None:
-        self._headers = [_OF_REQUESTS + _steps(paths) for paths in headers.split("|")]
-        self.names = {path.partition(".")[0] for path in headers.replace("|", " ").split()}
+    def __init__(self, paths: str = "") -> None:
+        self._of_requests = [_OF_REQUESTS + _steps(each) for each in paths.split("|")]
+        self.names = {path.partition(".")[0] for path in paths.replace("|", " ").split()}
         """The fields of the embedder in which the paths begin."""
 
     def of(self, embedder: object, clients: Sequence[Any], values: Mapping[object, Any]) -> tuple[Sent, ...] | None:
@@ -59,16 +58,22 @@ class Added:
             values: What its row reads; where all of it leads to providers' own servers, no header is looked at.
         """
         if not clients:
-            found = [(_headers_at(embedder, paths), dict[str, Any]()) for paths in self._headers if self.names]
+            found = [_sent_at(embedder, paths) for paths in self._of_requests if self.names]
         elif _may_route(values):
-            of_requests = _headers_at(embedder, self._headers[0])
-            sent = [_to_be_sent(embedder) if client is None else sent_by(client) for client in clients]
-            found = [({**headers, **of_requests}, query) for headers, query in sent]
+            found = [_to_be_sent(embedder) if client is None else sent_by(client) for client in clients]
+            of_requests = [_sent_at(embedder, paths) for paths in self._of_requests]
+            # One of either kind goes with each of the other.
+            pairs = zip(_repeated(found, len(of_requests)), _repeated(of_requests, len(found)), strict=True)
+            found = [({**headers, **more}, {**query, **parameters}) for (headers, query), (more, parameters) in pairs]
         elif any(map(adds_to_query, clients)):
             found = [({}, sent_by(client)[1]) for client in clients]
         else:
             return None
         return tuple(found) if any(map(any, found)) else None
+
+
+def _repeated(found: list[Sent], times: int) -> list[Sent]:
+    return found * times if len(found) == 1 else found
 
 
 def with_added(identity: Identity, values: Mapping[object, Any]) -> Identity:
@@ -105,27 +110,24 @@ def _may_route(values: Mapping[object, Any]) -> bool:
     return False
 
 
-def _headers_at(embedder: object, paths: tuple[tuple[str, ...], ...]) -> dict[str, str]:
-    """Return the headers of all fields at some paths, those of a later one in the place of an earlier one's."""
+def _sent_at(embedder: object, paths: tuple[tuple[str, ...], ...]) -> Sent:
+    """Return what the headers and clients at some paths add, those of a later one in the place of an earlier one's."""
     headers: dict[str, str] = {}
+    query: dict[str, Any] = {}
     for steps in paths:
         found = read(embedder, steps)
-        if found and hasattr(found, "items"):
+        if hasattr(found, "items"):
             headers.update(routing_headers(found))
-    return headers
+        elif found is not None:
+            more, parameters = sent_by(found)
+            headers.update(more)
+            query.update(parameters)
+    return headers, query
 
 
 def _to_be_sent(embedder: object) -> Sent:
     """Return what a client adds that is yet to be built."""
-    headers: dict[str, str] = {}
-    query: dict[str, Any] = {}
-    for steps in _HTTP_CLIENTS:
-        client = read(embedder, steps)
-        if client is not None:
-            more = sent_by(client)
-            headers.update(more[0])
-            query.update(more[1])
-    headers.update(_headers_at(embedder, _HEADERS_TO_BE))
+    headers, query = _sent_at(embedder, _TO_BE)
     for steps in _QUERIES_TO_BE:
         query.update(query_of(read(embedder, steps)))
     return headers, query

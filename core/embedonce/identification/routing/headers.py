@@ -33,7 +33,7 @@ _OWN = frozenset(
 _OWN_DOMAINS = re.compile(
     r"(?:.*\.)?(?:googleapis\.com|api\.nvidia\.com|ml\.cloud\.ibm\.com)"
     r"|[\w-]+\.(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)"
-    r"|(?:[\w-]+\.)?bedrock(?:-runtime)?(?:-fips)?\.[a-z]+-[\w-]+(?:\.vpce)?\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+    r"|(?:[\w-]+\.)?bedrock(?:-runtime)?(?:-fips)?\.[a-z][\w-]*(?:\.vpce)?\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
 SHORT = 80
 """Longer texts are written as digests."""

@@ -126,6 +126,7 @@ def _bedrock(
 
 
 _API = "_client._api_client"
+_HTTP_CLIENTS = ("_httpx_client", "_async_httpx_client")
 
 
 def _google(
@@ -272,12 +273,14 @@ ROWS: dict[tuple[str, str], KnownClass] = {
     ("llama_index.embeddings.voyageai", "VoyageEmbedding"): KnownClass(_voyage, _voyage_requests),
     ("llama_index.embeddings.bedrock", "BedrockEmbedding"): KnownClass(_bedrock, _bedrock_requests),
     ("llama_index.embeddings.google_genai", "GoogleGenAIEmbedding"): KnownClass(
-        _google, _BATCH, headers="embedding_config.http_options.headers"
+        _google,
+        _BATCH,
+        adds=" | ".join(f"{_API}.{each} embedding_config.http_options.headers" for each in _HTTP_CLIENTS),
     ),
     ("llama_index.embeddings.mistralai", "MistralAIEmbedding"): KnownClass(_mistral, _BATCH),
     ("llama_index.embeddings.ollama", "OllamaEmbedding"): KnownClass(_ollama, _BATCH),
     ("llama_index.embeddings.huggingface_api", "HuggingFaceInferenceAPIEmbedding"): KnownClass(
-        _huggingface_inference, _BATCH, headers="_async_client.headers"
+        _huggingface_inference, _BATCH, adds="_async_client _async_client._async_client"
     ),
     ("llama_index.embeddings.nvidia", "NVIDIAEmbedding"): KnownClass(_nvidia, _BATCH),
     ("llama_index.embeddings.jinaai", "JinaEmbedding"): KnownClass(_jina, _BATCH),

@@ -66,6 +66,7 @@ def _azure_openai(
     azure_endpoint: Any,
     azure_deployment: Any,
     endpoint: Any = Env("AZURE_OPENAI_ENDPOINT"),
+    built_for: Any = At("_client._azure_deployment"),
     settings: _Settings = group(_Settings),
 ) -> Description:
     pending = azure_endpoint or endpoint
@@ -76,6 +77,8 @@ def _azure_openai(
     identity = providers.azure_openai(
         settings.text_engine,
         url=lazy_endpoint(settings.urls, settings.api_base, default=pending),
+        in_use=True,
+        built_for=built_for if settings.urls[0] else None,
         request=settings.additional_kwargs,
         # The model's name does not identify the deployment; like LangChain's adapter, this one takes it for a hint.
         exact=providers.one_vocabulary(settings.text_engine),

@@ -23,7 +23,7 @@ def pair(
     roles: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
     batch: Batch = ("batch_size", 32),
     ignores: str = "",
-    headers: str = "",
+    adds: str = "",
 ) -> Rows:
     """Return the rows of a text and a document component.
 
@@ -34,11 +34,11 @@ def pair(
         roles: Arguments of `describe` for the text component, and those for the document component.
         batch: How many documents a request has, see `KnownClass`; the text component sends one text.
         ignores: Fields that do not change vectors.
-        headers: See `KnownClass`.
+        adds: See `KnownClass`.
     """
     return {
-        (package, f"{name}TextEmbedder"): KnownClass(partial(describe, **roles[0]), 1, ignores, headers),
-        (package, f"{name}DocumentEmbedder"): KnownClass(partial(describe, **roles[1]), batch, ignores, headers),
+        (package, f"{name}TextEmbedder"): KnownClass(partial(describe, **roles[0]), 1, ignores, adds),
+        (package, f"{name}DocumentEmbedder"): KnownClass(partial(describe, **roles[1]), batch, ignores, adds),
     }
 
 

@@ -298,7 +298,8 @@ ROWS: Rows = {
         "GoogleGenAI",
         _google,
         roles=_TASKS,
-        headers="config.http_options.headers",
+        adds="_client._api_client._httpx_client config.http_options.headers"
+        " | _async_client._api_client._async_httpx_client config.http_options.headers",
         ignores="_model _model_name _api _config _vertex_ai_project _vertex_ai_location",
     ),
     **pair(
@@ -308,8 +309,8 @@ ROWS: Rows = {
         roles=_TASKS,
         ignores="embedder gcp_project_id gcp_region_name max_tokens_total time_sleep",
     ),
-    **pair(f"{INTEGRATIONS}.jina", "Jina", _jina, headers="_headers"),
-    **pair(f"{INTEGRATIONS}.nvidia", "Nvidia", _nvidia, headers="backend.session.headers"),
+    **pair(f"{INTEGRATIONS}.jina", "Jina", _jina, adds="_headers"),
+    **pair(f"{INTEGRATIONS}.nvidia", "Nvidia", _nvidia, adds="backend"),
     # The text component keeps its own options and sends those of the call alone.
     **pair(f"{INTEGRATIONS}.ollama", "Ollama", _ollama, roles=({"sends_options": False}, {}), batch=_ollama_requests),
     **{
@@ -321,7 +322,7 @@ ROWS: Rows = {
             _huggingface,
             batch=_huggingface_requests,
             ignores=_HUGGINGFACE_IGNORES,
-            headers="_client.headers | _async_client.headers",
+            adds="_client | _async_client _async_client._async_client",
         ).items()
     },
     **pair(f"{INTEGRATIONS}.watsonx", "Watsonx", _watsonx, batch=("batch_size", 1000), ignores="project_id"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from embedonce.identification import Description, Env, Urls, group, providers
+from embedonce.identification import At, Description, Env, Urls, group, providers
 from haystack_integrations.components.embedders.embedonce.providers.clients import (
     INTEGRATIONS,
     Rows,
@@ -67,6 +67,7 @@ def _azure_openai(
     dimensions: Any,
     azure_endpoint: Any,
     azure_deployment: Any,
+    built_for: Any = At("client._azure_deployment"),
     urls: Any = _CLIENTS,
 ) -> Identity:
     pending = azure_endpoint
@@ -76,6 +77,8 @@ def _azure_openai(
     return providers.azure_openai(
         model,
         url=endpoint_of(urls, default=pending),
+        in_use=True,
+        built_for=built_for,
         dimensions=dimensions,
         exact=providers.one_vocabulary(model),
     )
