@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from embedonce.identification import (
@@ -80,10 +81,14 @@ def _openai(
     urls: Any = OPENAI_URLS,
     request: _Request = group(_Request),
     tokens: _Tokens = group(_Tokens),
+    *,
+    brings_to_one: bool = False,
 ) -> Description:
     endpoint = endpoint_of(urls, openai_api_base, base, base_url)
     same = model == tokens.vocabulary or all(map(providers.one_vocabulary, (model, tokens.vocabulary)))
     parameters, text = tokens.described(trusted=providers.is_official(endpoint) and same)
+    # OpenAI's own vectors have the length one already; those of other servers need not.
+    parameters["normalize"] = (brings_to_one and not providers.is_official(endpoint)) or None
     return Description(providers.openai(model, **request._asdict(), endpoint=endpoint, **parameters), **text)
 
 
@@ -94,21 +99,27 @@ def _azure_openai(
     openai_api_base: Any,
     endpoint: Any = Env("AZURE_OPENAI_ENDPOINT"),
     built_for: Any = At("client._client._azure_deployment"),
+    of_azure: Any = At("client._client._api_version"),
     urls: Any = OPENAI_URLS,
     request: _Request = group(_Request),
     tokens: _Tokens = group(_Tokens),
+    *,
+    brings_to_one: bool = False,
 ) -> Description:
     in_use = any(each is not None for each in urls)
     url = endpoint_of(urls, azure_endpoint, openai_api_base, endpoint)
     # The class's default model name does not identify the deployment, but it chooses the vocabulary.
     same = providers.one_vocabulary(tokens.vocabulary)
-    parameters, text = tokens.described(trusted=same and bool(url) and is_providers_own(url))
+    is_own = bool(url) and is_providers_own(url)
+    parameters, text = tokens.described(trusted=same and is_own)
+    parameters["normalize"] = (brings_to_one and not is_own) or None
     identity = providers.azure_openai(
         model,
         url=url,
         # A client whose URL names no deployment sends the request to the one named like the model.
         deployment=None if in_use else deployment,
-        in_use=in_use,
+        # One of these classes has a client that is not Azure's.
+        below=("deployments" if of_azure else "embeddings") if in_use else "",
         built_for=built_for if in_use else None,
         **request._asdict(),
         exact=same,
@@ -132,6 +143,6 @@ ROWS = {
     ("langchain_openai", "OpenAIEmbeddings"): _OPENAI,
     ("langchain_openai", "AzureOpenAIEmbeddings"): _AZURE_OPENAI,
     ("langchain_azure_ai", "AzureAIOpenAIApiEmbeddingsModel"): _AZURE_OPENAI,
-    ("langchain_community", "OpenAIEmbeddings"): _OPENAI,
-    ("langchain_community", "AzureOpenAIEmbeddings"): _AZURE_OPENAI,
+    ("langchain_community", "OpenAIEmbeddings"): KnownClass(partial(_openai, brings_to_one=True), _requests),
+    ("langchain_community", "AzureOpenAIEmbeddings"): KnownClass(partial(_azure_openai, brings_to_one=True), _requests),
 }

@@ -45,14 +45,12 @@ def _together(
     dimensions: Any,
     model_kwargs: Any,
     together_api_base: Any,
-    default_query: Any,
     urls: Any = OPENAI_URLS,
 ) -> Identity:
     return providers.together(
         model,
         dimensions=dimensions,
         request=model_kwargs,
-        query=default_query,
         endpoint=endpoint_of(urls, together_api_base),
     )
 

@@ -61,7 +61,9 @@ class Create(Method):
         }
         if hasattr(client, "_azure_deployment"):
             exact, built_for = providers.one_vocabulary(model), client._azure_deployment
-            return providers.azure_openai(model, url=url, in_use=True, built_for=built_for, exact=exact, **settings)
+            return providers.azure_openai(
+                model, url=url, below="deployments", built_for=built_for, exact=exact, **settings
+            )
         return providers.openai(model, endpoint=url, **settings)
 
     def check(self, given: Mapping[str, Any]) -> None:

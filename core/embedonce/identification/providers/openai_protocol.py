@@ -61,7 +61,7 @@ def azure_openai(
     *,
     url: str | None,
     deployment: str | None = None,
-    in_use: bool = False,
+    below: str = "",
     built_for: str | None = None,
     dimensions: int | None = None,
     request: Mapping[str, Any] | None = None,
@@ -76,7 +76,7 @@ def azure_openai(
         model: Its name in the request, which is the deployment's if nothing else names one.
         url: Where requests go: with or without `/openai/deployments/<name>`, which wins over `deployment`.
         deployment: The deployment that requests are sent to.
-        in_use: True if the URL is that of a client, which asks exactly there; else `/openai` is added to it if missing.
+        below: What a client asks for directly below its URL, if it is that of one; else `/openai` comes between.
         built_for: The deployment that the URL of such a client named when it was built, if it did.
         dimensions: Its length of vectors as requested.
         request: Further arguments of the request.
@@ -99,8 +99,8 @@ def azure_openai(
         msg = "the URL of its client was changed to one that names no deployment, and requests do not go there"
         raise UnclearSettingError(msg)
     root = path if parts is None else parts["root"]
-    if parts is not None and in_use and not parts["openai"]:
-        root = f"{root}/deployments"
+    if parts is not None and below and not parts["openai"]:
+        root = f"{root}/{below}"
     deployment = unquote(in_url) if in_url else deployment or model
     asked = urlencode([pair for pair in parse_qsl(asked) if pair[0] != "api-version"])
     endpoint = urlunsplit((scheme, host, root, asked, ""))

@@ -25,7 +25,14 @@ _NO_ROUTE = re.compile(
 _OWN = frozenset(
     (
         *("api.openai.com", "api.cohere.com", "api.cohere.ai", "api.voyageai.com", "ai.mongodb.com", "api.mistral.ai"),
-        *("api.fireworks.ai", "api.jina.ai", "api.upstage.ai", "api.perplexity.ai", "api-atlas.nomic.ai"),
+        *(
+            "api.fireworks.ai",
+            "api.jina.ai",
+            "api.upstage.ai",
+            "api.perplexity.ai",
+            "api.together.xyz",
+            "api-atlas.nomic.ai",
+        ),
         *("router.huggingface.co", "api-inference.huggingface.co"),
     )
 )

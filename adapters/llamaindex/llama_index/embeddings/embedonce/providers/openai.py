@@ -77,7 +77,7 @@ def _azure_openai(
     identity = providers.azure_openai(
         settings.text_engine,
         url=lazy_endpoint(settings.urls, settings.api_base, default=pending),
-        in_use=True,
+        below="deployments",
         built_for=built_for if settings.urls[0] else None,
         request=settings.additional_kwargs,
         # The model's name does not identify the deployment; like LangChain's adapter, this one takes it for a hint.

@@ -98,6 +98,13 @@ ROWS = {
     ("llama_index.embeddings.text_embeddings_inference", "TextEmbeddingsInference"): KnownClass(
         _text_embeddings_inference, _BATCH
     ),
-    ("llama_index.embeddings.azure_inference", "AzureAIEmbeddingsModel"): KnownClass(_azure_ai, _BATCH),
+    ("llama_index.embeddings.azure_inference", "AzureAIEmbeddingsModel"): KnownClass(
+        _azure_ai,
+        _BATCH,
+        adds=" | ".join(
+            f"{client}._config.headers_policy._headers {client}._client._pipeline._transport.session"
+            for client in ("_client", "_async_client")
+        ),
+    ),
     ("llama_index.embeddings.databricks", "DatabricksEmbedding"): KnownClass(_databricks, ("embed_batch_size", 100)),
 }

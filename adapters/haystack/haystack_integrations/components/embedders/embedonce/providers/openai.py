@@ -77,7 +77,7 @@ def _azure_openai(
     return providers.azure_openai(
         model,
         url=endpoint_of(urls, default=pending),
-        in_use=True,
+        below="deployments",
         built_for=built_for,
         dimensions=dimensions,
         exact=providers.one_vocabulary(model),
