@@ -59,7 +59,7 @@ class Added:
         """
         if not clients:
             found = [_sent_at(embedder, paths) for paths in self._of_requests if self.names]
-        elif _may_route(values):
+        elif self.names or _may_route(values):
             found = [_to_be_sent(embedder) if client is None else sent_by(client) for client in clients]
             of_requests = [_sent_at(embedder, paths) for paths in self._of_requests]
             # One of either kind goes with each of the other.
