@@ -54,9 +54,9 @@ _PLAIN_KEY = re.compile(
 )
 _AMBIGUOUS = re.compile(r"auth|signature")
 _IN_TEXT = re.compile(
-    r"-----BEGIN|[\w-]*(?:key|password|passwd|pwd|token|secret|signature|credentials?)[\w-]*[\"']?\s*[=:]\s*[\"']?\S"
+    r"-----BEGIN|(?<![\w-])[\w-]*(?:key|password|passwd|pwd|token|secret|signature|credentials?)[\w-]*[\"']?\s*[=:]\s*[\"']?\S"
     r"|//[^/\s]*:[^/\s]*@|hooks\.|/webhooks?/|authorization\s*:|login\s+\S+\s+password\s"
-    r"|(?<!\w)--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
+    r"|(?<![\w-])--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
     re.IGNORECASE,
 )
@@ -65,11 +65,12 @@ _IN_TEXT = re.compile(
 _CERTAIN = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|(?:password|passwd|pwd|secret|key|token)(?:[\"']?\s*=\s*[\"']?|[\"']\s*:)\s*\S"
     r"|(?:api|access|account|private)_?key\s*:\s*\S|//[^/\s]*:[^/\s]*@|hooks\.slack\.|/webhooks/|authorization\s*:"
-    r"|(?:bearer|basic)\s+(?=\S*\d)[\w+/=.-]{16,}|(?<!\w)--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
+    r"|(?:bearer|basic)\s+(?=\S*\d)[\w+/=.-]{16,}|(?<![\w-])--?[\w-]*(?:key|password|passwd|pwd|token|secret)\s+\S"
     r"|login\s+\S+\s+password\s|[?&](?:sig|code|[\w-]*(?:token|key|secret|password|signature|credential))=[^&\s]",
     re.IGNORECASE,
 )
-_MIXED = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/=]{20,}")
+# With digits in many places, unlike the names of deployments.
+_MIXED = re.compile(r"(?=(?:\D*\d+(?!\d)){4})(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+=]{20,}")
 # Long and without the breaks that names have: letters with digits among them, or very many letters.
 _RANDOM = re.compile(r"\d{16,}|(?=[A-Za-z+/=]*\d)(?=[\d+/=]*[A-Za-z])[\w+=]{16,}|[A-Za-z0-9+=]{32,}")
 

@@ -392,6 +392,12 @@ def test_fields_that_name_a_model(name: str) -> None:
     assert namespace(embedder) == f"{HERE}.Custom/acme-2"
 
 
+@pytest.mark.parametrize("model", ["BAAI/Large2ModelOfText3V1", "/models/q7Zk2Lw9Xv4Tn8Rb3", "e5-2024-05-13-v12345678"])
+def test_the_name_of_a_model_stays_in_clear(model: str) -> None:
+    """However random it looks."""
+    assert namespace(lc.Custom(model=model)) == f"{HERE}.Custom/{model}"
+
+
 def test_fingerprint_holds_copies() -> None:
     """Else a change in place would change both sides of the comparison."""
     embedder: Any = lc.Custom(options={"a": [1]}, live=object())

@@ -35,7 +35,7 @@ def settled(fields: Mapping[str, Any], names_of_models: Collection[str] = ()) ->
     found: dict[str, Any] = {}
     for name, value in counting_of(fields, names_of_models).items():
         try:
-            found.update(plain({name: value}, skips=lambda _, __: False))
+            found.update(plain({name: value}, skips=None))
         except UnclearSettingError as error:
             if without_underscores(name) not in names_of_models:
                 error.field = name

@@ -32,6 +32,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _URL_NAME = re.compile(r"(?:.*_)?(?:url|uri|endpoint|base|host|server|address)", re.IGNORECASE)
 _THIS_MACHINE = ("127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 - compared with, never bound to
 _STAND_IN = "sha256:"
+_LONG = 500
 # Names of settings whose values look random, and are not secret.
 _ID = re.compile(r"revision|commit|model|deployment|version|(?:^|_)id$|name|files|digest|weights", re.IGNORECASE)
 _LEFT_OUT = object()
@@ -68,10 +69,10 @@ def clean_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), urlencode(sorted(kept)), ""))
 
 
-def _plain_text(name: str, value: str, depth: int) -> Any:
+def _plain_text(name: str, value: str, depth: int | None) -> Any:
     if SECRET_VALUE.fullmatch(value):
         return _LEFT_OUT
-    if is_secret(name) and not value.startswith(_STAND_IN):
+    if depth is not None and is_secret(name) and not value.startswith(_STAND_IN):
         # A name such as `query_token`, whose value counts and may be a secret nevertheless.
         return stand_in(value)
     if _URL.fullmatch(value) or (_URL_NAME.fullmatch(name) and ("@" in value or "?" in value)):
@@ -81,8 +82,10 @@ def _plain_text(name: str, value: str, depth: int) -> Any:
             # Not chained, and without the value: either may hold a secret.
             msg = f"its field {name!r} holds a URL that cannot be parsed"
             raise UnclearSettingError(msg) from None
+    if depth is None:
+        return value
     # What a user adds to a request may be anything.
-    is_added = depth > 1 and not _ID.search(name) and not re.search(r"\s", value)
+    is_added = depth > 1 and len(value) < _LONG and not _ID.search(name) and not re.search(r"\s", value)
     is_hidden = looks_secret(value) if is_added and not is_url(value) else certainly_secret(value)
     return stand_in(value) if is_hidden and not value.startswith(_STAND_IN) else value
 
@@ -93,14 +96,14 @@ def _key(key: str, depth: int) -> str:
     return stand_in(key) if is_hidden else key
 
 
-def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
+def _plain(name: str, value: Any, depth: int, skips: _Skips | None) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is int:
         return value
     if isinstance(value, Enum):
         return _plain(name, value.value, depth, skips)
     if isinstance(value, str):
-        return _plain_text(name, str(value), depth)
+        return _plain_text(name, str(value), depth if skips else None)
     if isinstance(value, PurePath):
         return str(value)
     if kind is float and math.isfinite(value):
@@ -109,8 +112,9 @@ def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
         msg = f"its field {name!r} is nested too deeply"
         raise UnclearSettingError(msg)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        inner = ((key, _plain(key, each, depth + 1, skips)) for key, each in value.items() if not skips(key, each))
-        return {_key(key, depth): each for key, each in inner if each is not _LEFT_OUT}
+        kept = {key: each for key, each in value.items() if skips is None or not skips(key, each)}
+        inner = ((key, _plain(key, each, depth + 1, skips)) for key, each in kept.items())
+        return {_key(key, depth) if skips else key: each for key, each in inner if each is not _LEFT_OUT}
     if isinstance(value, list | tuple | set | frozenset):
         items = [each for each in (_plain(name, item, depth + 1, skips) for item in value) if each is not _LEFT_OUT]
         return sorted(items, key=json.dumps) if isinstance(value, set | frozenset) else items
@@ -124,12 +128,12 @@ def _plain(name: str, value: Any, depth: int, skips: _Skips) -> Any:
     raise UnclearSettingError(msg)
 
 
-def plain(settings: Mapping[str, Any], skips: _Skips = is_skipped) -> dict[str, Any]:
+def plain(settings: Mapping[str, Any], skips: _Skips | None = is_skipped) -> dict[str, Any]:
     """Return settings as plain JSON, without secrets and operational ones.
 
     Args:
         settings: The settings.
-        skips: Tells by name and value which of them are left out.
+        skips: Tells by name and value which of them are left out; None if that is done, and digests stand for secrets.
 
     Raises:
         UnclearSettingError: A setting is a live object, which has no form that is the same in another process.
