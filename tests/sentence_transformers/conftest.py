@@ -12,6 +12,8 @@ os.environ["TQDM_DISABLE"] = "1"
 # Threads that wait for each other take much longer than these small models.
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "identities"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "remote"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
 
 import pytest

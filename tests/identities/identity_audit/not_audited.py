@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LOCAL = "computes on this machine and sends nothing; its own tests vary the model"
+_LOCAL = "computes on this machine and sends nothing; its own tests vary model and settings"
 _FAKE = "computes its vectors from the text alone"
 _STAND_IN = "tested with a stand-in that has its fields"
 _MEMORY = "has a cache of its own"

@@ -246,4 +246,18 @@ def _arguments(kind: Any) -> list[Setting]:
     return settings_of(kind.__init__)
 
 
-DOORS = {"langchain": LangChain(), "llamaindex": LlamaIndex(), "haystack": Haystack(), "sdk": Sdk()}
+class SentenceTransformers(LangChain):
+    """Models that are used without a framework."""
+
+    def ask(self, embedder: Any) -> Answers:
+        """See `LangChain`."""
+        return _answers(embedder.encode_document(TEXTS), embedder.encode_query(QUERY))
+
+
+DOORS = {
+    "langchain": LangChain(),
+    "llamaindex": LlamaIndex(),
+    "haystack": Haystack(),
+    "sdk": Sdk(),
+    "sentence-transformers": SentenceTransformers(),
+}

@@ -74,9 +74,10 @@ def rerouted(seen: list[str] | None = None):
             except ImportError:
                 continue
             _patch_httpx(patch, module, answer)
-        _patch_requests(patch, answer)
-        _patch_aiohttp(patch, answer)
-        _patch_botocore(patch, answer)
+        for patch_library in (_patch_requests, _patch_aiohttp, _patch_botocore):
+            # Not every environment has all of them.
+            with contextlib.suppress(ImportError):
+                patch_library(patch, answer)
         _keep_from_asking_for_more(patch)
         yield
 
