@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -78,7 +79,10 @@ class AuditedClass:
         """Return the class, or both of a pair; None if it is not installed."""
         package = self.path.rpartition(".")[0]
         try:
-            module = importlib.import_module(package)
+            with warnings.catch_warnings():
+                # Such as of packages that are not maintained any more.
+                warnings.simplefilter("ignore")
+                module = importlib.import_module(package)
         except ImportError:
             return None
         found = [getattr(module, each, None) for each in self.door.names(self.path)]
