@@ -518,3 +518,33 @@ async def test_each_text_is_paid_once_through_any_doors_in_any_order(url, echo, 
             cached = embedonce.wrap(made[door], store)
             assert await embed(door, cached, texts, model, config) == expected[: len(texts)], order
         assert echo.texts == sorted(TEXTS[:2]), order
+
+
+@pytest.mark.parametrize("on_vertex", [False, True])
+def test_the_names_are_equal_at_a_gateway(on_vertex):
+    url, headers, params = (
+        "https://gateway.example",
+        {"x-route-to": "a", "user-agent": "me"},
+        {"params": {"route": "b"}},
+    )
+    service = {"vertexai": True, "project": "p", "location": "us-central1", "credentials": sdk.Credentials("token")}
+    service = service if on_vertex else {"api_key": KEY}
+    options = {"base_url": url, "api_version": "v1", "client_args": params, "async_client_args": params}
+    cached = embedonce.wrap(
+        sdk.Client(http_options={**options, "headers": headers}, **service), embedonce.MemoryStore()
+    )
+    call = {"model": MODEL, "config": {"task_type": "RETRIEVAL_QUERY"}}
+    embedders = [
+        lc.GoogleGenerativeAIEmbeddings(
+            model=MODEL, base_url=url, api_version="v1", client_args=params, additional_headers=headers, **service
+        ),
+        li.GoogleGenAIEmbedding(
+            model_name=MODEL,
+            http_options={**options, "headers": headers},
+            **({"vertexai_config": service} if on_vertex else service),
+        ),
+    ]
+    names = {embedonce.wrap(each, embedonce.MemoryStore()).identity for each in embedders}
+    names |= {cached.identity_of(**call), cached.aio.models.identity_of(**call)}
+    (name,) = {name.namespace for name in names}
+    assert "route" not in name.replace('query={"route":"b"}&routed_by=', "")

@@ -342,3 +342,31 @@ async def test_each_text_is_paid_once_through_any_doors_in_any_order(url, echo):
             texts = TEXTS[: min(number, 2)]
             assert await embed(door, embedonce.wrap(made[door], store), texts) == expected[: len(texts)], order
         assert echo.texts == sorted(TEXTS[:2]), order
+
+
+def test_the_names_are_equal_at_a_gateway():
+    url, settings = "https://gateway.example", {"headers": {"x-route-to": "a"}, "params": {"route": "b"}}
+    client = sdk.Mistral(
+        api_key=KEY, server_url=url, client=sdk.Client(**settings), async_client=sdk.AsyncClient(**settings)
+    )
+    cached = embedonce.wrap(client, embedonce.MemoryStore()).embeddings
+    names = {cached.identity_of(model=MODEL)}
+    made = embedders(url)
+    made["llamaindex"]._client = client
+    for http in (made["langchain"].client, made["langchain"].async_client):
+        http.headers.update(settings["headers"])
+        http.params = settings["params"]
+    if "haystack" in made:
+        made["haystack"] = hs.MistralTextEmbedder(
+            model=MODEL,
+            api_base_url=f"{url}/v1",
+            api_key=hs.Secret.from_token(KEY),
+            http_client_kwargs=settings,
+        )
+    names |= {
+        embedonce.wrap(each, embedonce.MemoryStore()).identity
+        for door, each in made.items()
+        if not door.startswith("create")
+    }
+    (name,) = {name.namespace for name in names}
+    assert "route" not in name.replace('query={"route":"b"}&routed_by=', "")
