@@ -145,10 +145,20 @@ def _prepare_texts_otherwise(model):
     model.tokenizer.backend_tokenizer.normalizer = normalizers.Replace("b", "c")
 
 
+def _shift_positions(model):
+    _net(model).embeddings.position_ids.add_(1).clamp_(max=63)
+
+
+def _scale_attention(model):
+    for layer in _net(model).encoder.layer:
+        layer.attention.self.scaling = 0.01
+
+
 CHANGES = [
     *(_halve, _truncate, _set_default_prompt, _lower_limit, _cut_at_the_left, _train, _write_through_data),
     *(_load_others, _assign_others, _change_one_row, _drop_a_layer, _swap_layers, _quantise, _adapt),
     *(_pool_otherwise, _leave_out_normalising, _hook_inside, _prepare_texts_otherwise),
+    *(_shift_positions, _scale_attention),
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from embedonce.identification.fields.frozen import Same, Snapshot, frozen
 from embedonce.identification.providers.loaded_models.comparing.changes import structure
 from embedonce.identification.providers.loaded_models.comparing.tokenizer import tokenizer_state
+from embedonce.identification.providers.loaded_models.comparing.weights import times_overwritten
 from embedonce.identification.providers.loaded_models.shown import Shown
 from embedonce.identification.settings.paths import Paths
 
@@ -52,6 +53,7 @@ def snapshot_of(model: Any) -> Any:
         tokenizer_state(modules),
         frozen(getattr(config, "__dict__", None)),
         Same(model.__dict__.get("encode")),
+        [value for each in all_modules(model) for value in each.__dict__.values() if type(value) is float],
         weights_state(model),
     )
     return Snapshot(model, state)
@@ -124,4 +126,5 @@ def weights_state(model: Any) -> Weights:
     known = _known.get(model)
     if known is None or known.where != where:
         known = _known[model] = _Tensors(where, tensors)
-    return Weights(Same(known), known.version(), known.sampled())
+    buffers = [each for module in modules for each in module._buffers.values() if each is not None]
+    return Weights(Same(known), known.version() + sum(map(times_overwritten, buffers)), known.sampled())

@@ -14,9 +14,17 @@ from embedonce.identification.settings.plain import UnclearSettingError
 _WAYS = re.compile("Sdpa|FlashAttention2|Flex")
 
 
-def parts(module: Any) -> list[tuple[str, str, str]]:
-    """Return the parts of a module: their names, classes and sizes."""
-    return [(name, _WAYS.sub("", type(each).__name__), each.extra_repr()) for name, each in module.named_modules()]
+def parts(module: Any) -> list[tuple[str, str, str, list[tuple[str, float]]]]:
+    """Return the parts of a module: their names, classes and sizes, and numbers such as the scale of an attention."""
+    return [
+        (name, _WAYS.sub("", type(each).__name__), each.extra_repr(), numbers(each))
+        for name, each in module.named_modules()
+    ]
+
+
+def numbers(module: Any) -> list[tuple[str, float]]:
+    """Return the numbers among the settings of one module."""
+    return sorted((name, value) for name, value in vars(module).items() if type(value) is float)
 
 
 def unusual_parts(first: Any) -> str:

@@ -57,6 +57,11 @@ def unproven_weights(model: Any, folder: Path | None) -> str:
     saved = [each for kind in kinds for each in _saved(folder, kind)]
     known = {(each.digest, each.layer) for each in saved}
     missing = [each for each in own if (each.digest, each.layer) not in known]
+    # Buffers are in no file. The package fills each once at most.
+    buffers = {
+        name: each.detach for name, each in model.named_buffers() if not each.is_inference() and each._version > 1
+    }
+    missing += _digests(buffers, is_model=True) if buffers else []
     if missing and not any("pooler" in each.name for each in saved):
         # A network that was saved without this part, which the vectors do not go through, has random numbers there.
         missing = [each for each in missing if ".pooler." not in each.name]
@@ -71,6 +76,11 @@ def unproven_weights(model: Any, folder: Path | None) -> str:
         return ""
     lines = [f"{each.name}\0{each.digest}" for each in sorted(missing)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def times_overwritten(buffer: Any) -> int:
+    """Return how often a buffer was changed after the package has filled it, which is once at most."""
+    return 0 if buffer.is_inference() else max(0, int(buffer._version) - 1)
 
 
 def _has_settings(model: Any) -> bool:
