@@ -164,12 +164,20 @@ class LiteLLM(NamedTuple):
             if provider == "together_ai":
                 return replace(together(model, endpoint=endpoint, **sent), symmetric=symmetric)
         parameters = {"endpoint": endpoint, **sent, "request": None, "model_kwargs": request}
+        if provider not in _LOOKS_FIRST and (not given.get("api_base") or provider == "ollama"):
+            # Which of them wins, if any, differs from provider to provider.
+            bases = self.api_base, *self._in_environment(provider)
+            parameters["api_bases"] = list(bases) if any(bases) else None
+            parameters["routed_by"] = routed_by(headers, next((str(each) for each in (endpoint, *bases) if each), None))
         return identity_of("litellm", f"{provider}/{model}", parameters, symmetric=symmetric)
 
+    def _in_environment(self, provider: str) -> tuple[Any, Any]:
+        return getattr(self.bases, provider, None), getattr(self.other_bases, provider, None)
+
     def _endpoint(self, provider: str, given: Mapping[str, Any]) -> str | None:
-        """Return the URL that requests go to, None for the provider's own."""
+        """Return the URL that requests go to; None for the provider's own, or if it is not known which one wins."""
         base = given.get("api_base")
-        if base and not (provider == "ollama" and self.api_base):
+        if base:
             return str(base)
         if self.secret_manager is not None:
             msg = "LiteLLM may read its URL from a secret manager; pass `api_base`"
@@ -177,8 +185,8 @@ class LiteLLM(NamedTuple):
         if provider not in _Bases._fields:
             msg = f"where LiteLLM finds the URL of the provider {shown(provider)} is not known; pass `api_base`"
             raise UnclearSettingError(msg)
-        others = self.other_bases._asdict()
-        url = self.api_base or getattr(self.bases, provider) or others.get(provider) or None
+        found = {"litellm": self.api_base, "environment": next(filter(None, self._in_environment(provider)), None)}
+        url = next((found[each] for each in _LOOKS_FIRST.get(provider, ()) if found[each]), None)
         if url is None and provider in ("azure", "hosted_vllm", "litellm_proxy", "openai_like"):
             msg = f"neither `api_base` nor the environment holds a URL for its provider, {shown(provider)}"
             raise UnclearSettingError(msg)
@@ -186,6 +194,15 @@ class LiteLLM(NamedTuple):
 
 
 _PATHS = Paths(LiteLLM)
+
+
+# Where LiteLLM looks for the URL of a call that names none, by provider.
+_USUALLY = ("litellm", "environment")
+_LOOKS_FIRST = {
+    **dict.fromkeys(("azure", "hosted_vllm", "openai", "openai_like"), _USUALLY),
+    "litellm_proxy": ("environment", "litellm"),
+    "together_ai": ("environment",),
+}
 
 
 def _sends_dimensions(provider: str, model: str) -> bool:
