@@ -100,6 +100,10 @@ SAME = {
         ("langchain huggingface", {"model": "BAAI/bge-small-en-v1.5"}),
         ("haystack huggingface-serverless-Text", {}),
     ],
+    "a server like openai, infinity": [
+        ("langchain infinity", {"infinity_api_url": "http://gpu:8000/v1", "model": "bge-m3"}),
+        ("llamaindex openai-like", {}),
+    ],
     "litellm": [
         ("langchain litellm", {}),
         ("llamaindex litellm", {}),

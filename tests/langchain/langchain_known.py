@@ -274,6 +274,13 @@ KNOWN = {
             {"model_kwargs": {"user": "me", "metadata": {"x": SECRET}, "timeout": 3}},
         ],
     ),
+    "infinity": Known(
+        makers.infinity,
+        'openai/BAAI/bge-m3?endpoint="http://gpu:7997"',
+        True,
+        [{"model": "other"}, {"infinity_api_url": "http://gpu:7998"}],
+        [{"infinity_api_url": f"http://me:{SECRET}@gpu:7997/"}],
+    ),
     "together": Known(
         makers.together,
         "together/BAAI/bge-large-en-v1.5",

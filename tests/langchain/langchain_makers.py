@@ -100,6 +100,12 @@ def together(**settings: Any) -> Any:
     return TogetherEmbeddings(**{"model": "BAAI/bge-large-en-v1.5", "api_key": SECRET, **settings})
 
 
+def infinity(**settings: Any) -> Any:
+    from langchain_community.embeddings import InfinityEmbeddings
+
+    return InfinityEmbeddings(**{"model": "BAAI/bge-m3", "infinity_api_url": "http://gpu:7997", **settings})
+
+
 def stand_in(package: str, name: str, **fields: Any) -> Any:
     """Return an object of a class that looks like that of a package that is not installed."""
     kind = type(name, (), {"__module__": f"{package}.embeddings"})

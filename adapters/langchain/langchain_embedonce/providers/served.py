@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedonce.identification import At, Description, KnownClass, Urls, endpoint_of, group, providers
+from embedonce.identification import (
+    At,
+    Description,
+    KnownClass,
+    Requests,
+    UnclearSettingError,
+    Urls,
+    endpoint_of,
+    group,
+    providers,
+)
 from langchain_embedonce.providers.openai import OPENAI_URLS
 
 if TYPE_CHECKING:
@@ -78,7 +88,20 @@ def _azure_ai(
     )
 
 
+def _infinity(model: Any, own_session: Any = At("client.aiosession"), urls: Any = Urls("client.host")) -> Identity:
+    if own_session is not None:
+        msg = "the async methods of its client use a session of their own, which may add anything to a request"
+        raise UnclearSettingError(msg)
+    return providers.openai(model, endpoint=endpoint_of(urls))
+
+
+def _infinity_requests() -> Requests:
+    # Its client has 32 threads, and its async method sends all requests of a call at once.
+    return Requests(128, at_once=32, at_once_async=None, is_divisible=True)
+
+
 ROWS = {
+    ("langchain_community", "InfinityEmbeddings"): KnownClass(_infinity, _infinity_requests),
     ("langchain_litellm", "LiteLLMEmbeddings"): KnownClass(_litellm, _ALL),
     # Each text is a request.
     ("langchain_together", "TogetherEmbeddings"): KnownClass(_together, 1),
