@@ -256,9 +256,9 @@ def _joins(run: Run, model: Model, goal: str, both: Callable[[EmbeddingCache, Mo
         with run.folder() as folder, EmbeddingCache(str(folder)) as cache:
             start = time.perf_counter()
             if goal == "join":
-                cache.embed(model.texts, model.embed, namespace=NAMESPACE)
+                cache.embed(model.texts, model.embed, namespace=NAMESPACE, batch_size=None)
             else:
-                asyncio.run(cache.aembed(model.texts, model.aembed, namespace=NAMESPACE))
+                asyncio.run(cache.aembed(model.texts, model.aembed, namespace=NAMESPACE, batch_size=None))
             once.append(time.perf_counter() - start)
         gc.collect()
         with run.folder() as folder, EmbeddingCache(str(folder)) as cache:
@@ -287,7 +287,7 @@ def _joins(run: Run, model: Model, goal: str, both: Callable[[EmbeddingCache, Mo
 
 
 def _both_in_threads(cache: EmbeddingCache, model: Model) -> Both:
-    """Let a thread ask for texts while another call embeds the first of them."""
+    """Let a thread ask for texts while another call embeds them; not in batches, of which each would take some."""
     asked, ends = threading.Event(), {"start": time.perf_counter()}
 
     def embed(some: list[str]) -> Any:
@@ -298,12 +298,12 @@ def _both_in_threads(cache: EmbeddingCache, model: Model) -> Both:
 
     def join() -> None:
         asked.wait()
-        cache.embed(model.texts, model.embed, namespace=NAMESPACE)
+        cache.embed(model.texts, model.embed, namespace=NAMESPACE, batch_size=None)
         ends["joined"] = time.perf_counter()
 
     other = threading.Thread(target=join)
     other.start()
-    cache.embed(model.texts, embed, namespace=NAMESPACE)
+    cache.embed(model.texts, embed, namespace=NAMESPACE, batch_size=None)
     ends["leader"] = time.perf_counter()
     other.join()
     return Both(**ends)
@@ -321,11 +321,11 @@ async def _both_in_tasks(cache: EmbeddingCache, model: Model) -> Both:
 
     async def join() -> None:
         await asked.wait()
-        await cache.aembed(model.texts, model.aembed, namespace=NAMESPACE)
+        await cache.aembed(model.texts, model.aembed, namespace=NAMESPACE, batch_size=None)
         ends["joined"] = time.perf_counter()
 
     other = asyncio.ensure_future(join())
-    await cache.aembed(model.texts, embed, namespace=NAMESPACE)
+    await cache.aembed(model.texts, embed, namespace=NAMESPACE, batch_size=None)
     ends["leader"] = time.perf_counter()
     await other
     return Both(**ends)

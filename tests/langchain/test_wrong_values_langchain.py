@@ -150,7 +150,7 @@ MISFITS = {
     "row 27, one for all": [[6.0]],
     "row 28, one too many": [[1.0], [2.0], [3.0], [4.0]],
     "row 37, empty": [[], [], []],
-    "row 37, two dimensions": [[1.0], [1.0, 2.0], [3.0]],
+    "row 37, three dimensions": [[1.0], [1.0, 2.0], [3.0, 1.0, 2.0]],
     "row 37, numbers": [1.0, 2.0, 3.0],
     "row 37, texts": [["1"], ["2"], ["3"]],
 }

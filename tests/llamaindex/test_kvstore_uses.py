@@ -177,7 +177,7 @@ def test_a_model_that_may_tell_queries_from_texts_is_refused(tmp_path):
 
 def test_models_that_cannot_be_told_apart_are_refused(tmp_path):
     class Local(li.Counting):
-        embedonce_identity: Any = "no identity"
+        embedonce_identity: Any = 7
 
     with pytest.raises(IdentityError, match="cannot identify the vectors"):
         li.FsspecKVStore.for_model(Local(), tmp_path)

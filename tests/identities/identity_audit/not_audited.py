@@ -6,6 +6,7 @@ _LOCAL = "computes on this machine and sends nothing; its own tests vary model a
 _FAKE = "computes its vectors from the text alone"
 _STAND_IN = "tested with a stand-in that has its fields"
 _MEMORY = "has a cache of its own"
+_VARIED = "its own tests vary its settings"
 
 _REASONS = {
     _LOCAL: {
@@ -39,6 +40,7 @@ _REASONS = {
         """,
     },
     _MEMORY: {"langchain": "CacheBackedEmbeddings"},
+    _VARIED: {"langchain": "InfinityEmbeddings"},
 }
 
 NOT_AUDITED = {

@@ -144,7 +144,7 @@ def _embedding_mine(state: CallState) -> Steps[None]:
         Exception: The embedder's, at once; with `split_on_error`, that for the first refused text after all batches.
     """
     pace, refusals = state.pace, state.refusals
-    mine, begun, is_accepted = deque(state.mine), 0, True
+    mine, begun, is_accepted = deque(sorted(state.mine)), 0, True
     refused: list[int] = []
     # Texts that were refused before come first, since all others are stored: go on at the other end.
     while positions := state.begin(mine, pace.size, at_end=not is_accepted):

@@ -240,10 +240,10 @@ def google(
     return identity_of("google-vertex" if vertex else "google-genai", model, parameters, symmetric=bool(task))
 
 
-def mistral(model: Any, *, endpoint: str | None = None) -> Identity:
+def mistral(model: Any, *, endpoint: str | None = None, dimensions: int | None = None) -> Identity:
     """Identify a model of Mistral."""
     url = _foreign(endpoint, ("https://api.mistral.ai/v1",))
-    return identity_of("mistral", model, {"endpoint": url}, symmetric=True)
+    return identity_of("mistral", model, {"endpoint": url, "dimensions": dimensions}, symmetric=True)
 
 
 def nomic(

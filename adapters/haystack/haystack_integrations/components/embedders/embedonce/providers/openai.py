@@ -57,9 +57,8 @@ def _vllm(extra_parameters: Any, settings: _Settings = group(_Settings)) -> Desc
 
 
 def _mistral(settings: _Settings = group(_Settings)) -> Identity:
-    identity = providers.mistral(settings.model, endpoint=settings.endpoint)
-    # Not among the parameters of the component, but sent if set.
-    return identity.with_parameters({"dimensions": settings.dimensions})
+    # The dimensions are not among the parameters of the component, but sent if set.
+    return providers.mistral(settings.model, endpoint=settings.endpoint, dimensions=settings.dimensions)
 
 
 def _azure_openai(
