@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("embedonce")
 
+_OFFERED_AT_ONCE = 4096
+"""So many flights are offered to others on an event loop itself, in less than a millisecond."""
 _JOINED_AT_ONCE = 1024
 """So many vectors of other calls are copied in one step, less than a few milliseconds."""
 
@@ -149,7 +151,8 @@ def _embedding_mine(state: CallState) -> Steps[None]:
     # Texts that were refused before come first, since all others are stored: go on at the other end.
     while positions := state.begin(mine, pace.size, at_end=not is_accepted):
         if not begun:
-            state.offer(mine)
+            flights = [state.mine[i] for i in mine]
+            yield Work(state.offer, flights, inline=len(flights) <= _OFFERED_AT_ONCE)
         before = state.seconds["embedding"]
         is_accepted = yield from embedding(state, positions)
         pace.took(len(positions), state.seconds["embedding"] - before)

@@ -180,10 +180,10 @@ class CallState:
                 del self.mine[position]
         return batch[::-1] if at_end else batch
 
-    def offer(self, mine: Iterable[int]) -> None:
-        """Let other calls begin with claimed positions."""
-        for position in mine:
-            flight = self.mine[position]
+    @staticmethod
+    def offer(flights: Iterable[Flight | None]) -> None:
+        """Let other calls begin with what was claimed."""
+        for flight in flights:
             if flight is not None:
                 flight.offer()
 
