@@ -204,13 +204,15 @@ class IdentityTracker:
         if twin is not None and groups and self._now(request.embedder, state).is_sync_only:
             embed, is_sync = twin, True
 
+        before = self._before
+
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
             is_split = bool(request.cache.arguments.get("split_on_error"))
             divides = requests is not None and requests.divides(len(some), is_split=is_split)
             answer = await (embed_divided(embed, some, requests) if requests and divides else embed(some))
             # Not in a thread: once there is an answer, nothing is awaited in which cancelling could lose it.
-            return self._watched(request, state, answer)
+            return self._watched(request, state, before, answer)
 
         watched = self._watching(request, state, embed) if is_sync else embed_watched
         answers = [
@@ -233,12 +235,21 @@ class IdentityTracker:
         self, request: EmbedRequest, state: object, embed: Callable[[list[str]], Any]
     ) -> Callable[[list[str]], Any]:
         """Return a function that asks the embedder and watches whether it is changed meanwhile; see `_watched`."""
-        return lambda some: self._watched(request, state, embed(some))
+        before = self._before
+        return lambda some: self._watched(request, state, before, embed(some))
 
-    def _watched(self, request: EmbedRequest, state: object, answer: Any) -> Any:
+    def _watched(
+        self, request: EmbedRequest, state: object, before: tuple[object, Description] | None, answer: Any
+    ) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.
 
         It is then unknown which settings the answer belongs to.
+
+        Args:
+            request: What was asked for.
+            state: The state of the embedder before it was asked.
+            before: What was known of it then; another call may have looked at it since.
+            answer: What it has answered.
         """
         if isinstance(answer, NotCacheable):
             return answer
@@ -250,7 +261,6 @@ class IdentityTracker:
         except Exception:
             # A guard against blocking calls may forbid a look at files; the answer is not lost for that.
             identity = None
-        before = self._before
         if identity is not None and before is not None and before[0] == state and identity == before[1].identity:
             # Only something was built that this call was the first to need, such as a client.
             return answer
