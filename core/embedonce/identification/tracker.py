@@ -204,7 +204,7 @@ class IdentityTracker:
         if twin is not None and groups and self._now(request.embedder, state).is_sync_only:
             embed, is_sync = twin, True
 
-        before = self._before
+        before = self._before  # Now: another call may look at it before this one is answered.
 
         async def embed_watched(some: list[str]) -> Any:
             requests = self._describer.requests(request.embedder, request.arguments) if may_divide else None
@@ -226,8 +226,7 @@ class IdentityTracker:
         See `embed` for all else.
         """
         groups, state = self._groups(request, self._describer.fingerprint(request.embedder), is_async=False)
-        watched = self._watching(request, state, embed)
-        answers = [each.ask(each.cache.embed, watched) for each in groups]
+        answers = [each.ask(each.cache.embed, self._watching(request, state, embed)) for each in groups]
         assert len(answers) <= 1
         return answers[0] if answers else None
 
@@ -243,13 +242,7 @@ class IdentityTracker:
     ) -> Any:
         """Return an answer as one that is not stored, if the embedder was changed while it was asked.
 
-        It is then unknown which settings the answer belongs to.
-
-        Args:
-            request: What was asked for.
-            state: The state of the embedder before it was asked.
-            before: What was known of it then; another call may have looked at it since.
-            answer: What it has answered.
+        It is then unknown which settings the answer belongs to. `before` is what was known of it when it was asked.
         """
         if isinstance(answer, NotCacheable):
             return answer
@@ -273,13 +266,11 @@ class IdentityTracker:
             return
         self._has_warned_of_change = True
         kind = type(embedder)
-        remedy = (
-            f"if {' and '.join(map(repr, changed))} decide{'s' if len(changed) == 1 else ''} nothing about vectors, "
-            "write in the class: "
-            f"{remedies.ignoring(changed, kind)}; else name the model"
-            if changed
-            else "name the model"
-        )
+        remedy = "name the model"
+        if changed:
+            decides = f"{' and '.join(map(repr, changed))} decide{'s' if len(changed) == 1 else ''}"
+            line = remedies.ignoring(changed, kind)
+            remedy = f"if {decides} nothing about vectors, write in the class: {line}; else {remedy}"
         logger.warning(
             "%s has changed while it embedded%s: its vectors are not stored, because it is unknown which settings they "
             "belong to; %s, %s: %s",
