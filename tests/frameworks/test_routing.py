@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import ssl
-import threading
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from json_server import serving_json
 from lazily import lazily
 from variants import over
 
@@ -28,25 +26,15 @@ MODEL = "text-embedding-3-small"
 TEXTS = ["one text", "another text"]
 
 
-class Gateway(BaseHTTPRequestHandler):
-    """Answers from the header `x-model`, the query and each text."""
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        given = body["input"] if isinstance(body["input"], list) else [body["input"]]
-        query = [pair for pair in parse_qsl(urlsplit(self.path).query) if pair[0] != "api-version"]
-        vectors = [vector(self.headers.get("x-model"), query, text) for text in given]
-        data = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(vectors)]
-        openai = {"object": "list", "model": MODEL, "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
-        answer = json.dumps({"model": MODEL, "embeddings": vectors} if "/api/embed" in self.path else openai).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
+def answer(path, headers, body):
+    """Answer from the header `x-model`, the query and each text."""
+    given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    query = [pair for pair in parse_qsl(urlsplit(path).query) if pair[0] != "api-version"]
+    vectors = [vector(headers.get("x-model"), query, text) for text in given]
+    if "/api/embed" in path:
+        return 200, {"model": MODEL, "embeddings": vectors}
+    data = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(vectors)]
+    return 200, {"object": "list", "model": MODEL, "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
 def vector(*told):
@@ -55,10 +43,8 @@ def vector(*told):
 
 @contextmanager
 def gateway():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        yield f"http://localhost:{server.server_port}/v1"
-        server.shutdown()
+    with serving_json(answer) as url:
+        yield f"{url.replace('127.0.0.1', 'localhost')}/v1"
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import hashlib
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import numpy as np
+from json_server import serving_json
 
 OFFICIAL = "https://api.openai.com/v1/embeddings"
 
@@ -118,32 +118,14 @@ class Service:
 def serving(service):
     """Serve a service on this machine and yield its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answered = next(each for end, each in PROTOCOLS.items() if self.path.split("?")[0].endswith(end))
-            allowed = service.allows_another()
-            refusal = {"error": {"message": "the quota is used up", "code": "insufficient_quota"}}
-            answer = json.dumps(answered(service, body) if allowed else refusal).encode()
-            self.send_response(200 if allowed else 429)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(path, _, body):
+        answered = next(each for end, each in PROTOCOLS.items() if path.split("?")[0].endswith(end))
+        if service.allows_another():
+            return 200, answered(service, body)
+        return 429, {"error": {"message": "the quota is used up", "code": "insufficient_quota"}}
 
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        # Some clients open a connection for each request of a call at once.
-        request_queue_size = 256
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
+    with serving_json(answer) as url:
+        yield f"{url}/v1"
 
 
 class BytesAsTokens:

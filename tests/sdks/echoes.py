@@ -7,10 +7,9 @@ import base64
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+from json_server import serving_json
 
 
 class Echo:
@@ -107,27 +106,6 @@ _PROTOCOLS = {
 """How a request is answered, by the end of its path."""
 
 
-@contextmanager
 def serving(echo):
-    """Serve on this machine and yield the URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = echo.answer(self.path, self.headers, body)
-            written = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(written)))
-            self.end_headers()
-            self.wfile.write(written)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """Serve on this machine; to be entered for the URL."""
+    return serving_json(echo.answer)

@@ -10,10 +10,9 @@ import base64
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+from json_server import serving_json
 
 ROUTING = "x-route"
 """The header by which this gateway chooses a model."""
@@ -135,33 +134,12 @@ ANSWERS = {
 }
 
 
-@contextmanager
 def serving(service):
-    """Serve a service on this machine and yield its URL."""
+    """Serve a service on this machine; to be entered for its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            refused = service.refuses()
-            refusal = dict.fromkeys(("message", "detail", "error"), "the quota is used up")
-            answer = refusal if refused else service.answer(self.path, self.headers.get(ROUTING), body)
-            content = json.dumps(answer).encode()
-            self.send_response(429 if refused else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(path, headers, body):
+        if service.refuses():
+            return 429, dict.fromkeys(("message", "detail", "error"), "the quota is used up")
+        return 200, service.answer(path, headers.get(ROUTING), body)
 
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        # Some clients open a connection for each request of a call at once.
-        request_queue_size = 256
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    return serving_json(answer)
