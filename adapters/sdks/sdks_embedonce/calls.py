@@ -40,6 +40,19 @@ class BypassError(Exception):
     """Why a call goes to the provider as it is."""
 
 
+def name_in(given: Mapping[str, Any], argument: str, default: str = "") -> str:
+    """Return an argument that is a name.
+
+    Raises:
+        BypassError: It is no text, or there is no default and it is empty or not given.
+    """
+    value = given.get(argument, default)
+    if not isinstance(value, str) or not (value or default):
+        msg = f"its {argument} is not a name"
+        raise BypassError(msg)
+    return value
+
+
 class Method(ABC):
     """A method of an SDK that embeds texts: what decides its vectors, and how it answers.
 

@@ -17,7 +17,7 @@ from cohere.types import (
 from cohere.v2.client import AsyncV2Client, V2Client
 
 from embedonce.identification import providers, query_of, routed_by
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.http import together
 from sdks_embedonce.twins import Attribute, Sdk, held
 
@@ -44,13 +44,7 @@ class Embed(Method):
 
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments and the client."""
-        model, input_type = given.get("model"), given.get("input_type", "none")
-        if not isinstance(model, str) or not model:
-            msg = "its model is not a name"
-            raise BypassError(msg)
-        if not isinstance(input_type, str):
-            msg = "its input_type is not a name"
-            raise BypassError(msg)
+        model, input_type = name_in(given, "model"), name_in(given, "input_type", "none")
         options = given.get("request_options") or {}
         wrapper = (owner if hasattr(owner, "_client_wrapper") else owner._raw_client)._client_wrapper
         url, http = wrapper.get_base_url(), wrapper.httpx_client.httpx_client

@@ -11,7 +11,7 @@ from google.genai.models import AsyncModels, Models
 from pydantic import ValidationError
 
 from embedonce.identification import providers, query_of, routed_by
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.http import added_by, plain_only, together
 from sdks_embedonce.twins import Sdk, held
 
@@ -36,10 +36,7 @@ class EmbedContent(Method):
 
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments, and where it goes."""
-        model = given.get("model")
-        if not isinstance(model, str) or not model:
-            msg = "its model is not a name"
-            raise BypassError(msg)
+        model = name_in(given, "model")
         if "contents" in given:
             _check_contents(_listed(given["contents"]), model, is_vertex=_is_vertex(owner))
         settings = _settings(given)

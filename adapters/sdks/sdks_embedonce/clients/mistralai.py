@@ -10,7 +10,7 @@ from mistralai.client.models import EmbeddingResponse, EmbeddingResponseData, Us
 
 from embedonce.identification import is_providers_own, providers, routed_by
 from sdks_embedonce.answers import in_order, used
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.http import added_by, plain_only, together
 from sdks_embedonce.twins import Sdk, held
 
@@ -45,10 +45,7 @@ class Create(Method):
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments, and where it goes."""
         configuration = owner.sdk_configuration
-        model, metadata = given.get("model"), given.get("metadata")
-        if not isinstance(model, str) or not model:
-            msg = "its model is not a name"
-            raise BypassError(msg)
+        model, metadata = name_in(given, "model"), given.get("metadata")
         url = (given.get("server_url") or configuration.get_server_details()[0]).rstrip("/")
         headers, query = added_by(getattr(configuration, self._client))
         settings = {

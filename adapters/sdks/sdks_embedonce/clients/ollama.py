@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ollama
 
 from embedonce.identification import providers, query_of, routed_by
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.twins import Attribute, Sdk
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ class Embeddings(Method):
 
 
 def _identity(client: Any, given: Mapping[str, Any], **more: Any) -> Identity:
-    model, options = given.get("model"), given.get("options")
-    if not isinstance(model, str) or not model:
-        msg = "its model is not a name"
-        raise BypassError(msg)
+    model, options = name_in(given, "model"), given.get("options")
     if isinstance(options, ollama.Options):
         options = options.model_dump(exclude_none=True)
     http, url = client._client, str(client._client.base_url)

@@ -13,7 +13,7 @@ from openai.types.create_embedding_response import Usage
 
 from embedonce.identification import providers, query_of, routed_by
 from sdks_embedonce.answers import in_order, used
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.http import plain_only, together
 from sdks_embedonce.twins import Attribute, Sdk, copying, held, remade
 
@@ -38,10 +38,7 @@ class Create(Method):
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments and the client of the resource."""
         client = owner._client
-        model, dimensions = given.get("model"), given.get("dimensions")
-        if not isinstance(model, str) or not model:
-            msg = "its model is not a name"
-            raise BypassError(msg)
+        model, dimensions = name_in(given, "model"), given.get("dimensions")
         if dimensions is not None and type(dimensions) is not int:
             msg = "its dimensions are not a whole number"
             raise BypassError(msg)

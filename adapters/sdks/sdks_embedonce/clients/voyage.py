@@ -11,7 +11,7 @@ from voyageai.client_async import AsyncClient
 from voyageai.object import EmbeddingsObject
 
 from embedonce.identification import providers, routed_by
-from sdks_embedonce.calls import Asked, BypassError, Method, Paid
+from sdks_embedonce.calls import Asked, BypassError, Method, Paid, name_in
 from sdks_embedonce.twins import Attribute, Sdk
 
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ class Embed(Method):
 
     def identity(self, owner: Any, given: Mapping[str, Any]) -> Identity:
         """Return what decides the vectors of a call: its arguments and the URL of the client."""
-        model, input_type = given.get("model"), given.get("input_type", "none")
-        if not isinstance(model, str) or not model:
-            msg = "its model is not a name"
-            raise BypassError(msg)
-        if not isinstance(input_type, str):
-            msg = "its input_type is not a name"
-            raise BypassError(msg)
+        model, input_type = name_in(given, "model"), name_in(given, "input_type", "none")
         if _runs_here(model):
             msg = "its model runs on this machine"
             raise BypassError(msg)
