@@ -146,8 +146,7 @@ def _embedding_mine(state: CallState) -> Steps[None]:
         Exception: The embedder's, at once; with `split_on_error`, that for the first refused text after all batches.
     """
     pace, refusals = state.pace, state.refusals
-    mine, begun, is_accepted = deque(sorted(state.mine)), 0, True
-    refused: list[int] = []
+    mine, begun, refused, is_accepted = deque(sorted(state.mine)), 0, 0, True
     # Texts that were refused before come first, since all others are stored: go on at the other end.
     while positions := state.begin(mine, pace.size, at_end=not is_accepted):
         if not begun:
@@ -158,11 +157,11 @@ def _embedding_mine(state: CallState) -> Steps[None]:
         pace.took(len(positions), state.seconds["embedding"] - before)
         begun += len(positions)
         if refusals.error is not None:
-            refused += [i for i in positions if not state.rows.found[i]]
+            refused += int((~state.rows.found[positions]).sum())
     if refused and refusals.error is not None:
         logger.warning(
             "the embedder refused %d of %d texts, one of them text %d of the call; the others are stored",
-            len(refused),
+            refused,
             begun,
             state.plan.first_of(refusals.position),
         )
