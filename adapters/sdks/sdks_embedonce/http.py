@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def together(*headers: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return headers of a client and of a call; later ones win, and what is no text, such as a mark, removes one."""
+    """Return headers of a client and of a call; later ones win, and one whose value is not a text is removed."""
     merged = {name.lower(): value for each in headers for name, value in (each or {}).items()}
     return {name: value for name, value in merged.items() if isinstance(value, str | bytes)}
 

@@ -27,7 +27,7 @@ class SharedAttempt:
     def run(self, attempt: Callable[[], bool], *, fresh: bool) -> bool:
         """Make an attempt and return its result; True if another thread has made one in the meantime.
 
-        An attempt that Ctrl-C or another signal has cut short is none.
+        An attempt that Ctrl-C or another signal has interrupted is not shared.
 
         Args:
             attempt: What to do.

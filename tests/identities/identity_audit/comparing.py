@@ -109,7 +109,7 @@ class Audit:
         needless: Those that change the name and not the request.
         failed: What could not be compared, and why.
         bases_not_compared: Classes of which nothing is known, since they are not answered or not cached as they are.
-        twins: Classes whose async methods send something else than the others.
+        twins: Classes whose async methods send other requests than their sync ones.
         names: All namespaces, by class.
     """
 

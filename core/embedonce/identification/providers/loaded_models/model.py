@@ -57,7 +57,7 @@ def changes_of_loaded(model: Snapshot | None, owner: Owner) -> dict[str, Any]:
     Its modules are not among it, which are of classes that only its package can load.
 
     Args:
-        model: The model, None if there is none.
+        model: The model, None if it is not loaded.
         owner: What its owner knows of it.
 
     Raises:

@@ -35,7 +35,7 @@ def shown_by(model: Any) -> Shown:
 
 
 def snapshot_of(model: Any) -> Any:
-    """Return a model in its present state; None if there is none, as before it is loaded.
+    """Return a model in its present state; None if it is not loaded yet.
 
     States are equal as long as the model computes the same, with one exception: a program may write single numbers into
     a tensor through `.data`, of which only some are looked at.
